@@ -1,0 +1,253 @@
+"""What protocols and guardrails say to each other.
+
+Everything is frozen. Payload (statement text, parameters, bytes) is kept out of ``repr`` so that
+no traceback or log line can carry PHI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hoopgate.verdicts import Verdict
+
+
+class Side(Enum):
+    """The two ends of a session."""
+
+    CLIENT = "client"
+    BACKEND = "backend"
+
+
+# --- who and where -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified identity: the token's claims, then the directory's groups.
+
+    :ivar issuer: the issuer's URL (``iss``).
+    :ivar subject: ``sub``.
+    :ivar scopes: the token's scopes.
+    :ivar groups: the directory's groups; empty until the directory has answered.
+    :ivar actors: subjects of the ``act`` chain (RFC 8693 4.1), the current actor first.
+    :ivar owner: the person on whose behalf the agent runs, when the token says so; an owner may
+        not approve what its own agent asked for.
+    :ivar expires_at: ``exp``, seconds since the epoch.
+    :ivar token_id: ``jti``.
+    """
+
+    issuer: str
+    subject: str
+    scopes: frozenset[str]
+    expires_at: float
+    groups: frozenset[str] = frozenset()
+    actors: tuple[str, ...] = ()
+    owner: str = ""
+    client_id: str = ""
+    token_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What is fixed about a session from login to close.
+
+    :ivar id: minted by the gateway, unique for ever, safe to quote.
+    :ivar resource: the resource's name in the settings.
+    :ivar database: the backend's database (or host, or path prefix): never from client input alone.
+    :ivar peer: the client's network address, for the log.
+    :ivar tls: facts of the client's TLS leg (version, cipher), empty for loopback plaintext.
+    :ivar rules_digest: SHA-256 (hex) of the rules that judged the login.
+    """
+
+    id: str
+    principal: Principal
+    resource: str
+    protocol: str
+    database: str
+    peer: str
+    listener: str
+    tls: Mapping[str, str] = field(default_factory=dict)
+    rules_digest: str = ""
+    application: str = ""
+
+
+# --- what is asked -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL that a client wants run. One protocol message may hold several statements.
+
+    :ivar text: the SQL, decoded.
+    :ivar parameter_types: declared type OIDs (0 = not declared), for ``$1`` …
+    :ivar parameters: bound values as the client sent them, with the format code of each, or None
+        while only prepared. Part of the approval's digest.
+    :ivar settings: session settings that change what names mean (``search_path``).
+    :ivar executes: False for a Parse that runs nothing yet: it is judged, but never held.
+    """
+
+    text: str = field(repr=False)
+    parameter_types: tuple[int, ...] = ()
+    parameters: tuple[tuple[int, bytes | None], ...] | None = field(default=None, repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    executes: bool = True
+
+
+Event = Statement  # grows a member per protocol family: exec, SFTP operation, HTTP request
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFacts:
+    """What the parser says of one statement. Names are as written, lower-cased where unquoted.
+
+    :ivar classes: statement classes, see ``hoopgate/sql/classes.py`` for the closed list.
+    :ivar relations: relations named, ``schema.name`` or ``name``.
+    :ivar functions: functions named.
+    :ivar kind: what the statement does to a protocol's namespace: ``""``, ``prepare``, ``execute``,
+        ``deallocate``, ``declare``, ``fetch``, ``close``, ``discard``.
+    :ivar name: the prepared statement's or cursor's name for ``kind``; ``""`` means ALL for
+        ``deallocate`` and ``close``.
+    :ivar inner: text of the query inside PREPARE, DECLARE, COPY (…), EXPLAIN; for COPY of a table
+        the table's name is in ``relations`` and the columns in ``copy_columns``.
+    :ivar inner_types: type names declared by PREPARE.
+    :ivar fingerprint: equal for statements that differ only in literals and layout (hex).
+    :ivar flags: ``no_where``, ``trivial_where``, ``no_limit``, ``copy_to``, ``copy_from``,
+        ``explain_analyze`` and the like; closed list in ``sql/classes.py``.
+    """
+
+    classes: frozenset[str]
+    relations: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    kind: str = ""
+    name: str = ""
+    inner: str | None = field(default=None, repr=False)
+    inner_types: tuple[str, ...] = ()
+    copy_columns: tuple[str, ...] = ()
+    copy_options: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRef:
+    """A column of a base relation: ``public.patients.ssn``."""
+
+    schema: str
+    relation: str
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.relation}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumn:
+    """One column a statement returns.
+
+    :ivar sources: every base column whose value can reach it.
+    :ivar direct: it is one source column, unchanged (also through views and subqueries).
+    :ivar type: the server's type (PostgreSQL: type OID).
+    """
+
+    name: str
+    type: int
+    sources: frozenset[ColumnRef]
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the server says one statement reads, writes and returns.
+
+    :ivar columns: output columns in order; None when the statement returns no rows.
+    :ivar influences: base columns that decide which rows, how many or in which order come back, or
+        whether an error is raised: predicates, joins, sort and group keys, DISTINCT, set
+        operations, LIMIT, DML sources and targets' conditions.
+    :ivar relations: every base relation and view touched, ``schema.name``.
+    :ivar functions: every function and operator's function used, ``schema.name``.
+    :ivar aggregated: base columns that are read only inside an aggregate of the output.
+    :ivar parameter_types: types the server inferred for ``$1`` ….
+    """
+
+    columns: tuple[OutputColumn, ...] | None
+    influences: frozenset[ColumnRef] = frozenset()
+    relations: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    aggregated: frozenset[ColumnRef] = frozenset()
+    parameter_types: tuple[int, ...] = ()
+    written: frozenset[ColumnRef] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A statement with all that is known of it: what the guardrails see.
+
+    :ivar facts: one per statement in the text, in order; None when the parser refused it.
+    :ivar resolutions: one per statement; None where there is nothing to resolve (``BEGIN``), where
+        the resource holds no PHI, or where the server could not say (see ``unresolved``).
+    :ivar unresolved: index of the statement → reason code, e.g. ``resolve.failed``.
+    :ivar parse_error: reason code when the text is not SQL: ``parse.syntax``, ``parse.size``.
+    """
+
+    statement: Statement
+    facts: tuple[StatementFacts, ...] | None
+    resolutions: tuple[Resolution | None, ...] = ()
+    unresolved: Mapping[int, str] = field(default_factory=dict)
+    parse_error: str = ""
+
+
+# --- what a session does -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a request: goes into its leaf and onto the client's screen."""
+
+    request_id: str
+    verdict: Verdict
+    monitored: tuple[str, ...] = ()
+    approval: str = ""
+    facts: tuple[StatementFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send ``data`` to the backend once the leaf of ``received`` and ``decisions`` is durable.
+
+    :ivar data: bytes for the backend; may be empty (a refusal answered by the gateway).
+    :ivar received: the bytes as the client sent them; None when they are ``data`` itself.
+    """
+
+    data: bytes = field(repr=False)
+    received: bytes | None = field(default=None, repr=False)
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Send ``data`` to the client; it is recorded as what the client saw."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask for a verdict on ``event``; the session goes on when ``decided(ticket, …)`` is called."""
+
+    ticket: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the session: both connections are closed once everything before it is written.
+
+    :ivar reason: stable word for the log (``client.terminate``, ``protocol.client`` …).
+    """
+
+    reason: str
+
+
+Action = Forward | Reply | Ask | Close

@@ -1,0 +1,187 @@
+"""Every contract of hoopgate on one page. Rooms meet through these; read this file first.
+
+A plugin (a guard, a directory, a secret source …) is an object that provides one of them and is
+named in the settings as ``package.module:factory``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from hoopgate.events import (
+        Action,
+        Decision,
+        Judged,
+        Principal,
+        Resolution,
+        SessionFacts,
+        Side,
+        Statement,
+        StatementFacts,
+    )
+    from hoopgate.settings.model import Resource
+    from hoopgate.verdicts import Hold, Verdict
+
+
+class IProtocolSession(Interface):
+    """One client connection after login, sans-I/O: bytes in, actions out."""
+
+    buffered = Attribute("bytes held; never above the limit")
+
+    def received(side: Side, data: bytes) -> list[Action]:
+        """Bytes arrived from ``side``.
+
+        :raises RemoteProtocolError: the peer broke its protocol; the caller closes the session.
+        """
+
+    def decided(ticket: int, decision: Decision) -> list[Action]:
+        """The answer to an ``Ask``."""
+
+    def held(ticket: int, request_id: str, hold: Hold) -> list[Action]:
+        """The event of ``ticket`` waits for a person: tell the client where the protocol can."""
+
+    def lost(side: Side) -> list[Action]:
+        """``side`` closed its connection."""
+
+    def expire(reason: str, message: str) -> list[Action]:
+        """The identity ended (or the node drains): tell the client in its protocol, then close."""
+
+    def idle() -> bool:
+        """True when nothing is being run or answered."""
+
+
+class IGuardrail(Interface):
+    """Judges one event. Pure and synchronous: no I/O, no clock of its own, no state that waits."""
+
+    name = Attribute("short name for rules and logs")
+
+    def judge(judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
+        """:return: a verdict, or None for no opinion. An exception counts as a Block."""
+
+
+class IIdentityVerifier(Interface):
+    def verify(token: str, resource: Resource) -> Deferred[Principal]:
+        """Verify an OIDC token for ``resource``, then ask the directory for its groups.
+
+        Fails with :class:`IdentityRefused` or :class:`DirectoryUnavailable`; nothing else.
+        """
+
+    def recheck(principal: Principal, resource: Resource) -> Deferred[Principal]:
+        """Look the groups up again for a running session; fails as :meth:`verify` does."""
+
+
+class IGroupDirectory(Interface):
+    def groups(principal: Principal) -> Deferred[frozenset[str]]:
+        """Names of all groups (nested ones too) of an identity.
+
+        Fails with :class:`DirectoryUnavailable` (outage, timeout, size limit) or
+        :class:`IdentityRefused` (unknown or disabled account).
+        """
+
+
+class IStatementAnalyzer(Interface):
+    """Parses SQL off the reactor thread."""
+
+    def analyze(text: str) -> Deferred[tuple[StatementFacts, ...]]:
+        """Facts of each statement in ``text``.
+
+        Fails with :class:`Refused`: ``parse.syntax``, ``parse.size``, ``parse.crash``,
+        ``parse.timeout``.
+        """
+
+
+class ISideConnection(Interface):
+    """A pooled connection to the backend beside the sessions, for questions about statements."""
+
+    def run(script: Sequence[str]) -> Deferred[list[list[tuple[str | None, ...]]]]:
+        """Run the statements one after the other in one transaction that is rolled back.
+
+        :return: rows (text format) per statement.
+        Fails with :class:`UnresolvableStatement` on a server error; its message quotes no data.
+        """
+
+    def describe(text: str, types: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Types the server infers for the parameters of ``text`` (Parse + Describe, not run)."""
+
+
+class IStatementResolver(Interface):
+    def resolve(
+        statement: Statement, facts: StatementFacts, session: SessionFacts
+    ) -> Deferred[Resolution]:
+        """Ask the server what a statement reads and returns; cached.
+
+        Fails with :class:`UnresolvableStatement`.
+        """
+
+
+class IApprovals(Interface):
+    def request(digest: str, judged: Judged, session: SessionFacts, hold: Hold) -> Deferred[str]:
+        """File a request for a person; fires with its id once it is durable."""
+
+    def passes(digest: str, session: SessionFacts) -> Deferred[str | None]:
+        """Use up an approval of this digest by this identity, once; its id, or None."""
+
+    def wait(request_id: str) -> Deferred[bool]:
+        """Fires with True when approved (and used up), False when denied or expired."""
+
+    def abandon(request_id: str) -> Deferred[None]:
+        """The client left: the request is closed and can no longer be approved."""
+
+
+class ISessionRecording(Interface):
+    """The recording of one session. Entries keep their order."""
+
+    unreleased = Attribute("response bytes accepted and not yet durable")
+
+    def request(
+        data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
+    ) -> Deferred[int]:
+        """Record what the client sent (and, where it differs, what the backend is sent).
+
+        Fires with the leaf's index when durable; fails with :class:`RecorderFailed` or
+        :class:`RecorderFull`. Response bytes given before it are durable with it.
+        """
+
+    def response(data: bytes) -> None:
+        """Record what the client is sent. Durable within the window's time or size."""
+
+    def flushed() -> Deferred[None]:
+        """Fires when every response byte accepted so far is durable."""
+
+    def note(type: str, detail: Mapping[str, object]) -> Deferred[int]:
+        """Record a leaf without payload: ``approval``, ``admin`` …"""
+
+    def close(reason: str) -> Deferred[int]:
+        """Record session.close. Nothing may follow."""
+
+
+class IRecorder(Interface):
+    def open_session(session: SessionFacts) -> Deferred[ISessionRecording]:
+        """Record session.open; fires when it is durable."""
+
+    def append(type: str, detail: Mapping[str, object]) -> Deferred[int]:
+        """Record a leaf that belongs to no session (``admin``, ``heartbeat`` …)."""
+
+    def failed() -> bool:
+        """True once the log can take nothing more."""
+
+
+class ISecretSource(Interface):
+    def password(resource: Resource, principal: Principal) -> Deferred[str]:
+        """The backend's password for this resource. Never logged, never kept longer than needed."""
+
+
+class IStateStore(Interface):
+    """Small durable state: approvals, revocations, log heads. Runs on a thread of its own."""
+
+    def execute(sql: str, parameters: Sequence[object] = ()) -> Deferred[list[tuple[object, ...]]]:
+        """Run one statement in its own durable transaction; fires with its rows."""
+
+    def close() -> Deferred[None]:
+        """Finish what is queued and close."""

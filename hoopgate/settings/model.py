@@ -1,0 +1,323 @@
+"""The typed settings: what ``hoopgate.toml`` means once it is valid. Frozen; no I/O in here.
+
+``settings/load.py`` reads and validates the file, ``docs/settings.md`` explains every key.
+Secrets are never held: a :class:`Secret` says where one is, and is read when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from hoopgate.plans import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is: exactly one of the three is set.
+
+    :ivar file: read at every use, trailing newline dropped; must not be readable by others.
+    :ivar environment: name of an environment variable.
+    :ivar command: run without a shell, its standard output is the secret (10 s at most).
+    """
+
+    file: Path | None = None
+    environment: str | None = None
+    command: tuple[str, ...] | None = None
+
+
+class TLSMode(Enum):
+    """How the gateway speaks TLS to a backend or directory. There is no "prefer"."""
+
+    DISABLE = "disable"  #: plaintext: loopback and unix sockets only
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"  #: the default: chain and host name
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTLS:
+    """The gateway's own certificate on a listener (PEM files)."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """This gateway process.
+
+    :ivar state_dir: everything durable: log, state database, keys, admin socket.
+    :ivar metrics: endpoint string of /metrics and /healthz, loopback; None = off.
+    :ivar drain_seconds: how long running sessions may finish after SIGTERM.
+    """
+
+    name: str
+    state_dir: Path
+    metrics: str | None = None
+    drain_seconds: float = 30.0
+    workers: int = 1  #: parser child processes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds per connection. Bytes and seconds."""
+
+    startup_bytes: int = 10_000
+    token_bytes: int = 65_536
+    message_bytes: int = 16 * 2**20  #: a client message above is refused, the session goes on
+    response_message_bytes: int = 64 * 2**20
+    held_bytes: int = 2**20  #: read ahead of a client whose statement waits
+    login_seconds: float = 30.0
+    idle_seconds: float = 3600.0
+    statement_bytes: int = 2**20  #: SQL text above is refused
+    sessions: int = 2000
+    sessions_before_login: int = 200
+    cancels_per_second: float = 20.0
+    grace_seconds: float = 30.0  #: a statement running when the token expires
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where clients connect.
+
+    :ivar endpoint: Twisted server endpoint string (``tcp:5432``, ``systemd:domain=INET:index=0``).
+    :ivar authentication: ``token`` (the OIDC token as password) or ``oauthbearer`` (RFC 7628).
+    :ivar tls: None means plaintext: accepted on loopback and unix sockets only.
+    :ivar resources: names a client may ask for here.
+    """
+
+    name: str
+    protocol: str
+    endpoint: str
+    tls: ServerTLS | None
+    resources: tuple[str, ...]
+    authentication: str = "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An OIDC issuer whose tokens are accepted.
+
+    :ivar url: ``iss``, exactly. https, or http on loopback.
+    :ivar audiences: one of them must be in ``aud``.
+    :ivar algorithms: the pinned asymmetric algorithms.
+    :ivar types: accepted ``typ`` header values, lower case.
+    :ivar maximum_lifetime: seconds between ``iat`` and ``exp`` at most.
+    :ivar scope_claim: claim with scopes: a string (space separated) or a list.
+    :ivar owner_claim: claim naming the person an agent runs for; "" = none.
+    """
+
+    name: str
+    url: str
+    audiences: tuple[str, ...]
+    algorithms: tuple[str, ...] = ("RS256", "ES256", "EdDSA")
+    types: tuple[str, ...] = ("at+jwt",)
+    maximum_lifetime: float = 3600.0
+    leeway: float = 30.0
+    scope_claim: str = "scope"
+    subject_claim: str = "sub"
+    owner_claim: str = ""
+    jwks_url: str | None = None  #: default: from discovery
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileDirectory:
+    """Groups kept in the settings file: subject → groups. For nodes without a directory."""
+
+    members: Mapping[str, frozenset[str]]  #: group → subjects
+
+
+@dataclass(frozen=True, slots=True)
+class LDAPDirectory:
+    """Groups in LDAP.
+
+    :ivar url: ``ldaps://host[:port]`` or ``ldap://`` with ``start_tls``; plain on loopback only.
+    :ivar user_filter: with ``{subject}``, escaped when filled in.
+    :ivar groups: ``memberof`` (attribute of the user), ``member`` (search with
+        ``group_filter``, nested by repetition), or ``ad`` (matching rule in chain).
+    :ivar nested: depth of nesting followed at most.
+    :ivar group_name: attribute that names a group.
+    """
+
+    url: str
+    base: str
+    user_filter: str = "(uid={subject})"
+    bind_dn: str = ""
+    bind_password: Secret | None = None
+    start_tls: bool = False
+    ca_file: Path | None = None
+    groups: str = "member"
+    group_base: str = ""
+    group_filter: str = "(|(member={dn})(uniqueMember={dn})(memberUid={uid}))"
+    group_name: str = "cn"
+    nested: int = 8
+    timeout: float = 5.0
+    cache_seconds: float = 60.0
+    negative_cache_seconds: float = 10.0
+    recheck_seconds: float = 300.0
+    threads: int = 4
+
+
+Directory = FileDirectory | LDAPDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTLS:
+    mode: TLSMode = TLSMode.VERIFY_FULL
+    ca_file: Path | None = None  #: None: the system's trust store
+    server_name: str | None = None  #: None: the target's host
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A backend that agents reach by name.
+
+    :ivar target: Twisted client endpoint string (``tcp:host=db:port=5432``, ``unix:/run/…``).
+    :ivar scope: scope a token must have to open it.
+    :ivar phi: False turns masking and resolution off: a resource known to hold no PHI.
+    :ivar user: the backend account (agents never see it).
+    :ivar password: None: client certificate or peer authentication.
+    :ivar side_connections: connections for statement resolution at most.
+    :ivar parameters: start-up and session parameters a client may set, besides the built-in list.
+    """
+
+    name: str
+    protocol: str
+    target: str
+    host: str
+    database: str
+    scope: str
+    user: str
+    password: Secret | None = None
+    certificate: ServerTLS | None = None
+    tls: BackendTLS = field(default_factory=BackendTLS)
+    phi: bool = True
+    side_connections: int = 2
+    parameters: frozenset[str] = frozenset()
+
+
+class LabelClass(Enum):
+    SECRET = "secret"
+    QUASI = "quasi"
+    PUBLIC = "public"  #: reviewed, holds no PHI
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A line of the data dictionary.
+
+    :ivar resource: the resource's name.
+    :ivar column: ``schema.relation.column``; ``*`` in any part is a wildcard.
+    :ivar kind: what the value is: ``SSN``, ``NAME``, ``DATE`` … shown in the redaction.
+    """
+
+    resource: str
+    column: str
+    kind: str
+    level: LabelClass = LabelClass.SECRET
+    method: Method = Method.REDACT
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """Days (0 = Monday) and minutes of the day in ``zone``; an empty set means every day."""
+
+    days: frozenset[int] = frozenset()
+    start: int = 0
+    end: int = 24 * 60
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """When a rule applies: every field that is not empty must match; in a field, any of its values.
+
+    ``relations`` and ``labels`` (kinds) match what is read or written, after resolution where
+    there is one; ``*`` and ``?`` are wildcards in subjects, resources and relations.
+    """
+
+    groups: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    issuers: frozenset[str] = frozenset()
+    resources: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+    relations: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    times: TimeWindow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the operator or of a pack.
+
+    :ivar name: unique; shown as ``operator/name`` or ``pack/name``.
+    :ivar verdict: ``allow``, ``block`` or ``approve``.
+    :ivar monitor: only report what it would have done.
+    :ivar overrides: names of block rules (``hipaa-baseline/ddl``) this rule stands in for where it
+        matches.
+    :ivar reviewers: groups who may approve (``approve`` only).
+    :ivar expires: seconds a request waits at most.
+    """
+
+    name: str
+    verdict: str
+    match: Match = field(default_factory=Match)
+    reason: str = ""
+    message: str = ""
+    remedy: str = ""
+    monitor: bool = False
+    overrides: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
+    expires: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules and labels: what SIGHUP reloads. ``digest`` is of their canonical form (hex SHA-256).
+
+    :ivar guards: extra guards, ``package.module:factory``.
+    :ivar min_group: patients an aggregate over secret columns must cover; 0 = such aggregates are
+        refused.
+    """
+
+    rules: tuple[Rule, ...]
+    packs: tuple[str, ...]
+    labels: tuple[Label, ...]
+    digest: str
+    guards: tuple[str, ...] = ()
+    min_group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The log. ``checkpoint_ms``: signed checkpoint at most this late when dirty."""
+
+    directory: Path
+    origin: str  #: the log's name in its checkpoints, e.g. ``gw-1.example.org/hoopgate``
+    checkpoint_ms: int = 200
+    window_bytes: int = 2**20  #: response bytes a session may be ahead of the disk
+    window_ms: int = 100
+    segment_bytes: int = 64 * 2**20
+    reserve_bytes: int = 16 * 2**20  #: kept free to close what is open on a full disk
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole, valid ``hoopgate.toml``."""
+
+    path: Path
+    node: Node
+    listeners: tuple[Listener, ...]
+    issuers: tuple[Issuer, ...]
+    directory: Directory
+    resources: Mapping[str, Resource]
+    policy: Policy
+    recording: Recording
+    limits: Limits = field(default_factory=Limits)
+    embedded_issuer: Path | None = None  #: its settings live in their own file, see docs/issuer.md
