@@ -1,0 +1,64 @@
+"""Fixtures that every room shares: real servers, private to this run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from testbed.certificates import Certificates
+from testbed.parts import MissingPart
+from testbed.postgres import VERSIONS, Postgres
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--allow-missing``: skip, instead of fail, what needs a part that is not installed."""
+    parser.addoption(
+        "--allow-missing",
+        action="store_true",
+        help="skip tests that need a part which is not installed (CI never does)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A part that is missing fails the test with the line that installs it."""
+    try:
+        return (yield)
+    except MissingPart as missing:
+        if request.config.getoption("--allow-missing"):
+            pytest.skip(str(missing))
+        pytest.fail(str(missing), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A throwaway authority with a server certificate for 127.0.0.1 and localhost."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def postgres15(certificates: Certificates) -> Iterator[Postgres]:
+    """PostgreSQL 15, one server for the whole run: make a database of your own in it."""
+    with Postgres(15, certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres18(certificates: Certificates) -> Iterator[Postgres]:
+    """PostgreSQL 18, one server for the whole run: make a database of your own in it."""
+    with Postgres(18, certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=VERSIONS, ids=lambda version: f"postgres{version}")
+def any_postgres(request: pytest.FixtureRequest) -> Postgres:
+    """Both versions, one after the other."""
+    server: Postgres = request.getfixturevalue(f"postgres{request.param}")
+    return server
+
+
+@pytest.fixture(scope="session")
+def clinic_sql() -> str:
+    """The synthetic clinic: schema and about 200 patients, the same at every run."""
+    return (Path(__file__).parent / "testbed" / "clinic.sql").read_text()
