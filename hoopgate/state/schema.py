@@ -1,0 +1,38 @@
+"""The shape of the state database, as the list of steps that lead to it.
+
+A step is never edited once released; a change is a new step at the end. The database's
+``user_version`` is the number of steps it has taken.
+"""
+
+from __future__ import annotations
+
+#: Marks a file as ours (``PRAGMA application_id``): ASCII ``hoop``.
+APPLICATION_ID = 0x686F6F70
+
+#: One tuple of statements per step; a step is applied whole or not at all.
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        # Rows are never deleted here: a request's history outlives its statement, which is erased.
+        """
+        CREATE TABLE approvals (
+            id          TEXT PRIMARY KEY,
+            state       TEXT NOT NULL,
+            binding     TEXT NOT NULL,
+            digest      TEXT NOT NULL,
+            requester   TEXT NOT NULL,
+            facts       TEXT NOT NULL,
+            session     TEXT NOT NULL,
+            created     REAL NOT NULL,
+            expires     REAL NOT NULL,
+            sealed      BLOB,
+            decided     REAL,
+            reviewer    TEXT NOT NULL DEFAULT '',
+            reason      BLOB,
+            closed      REAL
+        ) STRICT
+        """,
+        "CREATE INDEX approvals_open ON approvals (state, expires)",
+        "CREATE INDEX approvals_binding ON approvals (binding, digest, state)",
+        "CREATE INDEX approvals_requester ON approvals (requester, created)",
+    ),
+)
