@@ -1,0 +1,290 @@
+"""``hoopgate check``: validates the settings and prints what the node would do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hoopgate.errors import SettingsError
+from hoopgate.settings import packs
+from hoopgate.settings.load import load
+from hoopgate.settings.model import (
+    FileDirectory,
+    Label,
+    Listener,
+    Match,
+    Resource,
+    Rule,
+    Secret,
+    Settings,
+    TLSMode,
+)
+from hoopgate.settings.rules import DAYS
+from hoopgate.settings.units import show_duration
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``check``."""
+    command = commands.add_parser(
+        "check", help="validate a settings file and print what the node would do"
+    )
+    command.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
+    command.add_argument("--json", action="store_true", help="print for programs")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 when the file is valid, 1 with every mistake on standard error when it is not."""
+    try:
+        settings = load(options.config)
+    except SettingsError as error:
+        if options.json:
+            print(json.dumps({"valid": False, "problems": error.problems}, indent=2))
+        else:
+            for problem in error.problems:
+                print(problem, file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(summary(settings), indent=2))
+    else:
+        print("\n".join(report(settings)))
+    return 0
+
+
+# --- for people --------------------------------------------------------------------------------
+
+
+def report(settings: Settings) -> Iterator[str]:
+    """What the node would do, line by line."""
+    node, policy = settings.node, settings.policy
+    yield f"{settings.path} is valid."
+    yield ""
+    yield from _section("Node", [
+        ("name", node.name),
+        ("state", str(node.state_dir)),
+        ("log", f"{settings.recording.directory} as {settings.recording.origin}"),
+        ("metrics", node.metrics or "off"),
+        ("drain", show_duration(node.drain_seconds)),
+    ])  # fmt: skip
+    yield from _section("Identity", _identity(settings))
+    yield from _section("Listeners", ((one.name, _listener(one)) for one in settings.listeners))
+    yield from _section("Resources", _resources(settings))
+    yield from _section("Labels", _labels(policy.labels))
+    yield from _section("Policy", _policy(settings))
+    yield from _section("Rules, in the order they are tried", _rules(policy.rules))
+    for warning in warnings(settings):
+        yield f"note: {warning}"
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    lines = list(rows)
+    yield title
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, text in lines:
+        yield f"  {name:<{width}}  {text}".rstrip()
+    if not lines:
+        yield "  none"
+    yield ""
+
+
+def _identity(settings: Settings) -> Iterator[tuple[str, str]]:
+    for issuer in settings.issuers:
+        yield issuer.name, f"{issuer.url} for {_words(issuer.audiences)}"
+        age = show_duration(issuer.maximum_lifetime)
+        yield "", f"{_words(issuer.algorithms)}, tokens of {age} at most"
+    if settings.embedded_issuer is not None:
+        yield "embedded", f"an issuer of our own, {settings.embedded_issuer}"
+    directory = settings.directory
+    if isinstance(directory, FileDirectory):
+        yield "groups", "in this file" if directory.members else "none: nobody is in any group"
+        for group, members in directory.members.items():
+            yield "", f"{group}: {_words(sorted(members))}"
+    else:
+        encryption = ", StartTLS" if directory.start_tls else ""
+        yield "groups", f"{directory.url}{encryption}, below {directory.base}"
+
+
+def _listener(listener: Listener) -> str:
+    encryption = "TLS" if listener.tls is not None else "plaintext, this machine only"
+    how = {"token": "token as password", "oauthbearer": "OAUTHBEARER"}[listener.authentication]
+    return (
+        f"{listener.protocol} on {listener.endpoint} ({encryption}, {how}) "
+        f"→ {_words(listener.resources)}"
+    )
+
+
+def _resources(settings: Settings) -> Iterator[tuple[str, str]]:
+    for resource in settings.resources.values():
+        yield resource.name, f"{resource.protocol} {resource.target}, database {resource.database}"
+        yield "", f"as {resource.user}, {_credential(resource)}; {_encryption(resource)}"
+        yield "", f"opened by tokens with scope {resource.scope}"
+        if not resource.phi:
+            yield "", "holds no PHI: nothing is resolved or masked"
+
+
+def _credential(resource: Resource) -> str:
+    if resource.password is not None:
+        return _secret(resource.password)
+    if resource.certificate is not None:
+        return f"client certificate {resource.certificate.certificate}"
+    return "without a secret"
+
+
+def _secret(secret: Secret) -> str:
+    if secret.file is not None:
+        return f"password from {secret.file}"
+    if secret.environment is not None:
+        return f"password from ${secret.environment}"
+    return f"password printed by {(secret.command or ('',))[0]}"
+
+
+def _encryption(resource: Resource) -> str:
+    tls = resource.tls
+    if tls.mode is TLSMode.DISABLE:
+        return "plaintext, this machine only"
+    trust = str(tls.ca_file) if tls.ca_file is not None else "the system's authorities"
+    named = f" as {tls.server_name}" if tls.server_name is not None else ""
+    return f"TLS {tls.mode.value}{named}, trusting {trust}"
+
+
+def _labels(labels: Sequence[Label]) -> Iterator[tuple[str, str]]:
+    width = max((len(label.column) for label in labels), default=0)
+    for label in labels:
+        what = f"{label.column:<{width}}  {label.kind} ({label.level.value})"
+        yield label.resource, f"{what} → {label.method.value}"
+
+
+def _policy(settings: Settings) -> Iterator[tuple[str, str]]:
+    policy = settings.policy
+    for pack in policy.packs:
+        yield "pack", f"{pack} ({len(packs.read_pack(pack))} rules)"
+    if not policy.packs:
+        yield "pack", "none"
+    for guard in policy.guards:
+        yield "guard", guard
+    least = f"allowed over {policy.min_group} patients or more" if policy.min_group else "refused"
+    yield "aggregates", f"of secret columns are {least}"
+    yield "digest", policy.digest
+
+
+def _rules(rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:
+    width = max((len(rule.name) for rule in rules), default=0)
+    for number, rule in enumerate(rules, 1):
+        verdict = f"{rule.verdict}{' (only reported)' if rule.monitor else ''}"
+        yield str(number), f"{rule.name:<{width}}  {verdict}: {describe(rule.match)}"
+        indent = " " * (width + 2)
+        if rule.verdict == "approve":
+            who = f"by {_words(sorted(rule.reviewers))} within {show_duration(rule.expires)}"
+            yield "", f"{indent}{who}"
+        if rule.overrides:
+            yield "", f"{indent}instead of {_words(sorted(rule.overrides))}"
+
+
+def describe(match: Match) -> str:
+    """A rule's conditions as one phrase."""
+    fields = {
+        "group": match.groups,
+        "scope": match.scopes,
+        "subject": match.subjects,
+        "issuer": match.issuers,
+        "resource": match.resources,
+        "class": match.classes,
+        "flag": match.flags,
+        "relation": match.relations,
+        "label": match.labels,
+        "function": match.functions,
+    }
+    parts = [f"{name} {_words(sorted(values), 'or')}" for name, values in fields.items() if values]
+    if match.times is not None:
+        times = match.times
+        days = _words([DAYS[day] for day in sorted(times.days)]) if times.days else "every day"
+        parts.append(f"{days} {_clock(times.start)}–{_clock(times.end)} {times.zone}")
+    return "; ".join(parts) or "everything"
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _words(words: Sequence[str], conjunction: str = "and") -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """What is valid and probably not meant."""
+    served = {name for listener in settings.listeners for name in listener.resources}
+    for name in settings.resources:
+        if name not in served:
+            yield f"resource {name} is not served by any listener"
+    labelled = {label.resource for label in settings.policy.labels}
+    for resource in settings.resources.values():
+        if resource.phi and resource.name not in labelled:
+            yield f"resource {resource.name} holds PHI and has no labels: nothing would be masked"
+    if not any(rule.verdict != "block" for rule in settings.policy.rules):
+        yield "no rule allows anything: every statement would be refused"
+    if not settings.policy.packs:
+        yield "no rule pack: only this file's rules and guards refuse"
+
+
+# --- for programs ------------------------------------------------------------------------------
+
+
+def summary(settings: Settings) -> dict[str, object]:
+    """The same as plain values."""
+    policy = settings.policy
+    return {
+        "valid": True,
+        "node": settings.node.name,
+        "digest": policy.digest,
+        "listeners": [
+            {
+                "name": one.name,
+                "protocol": one.protocol,
+                "endpoint": one.endpoint,
+                "tls": one.tls is not None,
+                "authentication": one.authentication,
+                "resources": list(one.resources),
+            }
+            for one in settings.listeners
+        ],
+        "resources": [
+            {
+                "name": one.name,
+                "protocol": one.protocol,
+                "target": one.target,
+                "database": one.database,
+                "scope": one.scope,
+                "phi": one.phi,
+                "tls": one.tls.mode.value,
+            }
+            for one in settings.resources.values()
+        ],
+        "issuers": [{"name": one.name, "url": one.url} for one in settings.issuers],
+        "packs": list(policy.packs),
+        "guards": list(policy.guards),
+        "labels": [
+            {
+                "resource": one.resource,
+                "column": one.column,
+                "kind": one.kind,
+                "level": one.level.value,
+                "method": one.method.value,
+            }
+            for one in policy.labels
+        ],
+        "rules": [
+            {
+                "name": rule.name,
+                "verdict": rule.verdict,
+                "monitor": rule.monitor,
+                "match": describe(rule.match),
+            }
+            for rule in policy.rules
+        ],
+        "warnings": list(warnings(settings)),
+    }

@@ -1,0 +1,350 @@
+"""``hoopgate.toml`` → :class:`Settings`. All mistakes of a file are reported at once.
+
+``docs/settings.md`` explains every key. The names of numbers carry no unit in the file, see
+:meth:`hoopgate.settings.reader.Table.bounds`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hoopgate.errors import SettingsError
+from hoopgate.settings import endpoints, material
+from hoopgate.settings.model import (
+    BackendTLS,
+    Directory,
+    FileDirectory,
+    Issuer,
+    LDAPDirectory,
+    Limits,
+    Listener,
+    Node,
+    Policy,
+    Recording,
+    Resource,
+    Settings,
+    TLSMode,
+)
+from hoopgate.settings.policy import policy
+from hoopgate.settings.reader import Problems, Table, defaults
+from hoopgate.settings.rules import known, name
+
+PROTOCOLS = ("postgres",)
+AUTHENTICATIONS = ("token", "oauthbearer")
+#: Signature algorithms whose verifier holds no secret. HS256 and "none" are not among them.
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+
+
+def load(path: Path) -> Settings:
+    """Read and validate the settings file.
+
+    :raises SettingsError: with a line for every mistake.
+    """
+    return _load(path, check=True)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read only what a running node can take up: rules, packs, labels, guards.
+
+    Certificates and secrets are not looked at: after start-up the node may have dropped the right
+    to read them.
+
+    :raises SettingsError: something in the file is wrong; the policy in force stays.
+    """
+    return _load(path, check=False).policy
+
+
+def needs_restart(running: Settings) -> tuple[str, ...]:
+    """Sections of the file on disk that differ from the running ones and are not taken up.
+
+    :raises SettingsError: as :func:`load_policy`.
+    """
+    now = _load(running.path, check=False)
+    sections = [field.name for field in dataclasses.fields(Settings) if field.name != "policy"]
+    return tuple(one for one in sections if getattr(now, one) != getattr(running, one))
+
+
+def _load(path: Path, *, check: bool) -> Settings:
+    path = path.absolute()
+    problems = Problems(path)
+    root = Table(_parse(path), "", problems)
+    node = _node(root.table("node"), check)
+    directory = _directory(root.table("directory"), check)
+    issuers = tuple(_issuers(root, check))
+    resources = {one.name: one for one in _resources(root, check)}
+    settings = Settings(
+        path=path,
+        node=node,
+        listeners=tuple(_listeners(root, resources, check)),
+        issuers=issuers,
+        directory=directory,
+        resources=resources,
+        policy=policy(
+            root,
+            resources,
+            {issuer.name: issuer.url for issuer in issuers},
+            frozenset(directory.members) if isinstance(directory, FileDirectory) else None,
+        ),
+        recording=_recording(root.table("recording"), node),
+        limits=_limits(root.table("limits")),
+        embedded_issuer=_embedded_issuer(root.table("embedded_issuer"), check)
+        if "embedded_issuer" in root
+        else None,
+    )
+    root.finish()
+    if problems.lines:
+        raise SettingsError(problems.lines)
+    return settings
+
+
+def _parse(path: Path) -> Mapping[str, object]:
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise SettingsError([f"{path}: no such file; write the path of a hoopgate.toml"]) from None
+    except OSError as error:
+        raise SettingsError([f"{path}: {error.strerror}; write a file that can be read"]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([f"{path}: not UTF-8; write TOML, which is UTF-8"]) from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{path}: not TOML: {error}; write TOML 1.0"]) from None
+
+
+def _node(table: Table, check: bool) -> Node:
+    metrics = None
+    if "metrics" in table:
+        example = '"tcp:9187:interface=127.0.0.1"'
+        metrics = endpoints.server(table, "metrics", example)
+        if metrics and not endpoints.listens_locally(metrics):
+            table.wrong("metrics", "reachable from other machines", example)
+    node = Node(
+        name=table.text("name", example='"gw-1.example.org"'),
+        state_dir=table.path("state_dir", example='"/var/lib/hoopgate"'),
+        metrics=metrics,
+        **table.bounds(Node),
+    )
+    if check and "state_dir" in table:
+        material.directory(table, "state_dir", node.state_dir)
+    table.finish()
+    return node
+
+
+def _recording(table: Table, node: Node) -> Recording:
+    found = Recording(
+        directory=table.path("directory", node.state_dir / "log"),
+        origin=table.text("origin", f"{node.name}/hoopgate"),
+        **table.bounds(Recording),
+    )
+    if any(character.isspace() or character == "+" for character in found.origin):
+        # C2SP signed-note: a key name is not empty and has no space and no plus.
+        table.wrong("origin", "a space or a plus in it", '"gw-1.example.org/hoopgate"')
+    table.finish()
+    return found
+
+
+def _limits(table: Table) -> Limits:
+    found = Limits(**table.bounds(Limits))
+    table.finish()
+    return found
+
+
+def _embedded_issuer(table: Table, check: bool) -> Path:
+    path = table.path("file", example='"issuer.toml"')
+    if check:
+        material.read(table, "file", path, "the issuer's settings")
+    table.finish()
+    return path
+
+
+# --- clients' side -----------------------------------------------------------------------------
+
+
+def _listeners(root: Table, resources: Mapping[str, Resource], check: bool) -> Iterator[Listener]:
+    taken: set[str] = set()
+    for table in root.tables("listeners"):
+        tls = None
+        if "tls" in table:
+            tls_table = table.table("tls")
+            tls = material.pair(tls_table, check=check)
+            tls_table.finish()
+        listener = Listener(
+            name=name(table, taken, "listeners"),
+            protocol=table.choice("protocol", PROTOCOLS),
+            endpoint=endpoints.server(table, "endpoint", '"tcp:5432"'),
+            tls=tls,
+            resources=table.texts("resources"),
+            authentication=table.choice("authentication", AUTHENTICATIONS, "token"),
+        )
+        if listener.endpoint and tls is None and not endpoints.listens_locally(listener.endpoint):
+            write = "tls = { certificate = …, key = … }, or an endpoint on loopback"
+            table.wrong("tls", "missing: tokens would cross the network in the clear", write)
+        known(table, "resources", listener.resources, resources)
+        for one in listener.resources:
+            resource = resources.get(one)
+            if resource is not None and resource.protocol != listener.protocol:
+                wrong = f'"{one}" speaks {resource.protocol}, the listener {listener.protocol}'
+                table.wrong("resources", wrong, "a resource of the same protocol")
+        table.finish()
+        yield listener
+    if not taken:
+        root.wrong("listeners", "missing: nobody could connect", "a table [[listeners]]")
+
+
+def _issuers(root: Table, check: bool) -> Iterator[Issuer]:
+    taken: set[str] = set()
+    urls: set[str] = set()
+    for table in root.tables("issuers"):
+        default = defaults(Issuer)
+        issuer = Issuer(
+            name=name(table, taken, "issuers"),
+            url=table.text("url", example='"https://login.example.org"'),
+            audiences=table.texts("audiences", example='["https://gw-1.example.org"]'),
+            algorithms=table.texts("algorithms", default["algorithms"], '["ES256"]'),
+            types=tuple(one.lower() for one in table.texts("types", default["types"])),
+            maximum_lifetime=table.duration("maximum_lifetime", default["maximum_lifetime"]),
+            leeway=table.duration("leeway", default["leeway"], zero=True),
+            scope_claim=table.text("scope_claim", default["scope_claim"]),
+            subject_claim=table.text("subject_claim", default["subject_claim"]),
+            owner_claim=table.text("owner_claim", default["owner_claim"]),
+            jwks_url=table.optional_text("jwks_url"),
+            ca_file=material.authorities(table, "ca_file", check=check),
+        )
+        _check_url(table, "url", issuer.url, ("https", "http"))
+        _check_url(table, "jwks_url", issuer.jwks_url or "", ("https", "http"))
+        known(table, "algorithms", issuer.algorithms, ALGORITHMS)
+        if issuer.url and issuer.url in urls:
+            table.wrong("url", f'two issuers have the url "{issuer.url}"', "one table for it")
+        urls.add(issuer.url)
+        table.finish()
+        yield issuer
+    if not taken:
+        root.wrong("issuers", "missing: no token would be accepted", "a table [[issuers]]")
+
+
+def _check_url(table: Table, key: str, url: str, schemes: tuple[str, str]) -> bool:
+    """Encrypted, or on loopback; True when the URL is well-formed and encrypted."""
+    if not url:
+        return False
+    encrypted, plain = schemes
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in schemes or parts.username or parts.fragment:
+        table.wrong(key, f'"{url}" is no {encrypted} URL', f'"{encrypted}://host"')
+        return False
+    if parts.scheme == plain and not endpoints.is_loopback(host):
+        table.wrong(key, f"{plain} to another machine", f"{encrypted}://, or a loopback host")
+    return parts.scheme == encrypted
+
+
+def _directory(table: Table, check: bool) -> Directory:
+    kind = table.choice("kind", ("file", "ldap"), "file")
+    directory = _file_directory(table) if kind == "file" else _ldap_directory(table, check)
+    table.finish()
+    return directory
+
+
+def _file_directory(table: Table) -> FileDirectory:
+    groups = table.table("groups")
+    return FileDirectory(
+        {
+            group: frozenset(groups.texts(group, example='["subject", …]'))
+            for group in groups.entries()
+        }
+    )
+
+
+def _ldap_directory(table: Table, check: bool) -> LDAPDirectory:
+    default = defaults(LDAPDirectory)
+    found = LDAPDirectory(
+        url=table.text("url", example='"ldaps://ldap.example.org"'),
+        base=table.text("base", example='"dc=example,dc=org"'),
+        user_filter=table.text("user_filter", default["user_filter"]),
+        bind_dn=table.text("bind_dn", default["bind_dn"]),
+        bind_password=material.secret(table, "bind_password", check=check),
+        start_tls=table.boolean("start_tls", default["start_tls"]),
+        ca_file=material.authorities(table, "ca_file", check=check),
+        groups=table.choice("groups", ("member", "memberof", "ad"), default["groups"]),
+        group_base=table.text("group_base", default["group_base"]),
+        group_filter=table.text("group_filter", default["group_filter"]),
+        group_name=table.text("group_name", default["group_name"]),
+        timeout=table.duration("timeout", default["timeout"]),
+        **table.bounds(LDAPDirectory, but=["timeout"]),
+    )
+    if "{subject}" not in found.user_filter:
+        table.wrong("user_filter", "no {subject} in it", default["user_filter"])
+    if bool(found.bind_dn) != (found.bind_password is not None):
+        table.wrong("bind_dn", "bind_dn and bind_password go together", "both, or neither")
+    if found.start_tls and found.url.startswith("ldaps:"):
+        table.wrong("start_tls", "ldaps is encrypted from the first byte", "false, or ldap://")
+    if not found.start_tls:
+        _check_url(table, "url", found.url, ("ldaps", "ldap"))
+    return found
+
+
+# --- backends' side ----------------------------------------------------------------------------
+
+
+def _resources(root: Table, check: bool) -> Iterator[Resource]:
+    taken: set[str] = set()
+    default = defaults(Resource)
+    for table in root.tables("resources"):
+        resource_name = name(table, taken, "resources")
+        target, host = endpoints.client(table, "target", '"db.example.org:5432"')
+        credentials = table.table("credentials")
+        if "credentials" not in table:
+            table.wrong(
+                "credentials", "missing", 'credentials = { user = "…", password = { file = "…" } }'
+            )
+        certificate = None
+        if "certificate" in credentials or "key" in credentials:
+            certificate = material.pair(credentials, check=check)
+        yield Resource(
+            name=resource_name,
+            protocol=table.choice("protocol", PROTOCOLS),
+            target=target,
+            host=host,
+            database=table.text("database"),
+            scope=table.text("scope", f"hoopgate:{resource_name}"),
+            user=credentials.text("user") if "credentials" in table else "",
+            password=material.secret(credentials, "password", check=check),
+            certificate=certificate,
+            tls=_backend_tls(table.table("tls"), target, host, check),
+            phi=table.boolean("phi", default["phi"]),
+            side_connections=table.integer("side_connections", default["side_connections"]),
+            parameters=frozenset(table.texts("parameters", (), '["search_path"]')),
+        )
+        credentials.finish()
+        table.finish()
+    if not taken:
+        root.wrong("resources", "missing: there would be nothing to reach", "a table [[resources]]")
+
+
+def _backend_tls(table: Table, target: str, host: str, check: bool) -> BackendTLS:
+    found = BackendTLS(
+        TLSMode(table.choice("mode", [mode.value for mode in TLSMode], TLSMode.VERIFY_FULL.value)),
+        material.authorities(table, "ca_file", check=check),
+        table.optional_text("server_name"),
+    )
+    if found.mode is TLSMode.DISABLE:
+        if host and not endpoints.is_loopback(host):
+            write = '"verify-full", or a target on loopback or a unix socket'
+            table.wrong("mode", f"PHI would cross the network to {host} in the clear", write)
+        for key in ("ca_file", "server_name"):
+            if key in table:
+                table.wrong(key, 'has no meaning for mode "disable"', "another mode")
+    elif target.startswith("unix:"):
+        table.wrong("mode", "a unix socket has no TLS", '"disable"')
+    table.finish()
+    return found

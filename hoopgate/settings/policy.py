@@ -1,0 +1,145 @@
+"""What a reload changes: rules, packs, labels, guards. And the digest that names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from enum import Enum
+
+from hoopgate.plans import Method
+from hoopgate.settings import packs
+from hoopgate.settings.model import Label, LabelClass, Policy, Resource, Rule
+from hoopgate.settings.reader import Table
+from hoopgate.settings.rules import Vocabulary, known, rules
+
+
+def policy(
+    root: Table,
+    resources: Mapping[str, Resource],
+    issuers: Mapping[str, str],
+    groups: frozenset[str] | None,
+) -> Policy:
+    """``[policy]``, ``[[labels]]`` and ``[[rules]]``.
+
+    :param issuers: name → URL.
+    :param groups: the groups there are, None when only the directory knows.
+    """
+    table = root.table("policy")
+    pack_names = table.texts("packs", ("hipaa-baseline",), '["hipaa-baseline"]', empty=True)
+    known(table, "packs", pack_names, packs.names())
+    pack_names = tuple(one for one in pack_names if one in packs.names())
+    guards = table.texts("guards", (), '["package.module:factory"]', empty=True)
+    for guard in guards:
+        _check_guard(table, guard)
+    min_group = table.integer("min_group", 0, minimum=0)
+    table.finish()
+    labels = _labels(root, resources)
+    classes, flags = _statement_words()
+    vocabulary = Vocabulary(
+        resources=resources,
+        groups=groups,
+        issuers=issuers,
+        labels={label.kind for label in labels},
+        classes=classes,
+        flags=flags,
+        rules=_block_rules(pack_names),
+    )
+    found = rules(root.tables("rules"), vocabulary)
+    return Policy(
+        rules=found,
+        packs=pack_names,
+        labels=labels,
+        digest=digest(found, pack_names, labels, guards, min_group),
+        guards=guards,
+        min_group=min_group,
+    )
+
+
+def digest(
+    rules: tuple[Rule, ...],
+    pack_names: tuple[str, ...],
+    labels: tuple[Label, ...],
+    guards: tuple[str, ...],
+    min_group: int,
+) -> str:
+    """SHA-256 (hex) over everything that decides a verdict, as canonical JSON.
+
+    Layout, comments and the order of words in a list do not change it; the order of rules does.
+    """
+    canonical = {
+        "rules": [dataclasses.asdict(rule) for rule in rules],
+        "packs": [[name, hashlib.sha256(packs.content(name)).hexdigest()] for name in pack_names],
+        "labels": [dataclasses.asdict(label) for label in labels],
+        "guards": guards,
+        "min_group": min_group,
+    }
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    assert isinstance(value, Enum)
+    return value.value
+
+
+def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]:
+    found: list[Label] = []
+    columns: set[tuple[str, str]] = set()
+    for table in root.tables("labels"):
+        label = Label(
+            resource=table.text("resource"),
+            column=table.text("column", example='"public.patients.ssn"'),
+            kind=table.text("kind", example='"SSN"'),
+            level=LabelClass(table.choice("level", [one.value for one in LabelClass], "secret")),
+            method=Method(table.choice("method", [one.value for one in Method], "redact")),
+        )
+        found.append(label)
+        table.finish()
+        if label.resource:
+            known(table, "resource", [label.resource], resources)
+            resource = resources.get(label.resource)
+            if resource is not None and not resource.phi:
+                write = "the label out, or phi = true in the resource"
+                table.wrong("resource", f'"{label.resource}" is set to hold no PHI', write)
+        if label.column and (label.column.count(".") != 2 or not all(label.column.split("."))):
+            write = "schema.relation.column, * for any"
+            table.wrong("column", f'"{label.column}" is not three names', write)
+        if (label.resource, label.column) in columns:
+            table.wrong("column", f'"{label.column}" is labelled twice', "one label for it")
+        columns.add((label.resource, label.column))
+    return tuple(found)
+
+
+def _check_guard(table: Table, guard: str) -> None:
+    module, _, factory = guard.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), factory)
+    except Exception as error:  # noqa: BLE001 - a guard's module may raise anything
+        wrong = f'"{guard}" cannot be loaded ({type(error).__name__})'
+        table.wrong("guards", wrong, '"package.module:factory" of an installed package')
+        return
+    if not callable(found):
+        table.wrong("guards", f'"{guard}" is not callable', "a factory")
+
+
+def _statement_words() -> tuple[frozenset[str] | None, frozenset[str] | None]:
+    """The closed lists of statement classes and flags."""
+    try:
+        words = importlib.import_module("hoopgate.sql.classes")
+    except ModuleNotFoundError:
+        return None, None
+    return frozenset(words.CLASSES), frozenset(words.FLAGS)
+
+
+def _block_rules(pack_names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(
+        f"{name}/{rule.name}"
+        for name in pack_names
+        for rule in packs.read_pack(name)
+        if rule.verdict != "allow"
+    )

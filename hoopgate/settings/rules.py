@@ -1,0 +1,156 @@
+"""``[[rules]]`` tables, the operator's and those of a rule pack."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from hoopgate.settings.model import Match, Rule, TimeWindow
+from hoopgate.settings.reader import Table, defaults, near
+
+VERDICTS = ("allow", "block", "approve")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What rules may refer to; None where any word will do.
+
+    :ivar issuers: name → URL.
+    :ivar rules: full names of the packs' block rules, for ``overrides``.
+    """
+
+    resources: Collection[str] | None = None
+    groups: Collection[str] | None = None
+    issuers: Mapping[str, str] | None = None
+    labels: Collection[str] | None = None
+    classes: Collection[str] | None = None
+    flags: Collection[str] | None = None
+    rules: Collection[str] = field(default=())
+
+
+def name(table: Table, taken: set[str], what: str) -> str:
+    """The ``name`` of a table: well-formed, and once in the file."""
+    value = table.text("name")
+    if value and not _NAME.fullmatch(value):
+        table.wrong("name", f'"{value}" is no name', "letters, digits, dots, dashes (64 at most)")
+    elif value in taken:
+        table.wrong("name", f'two {what} are called "{value}"', "another name")
+    taken.add(value)
+    return value
+
+
+def known(
+    table: Table,
+    key: str,
+    words: Iterable[str],
+    among: Collection[str] | None,
+    *,
+    wild: bool = False,
+) -> None:
+    """Note the words that are not among the known ones; with ``wild``, patterns of ``*``, ``?``."""
+    if among is None:
+        return
+    for word in sorted(words):
+        if wild and any(fnmatchcase(one, word) for one in among):
+            continue
+        if word not in among:
+            table.wrong(key, f'"{word}" is not known', near(word, among))
+
+
+def rules(tables: Iterable[Table], vocabulary: Vocabulary) -> tuple[Rule, ...]:
+    """All rules of a file, in order."""
+    taken: set[str] = set()
+    found = []
+    for table in tables:
+        found.append(_rule(table, taken, vocabulary))
+        table.finish()
+    return tuple(found)
+
+
+def _rule(table: Table, taken: set[str], vocabulary: Vocabulary) -> Rule:
+    rule_name = name(table, taken, "rules")
+    verdict = table.choice("verdict", VERDICTS)
+    rule = Rule(
+        name=rule_name,
+        verdict=verdict,
+        match=_match(table.table("match"), vocabulary),
+        reason=table.text("reason", ""),
+        message=table.text("message", ""),
+        remedy=table.text("remedy", ""),
+        monitor=table.boolean("monitor", False),
+        overrides=frozenset(table.texts("overrides", ())),
+        reviewers=frozenset(table.texts("reviewers", ())),
+        expires=table.duration("expires", defaults(Rule)["expires"]),
+    )
+    if verdict == "approve" and "reviewers" not in table:
+        table.wrong("reviewers", "missing: nobody could approve", 'reviewers = ["group", …]')
+    for key in ("reviewers", "expires"):
+        if verdict != "approve" and key in table:
+            table.wrong(key, f'has no meaning for verdict "{verdict}"', 'it with "approve" only')
+    if verdict == "allow" and rule.monitor:
+        table.wrong(
+            "monitor", "an allow has nothing to report", 'it with "block" or "approve" only'
+        )
+    if verdict == "block" and rule.overrides:
+        table.wrong(
+            "overrides", "a block stands in for no block", 'it with "allow" or "approve" only'
+        )
+    known(table, "overrides", rule.overrides, vocabulary.rules)
+    known(table, "reviewers", rule.reviewers, vocabulary.groups)
+    return rule
+
+
+def _match(table: Table, vocabulary: Vocabulary) -> Match:
+    fields = {
+        key: frozenset(table.texts(key, ()))
+        for key in ("groups", "scopes", "subjects", "resources", "relations", "labels", "functions")
+    }
+    fields |= {key: frozenset(table.texts(key, ())) for key in ("classes", "flags")}
+    issuers = table.texts("issuers", ())
+    known(table, "groups", fields["groups"], vocabulary.groups)
+    known(table, "resources", fields["resources"], vocabulary.resources, wild=True)
+    known(table, "labels", fields["labels"], vocabulary.labels)
+    known(table, "classes", fields["classes"], vocabulary.classes)
+    known(table, "flags", fields["flags"], vocabulary.flags)
+    if vocabulary.issuers is not None:
+        # The file speaks of issuers by name, a token by URL.
+        urls = vocabulary.issuers
+        known(table, "issuers", issuers, {*urls, *urls.values()})
+        issuers = tuple(urls.get(one, one) for one in issuers)
+    times = _times(table.table("times")) if "times" in table else None
+    table.finish()
+    return Match(issuers=frozenset(issuers), times=times, **fields)
+
+
+def _times(table: Table) -> TimeWindow:
+    days = table.texts("days", (), '["mon", "tue"]')
+    known(table, "days", days, DAYS)
+    start = _minutes(table, "from", "00:00")
+    end = _minutes(table, "to", "24:00")
+    if start >= end:
+        table.wrong("to", "not after from", "a later time, or two rules to go past midnight")
+    zone = table.text("zone", "UTC", '"Europe/Zurich"')
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        table.wrong("zone", f'"{zone}" is no time zone', 'an IANA name such as "Europe/Zurich"')
+    table.finish()
+    return TimeWindow(frozenset(DAYS.index(day) for day in days if day in DAYS), start, end, zone)
+
+
+def _minutes(table: Table, key: str, default: str) -> int:
+    text = table.text(key, default, '"08:30"')
+    if text == "24:00":
+        return 24 * 60
+    match = _CLOCK.fullmatch(text)
+    if match is None:
+        table.wrong(key, f'"{text}" is no time of day', '"08:30"')
+        return 0 if key == "from" else 24 * 60
+    return int(match[1]) * 60 + int(match[2])

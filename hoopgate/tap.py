@@ -1,0 +1,47 @@
+"""``twistd hoopgate``: its options, and the service it runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from hoopgate.errors import SettingsError
+from hoopgate.settings.load import load
+
+
+class Options(usage.Options):
+    """The options of ``twistd hoopgate``."""
+
+    synopsis = "[options]"
+    longdesc = "Everything else is in the settings file; hoopgate check says what is wrong with it."
+    optParameters: ClassVar[list[list[object]]] = [
+        ["config", "c", None, "Path of hoopgate.toml (required)"]
+    ]
+
+    def postOptions(self) -> None:
+        """:raises usage.UsageError: there is no settings file."""
+        if self["config"] is None:
+            raise usage.UsageError("--config is required: the path of hoopgate.toml")
+
+
+def makeService(options: Options) -> IService:
+    """The gateway's service, made before twistd goes to the background or drops privileges.
+
+    :raises SystemExit: the settings are wrong; every mistake is printed, a line each.
+    """
+    try:
+        settings = load(Path(options["config"]))
+    except SettingsError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        raise SystemExit(1) from None
+    # Only now: the reactor is installed by twistd's own option.
+    from twisted.internet import reactor
+
+    from hoopgate.gateway.service import make_service
+
+    return make_service(settings, reactor)
