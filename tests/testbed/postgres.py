@@ -224,17 +224,9 @@ class Postgres:
 
         :param options: more keywords, e.g. ``sslmode="disable"``.
         """
-        keywords: dict[str, object] = {
-            "host": self.host,
-            "port": self.port,
-            "dbname": database,
-            "user": user,
-            "password": self.password if password is None else password,
-            "sslmode": "verify-full",
-            "sslrootcert": self.certificates.ca,
-            **options,
-        }
-        return " ".join(f"{key}={_quoted(str(value))}" for key, value in keywords.items())
+        secret = self.password if password is None else password
+        address = (self.host, self.port)
+        return conninfo(address, self.certificates, database, user, secret, **options)
 
     def psql(self, sql: str, database: str = "postgres", user: str = "postgres") -> str:
         """Run SQL over the unix socket; rows unaligned, one per line.
@@ -271,6 +263,28 @@ class Postgres:
         """Create a role with a password (kept as ``password_encryption`` says)."""
         quoted = password.replace("'", "''")
         self.psql(f"CREATE ROLE \"{name}\" {options} PASSWORD '{quoted}'")
+
+
+def conninfo(
+    address: tuple[str, int],
+    certificates: Certificates,
+    database: str,
+    user: str,
+    password: str,
+    **options: object,
+) -> str:
+    """A libpq connection string that verifies the server's certificate."""
+    keywords: dict[str, object] = {
+        "host": address[0],
+        "port": address[1],
+        "dbname": database,
+        "user": user,
+        "password": password,
+        "sslmode": "verify-full",
+        "sslrootcert": certificates.ca,
+        **options,
+    }
+    return " ".join(f"{key}={_quoted(str(value))}" for key, value in keywords.items())
 
 
 def _quoted(value: str) -> str:

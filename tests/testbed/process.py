@@ -94,10 +94,14 @@ class Server:
                 raise ServerFailed(f"{self._name}: {what}; its log ends:\n{tail}")
             time.sleep(0.02)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:
-        """Ask the server to stop and wait; kill it after ``timeout`` seconds. Its exit status."""
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens when the process has ended."""
         with contextlib.suppress(ProcessLookupError):
             self._child.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:
+        """Ask the server to stop and wait; kill it after ``timeout`` seconds. Its exit status."""
+        self.send(number)
         try:
             return self._child.wait(timeout)
         except subprocess.TimeoutExpired:
