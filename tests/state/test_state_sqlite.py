@@ -6,47 +6,18 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from testbed.loop import Loop
 from twisted.python.failure import Failure
 
 from hoopgate.state.schema import STEPS
 from hoopgate.state.sqlite import SQLiteStore, StateError
-
-
-class Loop:
-    """A reactor of one method: runs on its own thread whatever other threads hand over."""
-
-    def __init__(self) -> None:
-        self._calls: list[tuple[Callable[..., object], tuple[object, ...]]] = []
-        self._ready = threading.Condition()
-
-    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
-        with self._ready:
-            self._calls.append((call, arguments))
-            self._ready.notify()
-
-    def wait(self, deferred: Any, timeout: float = 10.0) -> Any:
-        """Run what was handed over until ``deferred`` fires; its result, or raise its failure."""
-        results: list[object] = []
-        deferred.addBoth(results.append)
-        while not results:
-            with self._ready:
-                assert self._ready.wait_for(lambda: self._calls, timeout), "nothing came back"
-                calls, self._calls = self._calls, []
-            for call, arguments in calls:
-                call(*arguments)
-        if isinstance(results[0], Failure):
-            results[0].raiseException()
-        return results[0]
-
 
 STEPS_OF_TEST = (("CREATE TABLE t (k INTEGER PRIMARY KEY, v ANY) STRICT",),)
 
@@ -112,7 +83,8 @@ def test_each_statement_is_durable_when_it_answers(tmp_path: Path) -> None:
 import os, signal, sys
 sys.path[:0] = sys.argv[2:]
 from pathlib import Path
-from test_state_sqlite import Loop, STEPS_OF_TEST
+from testbed.loop import Loop
+from test_state_sqlite import STEPS_OF_TEST
 from hoopgate.state.sqlite import SQLiteStore
 loop = Loop()
 store = SQLiteStore(Path(sys.argv[1]), loop, steps=STEPS_OF_TEST)
@@ -121,8 +93,9 @@ for k in range(50):
     loop.wait(store.execute("INSERT INTO t VALUES (?, ?)", (k, b"x" * 1000)))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    here = str(Path(__file__).parent)
-    done = subprocess.run([sys.executable, "-c", script, path, here], timeout=30, check=False)
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", script, path, here, here.parent]
+    done = subprocess.run(command, timeout=30, check=False)
     assert done.returncode == -9
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (50,)
