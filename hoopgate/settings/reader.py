@@ -52,16 +52,17 @@ class Table:
     """One table of the file.
 
     :param key: its place in the file, e.g. ``listeners[0].tls``; empty for the whole file.
+    :ivar known: the keys that were asked for.
     """
 
     def __init__(self, data: Mapping[str, object], key: str, problems: Problems) -> None:
         self._data = data
-        self._known: set[str] = set()
+        self.known: set[str] = set()
         self.key = key
         self.problems = problems
 
     def __contains__(self, name: str) -> bool:
-        self._known.add(name)
+        self.known.add(name)
         return name in self._data
 
     def place(self, name: str) -> str:
@@ -75,14 +76,14 @@ class Table:
     def finish(self) -> None:
         """Note every key that nobody asked for."""
         for name in self._data:
-            if name not in self._known:
-                self.wrong(name, "unknown key", near(name, self._known))
+            if name not in self.known:
+                self.wrong(name, "unknown key", near(name, self.known))
 
     # --- values --------------------------------------------------------------------------------
 
     def _value(self, name: str, kind: type | tuple[type, ...], example: str) -> Any:
         """The value when it is there and of ``kind``; else None, with a note when it is not."""
-        self._known.add(name)
+        self.known.add(name)
         value = self._data.get(name)
         if value is None:
             return None
@@ -225,7 +226,7 @@ class Table:
 
     def entries(self) -> Iterator[str]:
         """Every key of a table whose keys are the operator's own."""
-        self._known.update(self._data)
+        self.known.update(self._data)
         yield from self._data
 
     def bounds(self, kind: type, *, but: Iterable[str] = ()) -> dict[str, Any]:

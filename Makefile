@@ -1,0 +1,55 @@
+# Everything happens in .venv and var/ of this checkout; `make clean` removes what the two hold.
+PYTHON ?= python3
+BIN := .venv/bin
+SECONDS_PER_TARGET ?= 30
+
+.DEFAULT_GOAL := help
+.PHONY: help install parts bench-parts test lint types check fuzz bench demo clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+install: parts .venv/.installed ## a virtualenv with hoopgate and its tools, and the parts of the tests
+
+.venv/.installed: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "hoopgate needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
+	@echo "install: hoopgate and its tools into .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --editable '.[test,lint,types]'
+	@touch $@
+
+parts: ## servers and clients that the tests run against (Debian and npm)
+	@tools/install-parts
+
+bench-parts:
+	@tools/install-parts --bench
+
+test: install ## ruff, mypy and all tests
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/pytest -q
+
+lint: .venv/.installed ## ruff: rules and layout
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/.installed ## mypy, strict
+	@$(BIN)/mypy
+
+check: lint types ## what needs no servers
+
+fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@tools/fuzz $(SECONDS_PER_TARGET) $(BIN)/python
+
+bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy
+	@$(BIN)/python benchmarks/run.py
+
+demo: install ## a clinic, a directory, an issuer and the gateway; a session told step by step
+	@$(BIN)/python examples/demo.py
+
+clean: ## remove .venv, installed parts and caches
+	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox
