@@ -1,0 +1,120 @@
+"""The loops over rows: the only code of this folder whose speed per row matters.
+
+Runs interpreted, and compiled by mypyc from this very file, where the ``i64`` locals and the
+readers of ``librt.strings`` become plain machine code. Keep to what both do well: no closures, no
+generators; lengths stay ``int`` because ``i64(…)`` costs a call when interpreted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+
+from librt.strings import read_i16_be, read_i32_be
+from mypy_extensions import i64
+
+from hoopgate.errors import RemoteProtocolError
+
+_pack_i32 = Struct(">i").pack
+
+
+def run_end(data: bytes, start: i64, end: i64, limit: i64) -> i64:
+    """Where the run of complete messages of one type ends.
+
+    :param start: offset of the first message, whose type byte is the run's.
+    :param end: where that first message ends.
+    :param limit: a message of more bytes ends the run in front of it, as an impossible length does:
+        the reader then meets it at the front and refuses it.
+    """
+    size: i64 = len(data)
+    kind = data[start]
+    while size - end >= 5 and data[end] == kind:
+        length: int = read_i32_be(data, end + 1)
+        if length < 4 or length >= limit or length >= size - end:
+            break
+        end += length + 1
+    return end
+
+
+def mask_rows(
+    run: bytes,
+    columns: int,
+    masked: list[int],
+    constants: list[bytes | None],
+    functions: list[Callable[[bytes | None], bytes]],
+) -> bytes:
+    """Rewrite columns of a run of rows: DataRow, or CopyData of one binary tuple each.
+
+    :param columns: fields every row must have.
+    :param masked: the columns to rewrite, ascending.
+    :param constants: for each of ``masked``, the new field with its length in front, or None.
+    :param functions: for each of ``masked``, makes that from the old value where the constant is
+        None.
+    :raises RemoteProtocolError: a row has another number of fields, or its fields do not fill it.
+    """
+    # A field that overruns its row is found at the row's end: offsets only grow, so once past it
+    # they cannot come back to it.
+    size: i64 = len(run)
+    fields: i64 = columns
+    count: i64 = len(masked)
+    out: list[bytes] = []
+    at: i64 = 0
+    done: i64 = 0
+    length: int = 0
+    try:
+        while at < size:
+            head: i64 = at + 1
+            length = read_i32_be(run, head)
+            end: i64 = head + length
+            if end > size or read_i16_be(run, at + 5) != fields:
+                raise RemoteProtocolError("a row does not have the columns its plan was made for")
+            out.append(run[done:head])
+            place = len(out)
+            out.append(b"")
+            done = head + 4
+            at += 7
+            grown: i64 = 0
+            column: i64 = 0
+            step: i64 = 0
+            while step < count:
+                target: i64 = masked[step]
+                while column < target:
+                    length = read_i32_be(run, at)
+                    at += 4
+                    if length > 0:
+                        at += length
+                    elif length < -1:
+                        raise RemoteProtocolError("a field of a row has an impossible length")
+                    column += 1
+                out.append(run[done:at])
+                length = read_i32_be(run, at)
+                done = at + 4
+                if length > 0:
+                    done += length
+                elif length < -1:
+                    raise RemoteProtocolError("a field of a row has an impossible length")
+                if done > end:
+                    raise RemoteProtocolError("a field overruns its row")
+                new = constants[step]
+                if new is None:
+                    new = functions[step](None if length < 0 else run[at + 4 : done])
+                out.append(new)
+                grown += len(new) - (done - at)
+                at = done
+                column += 1
+                step += 1
+            while column < fields:
+                length = read_i32_be(run, at)
+                at += 4
+                if length > 0:
+                    at += length
+                elif length < -1:
+                    raise RemoteProtocolError("a field of a row has an impossible length")
+                column += 1
+            if at != end:
+                raise RemoteProtocolError("the fields of a row do not fill it")
+            out[place] = _pack_i32(end - head + grown)
+    except IndexError:
+        raise RemoteProtocolError("a field overruns its row") from None
+    out.append(run[done:size])
+    return b"".join(out)

@@ -1,0 +1,557 @@
+"""Messages a client sends after start-up (manual 55.7, "F"): decoded, and encoded side by side.
+
+Decoding follows the server's own reading (``src/backend/tcop/postgres.c``,
+``libpq/pqformat.c``), so that what is judged is what the server runs: counts are unsigned, a
+message must end where its last field ends.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+from hoopgate.postgres.wire_buffer import StreamBuffer
+
+#: The server's own bound on any message (PQ_LARGE_MESSAGE_LIMIT); beyond it the length is a lie.
+LARGEST_LENGTH = 0x3FFFFFFF
+
+_HEADER = struct.Struct(">Bi")
+_U16 = struct.Struct(">H")
+_I32 = struct.Struct(">i")
+
+
+# Not frozen: these are made for every message of every session, and a frozen dataclass takes three
+# times as long to make. Nothing writes to them after the reader has made them.
+
+
+@dataclass(slots=True)
+class Query:
+    text: bytes = field(repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Parse:
+    name: bytes = field(repr=False)
+    text: bytes = field(repr=False)
+    types: tuple[int, ...]
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Bind:
+    """:ivar formats: as sent: none, one for all, or one per parameter."""
+
+    portal: bytes = field(repr=False)
+    statement: bytes = field(repr=False)
+    formats: tuple[int, ...]
+    parameters: tuple[bytes | None, ...] = field(repr=False)
+    result_formats: tuple[int, ...]
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Describe:
+    """:ivar kind: ``b"S"`` for a statement, ``b"P"`` for a portal."""
+
+    kind: bytes
+    name: bytes = field(repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Execute:
+    """:ivar limit: rows at most; zero and below mean all."""
+
+    portal: bytes = field(repr=False)
+    limit: int
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class CloseMessage:
+    """:ivar kind: ``b"S"`` for a statement, ``b"P"`` for a portal."""
+
+    kind: bytes
+    name: bytes = field(repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Sync:
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Flush:
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class FunctionCall:
+    """Never forwarded, so not decoded further."""
+
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class CopyData:
+    raw: bytes = field(default=b"", repr=False)
+
+    @property
+    def data(self) -> bytes:
+        return self.raw[5:]
+
+
+@dataclass(slots=True)
+class CopyDone:
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class CopyFail:
+    reason: bytes = field(repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Terminate:
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class PasswordMessage:
+    """PasswordMessage, SASLInitialResponse, SASLResponse: one type byte, told apart by state."""
+
+    body: bytes = field(repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Oversized:
+    """A message above the limit, skipped.
+
+    :ivar size: bytes of the whole message, header included.
+    :ivar raw: its header alone.
+    """
+
+    type: int
+    size: int
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Malformed:
+    """A message with a sound frame and a body that the server would refuse too.
+
+    :ivar why: a fixed phrase, free of payload.
+    """
+
+    type: int
+    why: str
+    raw: bytes = field(default=b"", repr=False)
+
+
+FrontendMessage = (
+    Query
+    | Parse
+    | Bind
+    | Describe
+    | Execute
+    | CloseMessage
+    | Sync
+    | Flush
+    | FunctionCall
+    | CopyData
+    | CopyDone
+    | CopyFail
+    | Terminate
+    | PasswordMessage
+    | Oversized
+    | Malformed
+)
+
+
+class FrontendReader:
+    """The client's byte stream, cut into decoded messages.
+
+    A message of more than ``message_limit`` bytes is never held: it is skipped as it streams in and
+    then reported as :class:`Oversized`, so the session can refuse it and go on.
+
+    :param message_limit: bytes of a whole message, header included.
+    """
+
+    __slots__ = ("_broken", "_buffer", "_limit", "_oversized", "_skip")
+
+    def __init__(self, message_limit: int) -> None:
+        self._limit = message_limit
+        self._buffer = StreamBuffer()
+        self._skip = 0
+        self._oversized: Oversized | None = None
+        self._broken = ""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held: at most the limit and one read."""
+        return self._buffer.size
+
+    def feed(self, data: bytes) -> None:
+        """Append what was read from the socket."""
+        if self._broken:
+            return
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        if data:
+            self._buffer.feed(data)
+
+    def next(self) -> FrontendMessage | None:
+        """The next message, or None until more bytes are there.
+
+        :raises RemoteProtocolError: unknown type or impossible length: where the next message
+            starts cannot be known. Raised again at every further call.
+        """
+        if self._broken:
+            raise RemoteProtocolError(self._broken)
+        if self._oversized is not None:
+            if self._skip:
+                return None
+            oversized, self._oversized = self._oversized, None
+            return oversized
+        buffer = self._buffer
+        if buffer.starved():
+            return None
+        data, at = buffer.data, buffer.at
+        held = len(data) - at
+        if held < 5:
+            buffer.need = 5
+            return None
+        type_, length = _HEADER.unpack_from(data, at)
+        decode = _DECODERS.get(type_)
+        if decode is None:
+            self._fail("unknown message type")
+        if length < 4 or length > LARGEST_LENGTH:
+            self._fail("impossible message length")
+        size = length + 1
+        if size > self._limit:
+            taken = min(size, held)
+            buffer.at = at + taken
+            self._skip = size - taken
+            self._oversized = Oversized(type_, size, data[at : at + 5])
+            return self.next()
+        if held < size:
+            buffer.need = size
+            return None
+        raw = data[at : at + size] if at or held > size else data
+        buffer.at = at + size
+        assert decode is not None
+        try:
+            return decode(raw)
+        except _BodyError as error:
+            return Malformed(type_, error.why, raw)
+
+    def _fail(self, why: str) -> None:
+        self._broken = why
+        self._buffer.clear()
+        raise RemoteProtocolError(why)
+
+
+# --- decoding ----------------------------------------------------------------------------------
+
+
+class _BodyError(Exception):
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def _string(raw: bytes, at: int) -> tuple[bytes, int]:
+    end = raw.find(0, at)
+    if end < 0:
+        raise _BodyError("a string has no terminator")
+    text = raw[at:end]
+    if not text.isascii():
+        _require_utf8(text)
+    return text, end + 1
+
+
+def _require_utf8(text: bytes) -> None:
+    # The server accepts the same sequences: no surrogates, nothing above U+10FFFF.
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _BodyError("a string is not UTF-8") from None
+
+
+def _require_end(raw: bytes, at: int) -> None:
+    if at != len(raw):
+        raise _BodyError("bytes behind the last field")
+
+
+def _count(raw: bytes, at: int) -> int:
+    if at + 2 > len(raw):
+        raise _BodyError("shorter than its fields")
+    count: int = _U16.unpack_from(raw, at)[0]
+    return count
+
+
+def _formats(raw: bytes, at: int) -> tuple[tuple[int, ...], int]:
+    count = _count(raw, at)
+    at += 2
+    if count == 0:
+        return (), at
+    if at + 2 * count > len(raw):
+        raise _BodyError("shorter than its fields")
+    formats = struct.unpack_from(f">{count}H", raw, at)
+    if max(formats) > 1:
+        raise _BodyError("unknown format code")
+    return formats, at + 2 * count
+
+
+def _decode_query(raw: bytes) -> Query:
+    text, end = _string(raw, 5)
+    _require_end(raw, end)
+    return Query(text, raw)
+
+
+def _decode_parse(raw: bytes) -> Parse:
+    name, at = _string(raw, 5)
+    text, at = _string(raw, at)
+    count = _count(raw, at)
+    at += 2
+    if at + 4 * count > len(raw):
+        raise _BodyError("shorter than its fields")
+    types = struct.unpack_from(f">{count}I", raw, at) if count else ()
+    _require_end(raw, at + 4 * count)
+    return Parse(name, text, types, raw)
+
+
+def _decode_bind(raw: bytes) -> Bind:
+    portal, at = _string(raw, 5)
+    statement, at = _string(raw, at)
+    formats, at = _formats(raw, at)
+    count = _count(raw, at)
+    at += 2
+    if len(formats) > 1 and len(formats) != count:
+        raise _BodyError("parameter formats do not match the parameters")
+    end = len(raw)
+    parameters: list[bytes | None] = []
+    for _ in range(count):
+        if at + 4 > end:
+            raise _BodyError("shorter than its fields")
+        length = _I32.unpack_from(raw, at)[0]
+        at += 4
+        if length == -1:
+            parameters.append(None)
+            continue
+        if length < 0:
+            raise _BodyError("negative parameter length")
+        if length > end - at:
+            raise _BodyError("shorter than its fields")
+        parameters.append(raw[at : at + length])
+        at += length
+    result_formats, at = _formats(raw, at)
+    _require_end(raw, at)
+    return Bind(portal, statement, formats, tuple(parameters), result_formats, raw)
+
+
+def _kind_and_name(raw: bytes) -> tuple[bytes, bytes]:
+    kind = raw[5:6]
+    if kind != b"S" and kind != b"P":
+        raise _BodyError("neither a statement nor a portal")
+    name, end = _string(raw, 6)
+    _require_end(raw, end)
+    return kind, name
+
+
+def _decode_describe(raw: bytes) -> Describe:
+    kind, name = _kind_and_name(raw)
+    return Describe(kind, name, raw)
+
+
+def _decode_close(raw: bytes) -> CloseMessage:
+    kind, name = _kind_and_name(raw)
+    return CloseMessage(kind, name, raw)
+
+
+def _decode_execute(raw: bytes) -> Execute:
+    portal, at = _string(raw, 5)
+    if at + 4 > len(raw):
+        raise _BodyError("shorter than its fields")
+    limit: int = _I32.unpack_from(raw, at)[0]
+    _require_end(raw, at + 4)
+    return Execute(portal, limit, raw)
+
+
+def _decode_sync(raw: bytes) -> Sync:
+    _require_end(raw, 5)
+    return Sync(raw)
+
+
+def _decode_flush(raw: bytes) -> Flush:
+    _require_end(raw, 5)
+    return Flush(raw)
+
+
+def _decode_copy_done(raw: bytes) -> CopyDone:
+    _require_end(raw, 5)
+    return CopyDone(raw)
+
+
+def _decode_terminate(raw: bytes) -> Terminate:
+    _require_end(raw, 5)
+    return Terminate(raw)
+
+
+def _decode_copy_fail(raw: bytes) -> CopyFail:
+    reason, end = _string(raw, 5)
+    _require_end(raw, end)
+    return CopyFail(reason, raw)
+
+
+def _decode_password(raw: bytes) -> PasswordMessage:
+    return PasswordMessage(raw[5:], raw)
+
+
+_DECODERS: dict[int, Callable[[bytes], FrontendMessage]] = {
+    ord("Q"): _decode_query,
+    ord("P"): _decode_parse,
+    ord("B"): _decode_bind,
+    ord("D"): _decode_describe,
+    ord("E"): _decode_execute,
+    ord("C"): _decode_close,
+    ord("S"): _decode_sync,
+    ord("H"): _decode_flush,
+    ord("F"): FunctionCall,
+    ord("d"): CopyData,
+    ord("c"): _decode_copy_done,
+    ord("f"): _decode_copy_fail,
+    ord("X"): _decode_terminate,
+    ord("p"): _decode_password,
+}
+
+
+# --- encoding ----------------------------------------------------------------------------------
+
+
+def framed(type_: bytes, body: bytes) -> bytes:
+    """A whole message."""
+    length = len(body) + 4
+    if length > LARGEST_LENGTH:
+        raise LocalProtocolError("a message would be longer than the protocol allows")
+    return type_ + length.to_bytes(4, "big") + body
+
+
+def terminated(text: bytes) -> bytes:
+    """A string as the protocol sends it."""
+    if 0 in text:
+        raise LocalProtocolError("a string with a NUL cannot be sent")
+    return text + b"\0"
+
+
+def counted(values: Sequence[object]) -> bytes:
+    """The count in front of a list, unsigned 16 bits."""
+    if len(values) > 0xFFFF:
+        raise LocalProtocolError("more values than a message can count")
+    return len(values).to_bytes(2, "big")
+
+
+def _packed_formats(formats: Sequence[int]) -> bytes:
+    if any(code not in (0, 1) for code in formats):
+        raise LocalProtocolError("unknown format code")
+    return counted(formats) + b"".join(b"\0\1" if code else b"\0\0" for code in formats)
+
+
+def _kind(kind: bytes) -> bytes:
+    if kind not in (b"S", b"P"):
+        raise LocalProtocolError("neither a statement nor a portal")
+    return kind
+
+
+def query(text: bytes) -> bytes:
+    return framed(b"Q", terminated(text))
+
+
+def parse(name: bytes, text: bytes, types: Sequence[int] = ()) -> bytes:
+    oids = b"".join(oid.to_bytes(4, "big") for oid in types)
+    return framed(b"P", terminated(name) + terminated(text) + counted(types) + oids)
+
+
+def bind(
+    portal: bytes,
+    statement: bytes,
+    formats: Sequence[int] = (),
+    parameters: Sequence[bytes | None] = (),
+    result_formats: Sequence[int] = (),
+) -> bytes:
+    parts = [terminated(portal), terminated(statement), _packed_formats(formats)]
+    parts.append(counted(parameters))
+    for value in parameters:
+        if value is None:
+            parts.append(b"\xff\xff\xff\xff")
+        else:
+            parts.append(len(value).to_bytes(4, "big"))
+            parts.append(value)
+    parts.append(_packed_formats(result_formats))
+    return framed(b"B", b"".join(parts))
+
+
+def describe(kind: bytes, name: bytes) -> bytes:
+    return framed(b"D", _kind(kind) + terminated(name))
+
+
+def execute(portal: bytes, limit: int = 0) -> bytes:
+    return framed(b"E", terminated(portal) + _I32.pack(limit))
+
+
+def close(kind: bytes, name: bytes) -> bytes:
+    return framed(b"C", _kind(kind) + terminated(name))
+
+
+def sync() -> bytes:
+    return b"S\0\0\0\4"
+
+
+def flush() -> bytes:
+    return b"H\0\0\0\4"
+
+
+def function_call(body: bytes) -> bytes:
+    return framed(b"F", body)
+
+
+def copy_data(data: bytes) -> bytes:
+    """CopyData: the same in both directions."""
+    return framed(b"d", data)
+
+
+def copy_done() -> bytes:
+    """CopyDone: the same in both directions."""
+    return b"c\0\0\0\4"
+
+
+def copy_fail(reason: bytes) -> bytes:
+    return framed(b"f", terminated(reason))
+
+
+def terminate() -> bytes:
+    return b"X\0\0\0\4"
+
+
+def password(body: bytes) -> bytes:
+    """The frame of PasswordMessage, SASLInitialResponse and SASLResponse."""
+    return framed(b"p", body)
+
+
+def cleartext_password(message: PasswordMessage) -> bytes:
+    """The password in a PasswordMessage.
+
+    :raises RemoteProtocolError: no terminator, or bytes behind it.
+    """
+    password, terminator, rest = message.body.partition(b"\0")
+    if not terminator or rest:
+        raise RemoteProtocolError("malformed password message")
+    return password
