@@ -105,6 +105,7 @@ class Postgres:
     def __enter__(self) -> Postgres:
         # A unix socket's path has 107 bytes at most: keep it short, outside of pytest's own.
         self._root = Path(tempfile.mkdtemp(prefix="hgpg-"))
+        _give(self._root, self._account)
         try:
             self._prepare()
             self.start()
