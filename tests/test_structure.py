@@ -30,7 +30,7 @@ PURE = (
 #: Floors whose rooms may use one another.
 MINGLING = (FLOORS[0], FLOORS[5])
 
-IO = ("twisted.internet", "socket", "asyncio", "ssl", "threading", "subprocess")
+IO = ("twisted.internet", "socket", "asyncio", "ssl", "subprocess")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
