@@ -109,6 +109,7 @@ class StatementFacts:
         ``deallocate``, ``declare``, ``fetch``, ``close``, ``discard``.
     :ivar name: the prepared statement's or cursor's name for ``kind``; ``""`` means ALL for
         ``deallocate`` and ``close``.
+    :ivar text: this statement's own source text, when the message held several.
     :ivar inner: text of the query inside PREPARE, DECLARE, COPY (…), EXPLAIN; for COPY of a table
         the table's name is in ``relations`` and the columns in ``copy_columns``.
     :ivar inner_types: type names declared by PREPARE.
@@ -122,6 +123,7 @@ class StatementFacts:
     functions: tuple[str, ...] = ()
     kind: str = ""
     name: str = ""
+    text: str = field(default="", repr=False)
     inner: str | None = field(default=None, repr=False)
     inner_types: tuple[str, ...] = ()
     copy_columns: tuple[str, ...] = ()
@@ -167,8 +169,12 @@ class Resolution:
         operations, LIMIT, DML sources and targets' conditions.
     :ivar relations: every base relation and view touched, ``schema.name``.
     :ivar functions: every function and operator's function used, ``schema.name``.
-    :ivar aggregated: base columns that are read only inside an aggregate of the output.
+    :ivar aggregated: base columns that are read inside an aggregate.
     :ivar parameter_types: types the server inferred for ``$1`` ….
+    :ivar written: base columns that are assigned.
+    :ivar stored: base columns whose values reach what is assigned.
+    :ivar flows: every function's signature, ``pg_catalog.upper(text)`` → the base columns that
+        reach its arguments or decide whether it is called.
     """
 
     columns: tuple[OutputColumn, ...] | None
@@ -178,6 +184,8 @@ class Resolution:
     aggregated: frozenset[ColumnRef] = frozenset()
     parameter_types: tuple[int, ...] = ()
     written: frozenset[ColumnRef] = frozenset()
+    stored: frozenset[ColumnRef] = frozenset()
+    flows: Mapping[str, frozenset[ColumnRef]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,18 @@ named in the settings as ``package.module:factory``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import (
+        IOpenSSLClientConnectionCreator,
+        IOpenSSLServerConnectionCreator,
+        ITransport,
+    )
 
     from hoopgate.events import (
         Action,
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
         Statement,
         StatementFacts,
     )
-    from hoopgate.settings.model import Resource
+    from hoopgate.settings.model import Listener, Resource
     from hoopgate.verdicts import Hold, Verdict
 
 
@@ -185,3 +190,67 @@ class IStateStore(Interface):
 
     def close() -> Deferred[None]:
         """Finish what is queued and close."""
+
+
+class ITLS(Interface):
+    """TLS on both legs, for protocols that start it in the middle of a connection."""
+
+    def server(listener: Listener) -> IOpenSSLServerConnectionCreator:
+        """The context factory for a client of ``listener``; certificates reload on SIGHUP."""
+
+    def client(resource: Resource) -> IOpenSSLClientConnectionCreator:
+        """The context factory towards ``resource``: chain and host name are verified."""
+
+    def certificate(transport: object) -> bytes | None:
+        """The peer's certificate, DER, once the handshake is done."""
+
+    def facts(transport: object) -> dict[str, str]:
+        """``version``, ``cipher`` and ``alpn`` of a connection; empty for plaintext."""
+
+
+class IRelay(Interface):
+    """A running session, as the protocol that opened it drives it."""
+
+    def client_data(data: bytes) -> None:
+        """The client sent bytes."""
+
+    def backend_data(data: bytes) -> None:
+        """The backend sent bytes."""
+
+    def client_lost() -> None:
+        """The client's connection is gone."""
+
+    def backend_lost() -> None:
+        """The backend's connection is gone."""
+
+    def cancel_hold() -> bool:
+        """End a wait for a person, because the client cancelled; True when there was one."""
+
+    def busy() -> bool:
+        """True when something runs that a cancel request could stop."""
+
+
+class IGateway(Interface):
+    """What a protocol folder needs of the node it runs in."""
+
+    limits = Attribute("settings.model.Limits")
+    tls = Attribute("ITLS")
+    secrets = Attribute("ISecretSource")
+
+    def admit() -> bool:
+        """A connection was accepted; False when there are too many before login or in all."""
+
+    def left() -> None:
+        """An admitted connection that never became a session is gone."""
+
+    def verify(token: str, resource: Resource) -> Deferred[Principal]:
+        """See :class:`IIdentityVerifier`; failures are counted."""
+
+    def serve(
+        facts: SessionFacts,
+        make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
+        client: ITransport,
+        backend: ITransport,
+    ) -> Deferred[IRelay]:
+        """Record session.open, then relay. ``make`` gets the generation's source and the minter
+        of request ids. Fails with :class:`RecorderFailed` or :class:`RecorderFull`."""

@@ -1,0 +1,39 @@
+"""``hoopgate``: the command line. Each command is a module of this package with ``add(commands)``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from hoopgate import __version__
+from hoopgate.errors import HoopgateError
+
+#: Modules with a command each, in the order ``--help`` shows them.
+COMMANDS = ("check", "issuer", "token", "approvals", "sessions", "replay", "audit")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(
+        prog="hoopgate", description="Access gateway for agents on systems that hold PHI."
+    )
+    root.add_argument("--version", action="version", version=f"hoopgate {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        importlib.import_module(f"hoopgate.cli.{name}").add(commands)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. Errors that are not bugs end in one clear line."""
+    options = parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except HoopgateError as error:
+        print(f"hoopgate {options.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 1
+    return status

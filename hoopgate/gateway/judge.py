@@ -1,0 +1,263 @@
+"""From an event to a decision: parse, resolve, judge, and wait for a person where a rule says so.
+
+The waiting is here and only here; the guardrails themselves are pure. A decision that was made
+before is found again without any of it (``_remembered``), as long as rules and schema are the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from hoopgate.errors import Refused
+from hoopgate.events import Decision, Judged, Resolution, SessionFacts, Statement, StatementFacts
+from hoopgate.gateway.logging import log_event
+from hoopgate.sql.digest import approval_digest
+from hoopgate.sql.resolver import needs_resolution
+from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
+
+if TYPE_CHECKING:
+    from hoopgate.gateway.metrics import Metrics
+    from hoopgate.guardrails.pipeline import Pipeline
+    from hoopgate.interfaces import IApprovals, IStatementAnalyzer, IStatementResolver
+
+log = Logger()
+
+#: Decisions remembered per session, and the text that may be remembered.
+MOST_REMEMBERED = 512
+LONGEST_REMEMBERED = 16_384
+
+
+def mint_request_id() -> str:
+    """An id that is safe to quote: it says nothing and cannot be guessed."""
+    return "req-" + secrets.token_hex(6)
+
+
+class Rules:
+    """The rules in force. SIGHUP puts new ones in place; ``generation`` tells sessions."""
+
+    def __init__(self, pipeline: Pipeline, digest: str) -> None:
+        self.pipeline = pipeline
+        self.digest = digest
+        self.generation = 0
+
+    def replace(self, pipeline: Pipeline, digest: str) -> None:
+        self.pipeline = pipeline
+        self.digest = digest
+        self.generation += 1
+
+    def touch(self) -> None:
+        """What statements mean has changed (the schema did): judge prepared ones again."""
+        self.generation += 1
+
+
+class OnHold(Protocol):
+    def __call__(self, request_id: str, hold: Hold) -> None: ...
+
+
+@dataclass(slots=True)
+class _Remembered:
+    verdict: Verdict
+    monitored: tuple[str, ...]
+    facts: tuple[StatementFacts, ...]
+
+
+class Judge:
+    """Decides for one session.
+
+    :param principal_valid: asked when a held statement is released: is the identity still valid?
+    """
+
+    def __init__(
+        self,
+        *,
+        session: SessionFacts,
+        phi: bool,
+        rules: Rules,
+        analyzer: IStatementAnalyzer,
+        resolver: IStatementResolver,
+        approvals: IApprovals,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        principal_valid: Callable[[], bool],
+        limit: int,
+    ) -> None:
+        self._session = session
+        self._phi = phi
+        self._rules = rules
+        self._analyzer = analyzer
+        self._resolver = resolver
+        self._approvals = approvals
+        self._metrics = metrics
+        self._clock = clock
+        self._principal_valid = principal_valid
+        self._limit = limit
+        self._memory: OrderedDict[tuple[str, tuple[int, ...], bool], _Remembered] = OrderedDict()
+        self._memory_of = -1
+        self._epoch = 0
+        self._hold: tuple[str, Deferred[bool]] | None = None
+        self._canceled = False
+
+    def update(self, session: SessionFacts) -> None:
+        """The identity's groups were looked up again."""
+        if session.principal != self._session.principal:
+            self._epoch += 1
+        self._session = session
+
+    @property
+    def generation(self) -> int:
+        """Of what this session's decisions rest on: rules, schema, the identity's groups."""
+        return self._rules.generation + self._epoch
+
+    def remembered(self, event: Statement) -> Decision | None:
+        """The decision, when it was made before under the same rules; no waiting."""
+        if self._memory_of != self.generation:
+            self._memory.clear()
+            self._memory_of = self.generation
+            return None
+        found = self._memory.get((event.text, event.parameter_types, event.executes))
+        if found is None:
+            return None
+        return self._decide(found.verdict, found.monitored, found.facts)
+
+    async def decide(self, event: Statement, on_hold: OnHold) -> Decision:
+        """The decision on ``event``. Never fails: what goes wrong is a Block."""
+        self._canceled = False
+        generation = self.generation
+        judged = await self._look(event)
+        outcome = self._rules.pipeline.judge(judged, self._session, self._clock())
+        facts = judged.facts or ()
+        verdict = outcome.verdict
+        if isinstance(verdict, Hold) and event.executes:
+            return await self._wait(event, judged, verdict, outcome.monitored, on_hold)
+        if (
+            isinstance(verdict, Allow | Mask)
+            and not outcome.momentary
+            and generation == self.generation
+            and len(event.text) <= LONGEST_REMEMBERED
+        ):
+            self._remember(event, _Remembered(verdict, outcome.monitored, facts))
+        return self._decide(verdict, outcome.monitored, facts)
+
+    def cancel(self) -> bool:
+        """The client cancelled: end the wait for a person. True when there was one."""
+        if self._hold is None:
+            return False
+        self._canceled = True
+        self._hold[1].cancel()
+        return True
+
+    # --- parts --------------------------------------------------------------------------------
+
+    def _remember(self, event: Statement, decision: _Remembered) -> None:
+        if self._memory_of != self.generation:
+            self._memory.clear()
+            self._memory_of = self.generation
+        elif len(self._memory) >= MOST_REMEMBERED:
+            self._memory.popitem(last=False)
+        self._memory[event.text, event.parameter_types, event.executes] = decision
+
+    def _decide(
+        self,
+        verdict: Verdict,
+        monitored: tuple[str, ...],
+        facts: tuple[StatementFacts, ...],
+        approval: str = "",
+    ) -> Decision:
+        decision = Decision(mint_request_id(), verdict, monitored, approval, facts)
+        self._metrics.statement(self._session.resource, type(verdict).__name__.lower())
+        if isinstance(verdict, Block):
+            log_event(
+                log,
+                "statement.blocked",
+                session=self._session.id,
+                request_id=decision.request_id,
+                resource=self._session.resource,
+                rule=verdict.rule,
+                reason=verdict.reason,
+            )
+        return decision
+
+    async def _look(self, event: Statement) -> Judged:
+        """Parse, and on a resource that holds PHI ask the server what each statement means."""
+        if len(event.text) > self._limit:
+            return Judged(event, None, parse_error="parse.size")
+        try:
+            facts = await self._analyzer.analyze(event.text)
+        except Refused as refused:
+            return Judged(event, None, parse_error=refused.code)
+        if not self._phi:
+            return Judged(event, facts, (None,) * len(facts))
+        resolutions: list[Resolution | None] = []
+        unresolved: dict[int, str] = {}
+        for index, one in enumerate(facts):
+            resolution = None
+            if needs_resolution(one):
+                single = event if len(facts) == 1 else replace(event, text=one.text or "")
+                try:
+                    resolution = await self._resolver.resolve(single, one, self._session)
+                except Refused as refused:
+                    unresolved[index] = refused.code
+            resolutions.append(resolution)
+        return Judged(event, facts, tuple(resolutions), unresolved)
+
+    async def _wait(
+        self,
+        event: Statement,
+        judged: Judged,
+        hold: Hold,
+        monitored: tuple[str, ...],
+        on_hold: OnHold,
+    ) -> Decision:
+        facts = judged.facts or ()
+        session = self._session
+        generation = self.generation
+        digest = approval_digest(session.principal, session.resource, event, facts)
+        passed = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
+        try:
+            used = await self._approvals.passes(digest, session)
+            if used is not None:
+                return self._decide(passed, monitored, facts, used)
+            request = await self._approvals.request(digest, judged, session, hold)
+        except Refused as refused:
+            block = Block(
+                hold.rule, refused.code, str(refused), "Ask a reviewer to clear the queue."
+            )
+            return self._decide(block, monitored, facts)
+        on_hold(request, hold)
+        waiting = self._approvals.wait(request)
+        self._hold = request, waiting
+        self._metrics.hold_started()
+        try:
+            approved = await waiting
+        except Exception:  # noqa: BLE001 - cancelled, or the approvals' state failed: not approved
+            approved = False
+        finally:
+            self._hold = None
+            self._metrics.hold_ended()
+        if approved and generation == self.generation and self._principal_valid():
+            return self._decide(passed, monitored, facts, request)
+        return self._decide(self._not_approved(hold, approved), monitored, facts, request)
+
+    def _not_approved(self, hold: Hold, approved: bool) -> Block:
+        if self._canceled:
+            return Block(hold.rule, "canceled", "The client canceled the held statement.")
+        if approved:
+            return Block(
+                hold.rule,
+                "approval.stale",
+                "The rules or the identity changed while the statement was held.",
+                "Send it again.",
+            )
+        return Block(
+            hold.rule,
+            "approval.refused",
+            "The statement was not approved in time.",
+            "Ask a reviewer why, then send it again.",
+        )

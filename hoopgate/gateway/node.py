@@ -1,0 +1,249 @@
+"""One gateway process: what its sessions share, and the list of them.
+
+:class:`Node` is what protocol folders see of it (:class:`hoopgate.interfaces.IGateway`);
+``service.py`` builds one from the settings and starts and stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import ITransport
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgate.errors import Refused
+from hoopgate.events import Principal, SessionFacts
+from hoopgate.gateway.judge import Judge, Rules, mint_request_id
+from hoopgate.gateway.logging import log_event
+from hoopgate.gateway.relay import Relay
+from hoopgate.interfaces import (
+    ITLS,
+    IApprovals,
+    IGateway,
+    IIdentityVerifier,
+    IProtocolSession,
+    IRecorder,
+    IRelay,
+    ISecretSource,
+    IStatementAnalyzer,
+    IStatementResolver,
+)
+
+if TYPE_CHECKING:
+    from hoopgate.gateway.metrics import Metrics
+    from hoopgate.settings.model import Resource, Settings
+
+log = Logger()
+
+
+@dataclass(slots=True)
+class _Session:
+    facts: SessionFacts
+    relay: Relay
+    judge: Judge
+    recheck: LoopingCall | None = None
+
+
+@implementer(IGateway)
+class Node:
+    """What the sessions of one process share.
+
+    :ivar sessions: running sessions by id.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        settings: Settings,
+        tls: ITLS,
+        secrets: ISecretSource,
+        verifier: IIdentityVerifier,
+        rules: Rules,
+        analyzer: IStatementAnalyzer,
+        resolvers: dict[str, IStatementResolver],
+        recorder: IRecorder,
+        approvals: IApprovals,
+        metrics: Metrics,
+        recheck_seconds: float,
+    ) -> None:
+        self.limits = settings.limits
+        self.tls = tls
+        self.secrets = secrets
+        self._reactor = reactor
+        self._settings = settings
+        self._verifier = verifier
+        self._rules = rules
+        self._analyzer = analyzer
+        self._resolvers = resolvers
+        self._recorder = recorder
+        self._approvals = approvals
+        self._metrics = metrics
+        self._recheck_seconds = recheck_seconds
+        self._logging_in = 0
+        self._empty: Deferred[None] | None = None
+        self.draining = False
+        self.sessions: dict[str, _Session] = {}
+
+    # --- IGateway -------------------------------------------------------------------------------
+
+    def admit(self) -> bool:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        if (
+            self.draining
+            or self._recorder.failed()
+            or self._logging_in >= self.limits.sessions_before_login
+            or len(self.sessions) >= self.limits.sessions
+        ):
+            return False
+        self._logging_in += 1
+        return True
+
+    def left(self) -> None:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        self._logging_in -= 1
+
+    def verify(self, token: str, resource: Resource) -> Deferred[Principal]:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        return self._verifier.verify(token, resource).addErrback(self._not_verified, resource)
+
+    def _not_verified(self, failure: Failure, resource: Resource) -> Failure:
+        code = failure.value.code if isinstance(failure.value, Refused) else "identity.bug"
+        log_event(log, "login.refused", resource=resource.name, code=code)
+        return failure
+
+    def serve(
+        self,
+        facts: SessionFacts,
+        make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
+        client: ITransport,
+        backend: ITransport,
+    ) -> Deferred[IRelay]:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        return Deferred.fromCoroutine(self._serve(facts, make, client, backend))
+
+    async def _serve(
+        self,
+        facts: SessionFacts,
+        make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
+        client: ITransport,
+        backend: ITransport,
+    ) -> IRelay:
+        facts = replace(facts, rules_digest=self._rules.digest)
+        recording = await self._recorder.open_session(facts)
+        resource = self._settings.resources[facts.resource]
+        judge = Judge(
+            session=facts,
+            phi=resource.phi,
+            rules=self._rules,
+            analyzer=self._analyzer,
+            resolver=self._resolvers[resource.name],
+            approvals=self._approvals,
+            metrics=self._metrics,
+            clock=self._now,
+            principal_valid=lambda: self._valid(facts.id),
+            limit=self.limits.statement_bytes,
+        )
+        relay = Relay(
+            reactor=self._reactor,
+            session=make(lambda: judge.generation, mint_request_id),
+            session_id=facts.id,
+            judge=judge,
+            recording=recording,
+            client=client,
+            backend=backend,
+            limits=self.limits,
+            window=self._settings.recording.window_bytes,
+            on_closed=lambda reason: self._closed(facts.id, reason),
+        )
+        self._logging_in -= 1
+        session = _Session(facts, relay, judge)
+        self.sessions[facts.id] = session
+        self._metrics.session_opened(facts.protocol, facts.resource)
+        log_event(
+            log,
+            "session.open",
+            session=facts.id,
+            resource=facts.resource,
+            protocol=facts.protocol,
+            peer=facts.peer,
+        )
+        relay.identity_ends(
+            facts.principal.expires_at - self._now(),
+            "identity.expired",
+            "the token has expired; connect again with a new one",
+        )
+        if self._recheck_seconds > 0:
+            session.recheck = LoopingCall(self._recheck, session)
+            session.recheck.clock = self._reactor
+            session.recheck.start(self._recheck_seconds, now=False)
+        running: IRelay = relay
+        return running
+
+    # --- the identity while a session runs ----------------------------------------------------
+
+    def _now(self) -> float:
+        return float(self._reactor.seconds())
+
+    def _valid(self, session_id: str) -> bool:
+        session = self.sessions.get(session_id)
+        return session is not None and session.facts.principal.expires_at > self._now()
+
+    def _recheck(self, session: _Session) -> Deferred[None]:
+        resource = self._settings.resources[session.facts.resource]
+        checking = self._verifier.recheck(session.facts.principal, resource)
+        return checking.addCallbacks(
+            lambda principal: self._rechecked(session, principal),
+            lambda failure: self._recheck_failed(session, failure),
+        )
+
+    def _rechecked(self, session: _Session, principal: Principal) -> None:
+        if principal != session.facts.principal:
+            session.facts = replace(session.facts, principal=principal)
+            session.judge.update(session.facts)
+
+    def _recheck_failed(self, session: _Session, failure: Failure) -> None:
+        code = failure.value.code if isinstance(failure.value, Refused) else "identity.bug"
+        log_event(log, "session.identity_lost", session=session.facts.id, code=code)
+        session.relay.end(code, f"the identity could not be confirmed again ({code})")
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _closed(self, session_id: str, reason: str) -> None:
+        session = self.sessions.pop(session_id, None)
+        if session is None:
+            return
+        if session.recheck is not None and session.recheck.running:
+            session.recheck.stop()
+        self._metrics.session_closed(session.facts.protocol, session.facts.resource)
+        log_event(log, "session.close", session=session_id, reason=reason)
+        if self._empty is not None and not self.sessions:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    def recheck_all(self) -> Deferred[list[tuple[bool, None]]]:
+        """Look every session's groups up again, now."""
+        return DeferredList([self._recheck(session) for session in self.sessions.values()])
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new session; let running ones end when idle, at the latest after ``seconds``."""
+        self.draining = True
+        if not self.sessions:
+            return
+        self._empty = Deferred()
+        self._empty.addTimeout(seconds, self._reactor)
+        waiting = self._empty
+        for session in list(self.sessions.values()):
+            session.relay.drain("the gateway is shutting down; connect again")
+        try:
+            await waiting
+        except Exception:  # noqa: BLE001 - the deadline; nothing else cancels it
+            self._empty = None
+            for session in list(self.sessions.values()):
+                session.relay.end("node.drain", "the gateway is shutting down")

@@ -1,0 +1,359 @@
+"""The one driver of every session: moves bytes between two transports and a sans-I/O session.
+
+What the session wants done is done here and nowhere else, so these hold for every protocol:
+
+* bytes go to the backend only out of :meth:`Relay._forward`, after their leaf is durable;
+* bytes go to the client only out of :meth:`Relay._reply`, after the recorder has them;
+* each direction is bounded: by back-pressure where nothing waits, by an end where something does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IPushProducer, ITransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgate.errors import RecorderFull, RemoteProtocolError
+from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
+from hoopgate.gateway.logging import log_event
+from hoopgate.gateway.transport import write
+from hoopgate.interfaces import IRelay
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from hoopgate.gateway.judge import Judge
+    from hoopgate.interfaces import IProtocolSession, ISessionRecording
+    from hoopgate.settings.model import Limits
+    from hoopgate.verdicts import Hold
+
+log = Logger()
+
+
+@implementer(IPushProducer)
+class _Throttle:
+    """Pauses one side's reading when the other side's transport is full."""
+
+    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._pause = pause
+        self._resume = resume
+
+    def pauseProducing(self) -> None:
+        """The other side's transport is full."""
+        self._pause()
+
+    def resumeProducing(self) -> None:
+        """It has room again."""
+        self._resume()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; connectionLost tells the relay."""
+
+
+class _Gate:
+    """Whether one side's transport reads: it does while nobody has a reason that it should not."""
+
+    def __init__(self, transport: ITransport) -> None:
+        self._transport = transport
+        self._reasons: set[str] = set()
+
+    def close(self, reason: str) -> None:
+        if not self._reasons:
+            self._transport.pauseProducing()  # type: ignore[attr-defined]
+        self._reasons.add(reason)
+
+    def open(self, reason: str) -> None:
+        if reason in self._reasons:
+            self._reasons.discard(reason)
+            if not self._reasons:
+                self._transport.resumeProducing()  # type: ignore[attr-defined]
+
+
+@implementer(IRelay)
+class Relay:
+    """One session, from login to close.
+
+    :param expires_at: when the identity ends, seconds since the epoch.
+    :param window: response bytes the client may be ahead of the disk.
+    :param on_closed: called once with the reason, when both connections are closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: IReactorTime,
+        session: IProtocolSession,
+        session_id: str,
+        judge: Judge,
+        recording: ISessionRecording,
+        client: ITransport,
+        backend: ITransport,
+        limits: Limits,
+        window: int,
+        on_closed: Callable[[str], None],
+    ) -> None:
+        self._reactor = reactor
+        self._session = session
+        self._session_id = session_id
+        self._judge = judge
+        self._recording = recording
+        self._client = client
+        self._backend = backend
+        self._limits = limits
+        self._window = window
+        self._on_closed = on_closed
+        self._work: deque[Action] = deque()
+        self._working = False
+        self._asked: Deferred[Decision] | None = None
+        self._holding = False
+        self._queued = 0  # bytes whose leaf is not durable yet
+        self._forwards = 0
+        self._closing = ""
+        self._closed = False
+        self._timers: dict[str, IDelayedCall] = {}
+        self._client_gate = _Gate(client)
+        self._backend_gate = _Gate(backend)
+        self._active = reactor.seconds()
+        client.registerProducer(  # type: ignore[attr-defined]
+            _Throttle(
+                lambda: self._backend_gate.close("client full"),
+                lambda: self._backend_gate.open("client full"),
+            ),
+            True,
+        )
+        backend.registerProducer(  # type: ignore[attr-defined]
+            _Throttle(
+                lambda: self._client_gate.close("backend full"),
+                lambda: self._client_gate.open("backend full"),
+            ),
+            True,
+        )
+        self._after("idle", limits.idle_seconds, self._check_idle)
+
+    # --- what happens to it -------------------------------------------------------------------
+
+    def client_data(self, data: bytes) -> None:
+        """The client sent bytes."""
+        self._active = self._reactor.seconds()
+        self._received(Side.CLIENT, data)
+        if self._asked is not None or self._queued:
+            self._bound_read_ahead()
+
+    def backend_data(self, data: bytes) -> None:
+        """The backend sent bytes."""
+        self._active = self._reactor.seconds()
+        self._received(Side.BACKEND, data)
+
+    def client_lost(self) -> None:
+        """The client's connection is gone; a held statement ends with it."""
+        self._perform(self._session.lost(Side.CLIENT))
+
+    def backend_lost(self) -> None:
+        """The backend's connection is gone."""
+        self._perform(self._session.lost(Side.BACKEND))
+
+    def cancel_hold(self) -> bool:
+        """The client asked to cancel: end a wait for a person. True when there was one."""
+        return self._judge.cancel()
+
+    def busy(self) -> bool:
+        """True when a cancel should go to the backend."""
+        return not self._closed and not self._session.idle()
+
+    def identity_ends(self, seconds: float, reason: str, message: str) -> None:
+        """The identity ends in ``seconds``: idle sessions then, busy ones within the grace."""
+        self._after("identity", max(0.0, seconds), lambda: self._expire_soon(reason, message))
+
+    def end(self, reason: str, message: str) -> None:
+        """End the session now, with a message in its protocol."""
+        self._perform(self._session.expire(reason, message))
+
+    def drain(self, message: str) -> None:
+        """End the session as soon as it is idle; the caller has the deadline."""
+        self._expire_soon("node.drain", message, grace=None)
+
+    # --- the machine --------------------------------------------------------------------------
+
+    def _received(self, side: Side, data: bytes) -> None:
+        if self._closing:
+            return
+        try:
+            actions = self._session.received(side, data)
+        except RemoteProtocolError as error:
+            reason = f"protocol.{side.value}"
+            log_event(log, "session.protocol_error", session=self._session_id, code=reason)
+            self.end(reason, str(error))
+            return
+        except Exception:  # noqa: BLE001
+            # A bug of ours: nothing of what we hold may leave. The type is logged, no payload.
+            log.failure("session.bug")
+            self.end("internal", "an internal error ended the session")
+            return
+        self._perform(actions)
+
+    def _perform(self, actions: list[Action]) -> None:
+        """Carry out ``actions``; those that they lead to at once come behind them, in a loop and
+        not by recursion: one read may hold thousands of statements whose verdict is known."""
+        self._work.extend(actions)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._work and not self._closing:
+                action = self._work.popleft()
+                if type(action) is Reply:
+                    self._reply(action.data)
+                elif type(action) is Forward:
+                    self._forward(action)
+                elif type(action) is Ask:
+                    self._ask(action)
+                elif type(action) is Close:
+                    self._close(action.reason)
+        finally:
+            self._working = False
+            if self._closing:
+                self._work.clear()
+
+    def _reply(self, data: bytes) -> None:
+        recording = self._recording
+        recording.response(data)
+        write(self._client, data)
+        if recording.unreleased > self._window:
+            self._backend_gate.close("recorder")
+            recording.flushed().addCallbacks(self._caught_up, self._recorder_failed)
+
+    def _caught_up(self, _: None) -> None:
+        self._backend_gate.open("recorder")
+
+    def _forward(self, action: Forward) -> None:
+        received = action.data if action.received is None else action.received
+        rewritten = None if action.received is None else action.data
+        size = len(received)
+        self._queued += size
+        self._forwards += 1
+        done = self._recording.request(received, rewritten, action.decisions)
+        done.addCallbacks(self._durable, self._recorder_failed, callbackArgs=(action.data, size))
+
+    def _durable(self, _leaf: int, data: bytes, size: int) -> None:
+        self._queued -= size
+        self._forwards -= 1
+        if not self._closed:
+            write(self._backend, data)
+            if self._queued <= self._limits.held_bytes:
+                self._client_gate.open("read ahead")
+            if self._closing and not self._forwards:
+                self._finish()
+
+    def _recorder_failed(self, failure: Failure) -> None:
+        if self._closed:
+            return
+        full = failure.check(RecorderFull) is not None
+        log_event(log, "session.unrecordable", session=self._session_id, full=full)
+        self._forwards = 0
+        if full:
+            self.end("recorder.full", "the log has no room for new requests; try again later")
+        else:
+            self.end("recorder.failed", "the log cannot record this session")
+
+    def _ask(self, action: Ask) -> None:
+        decision = self._judge.remembered(action.event)
+        if decision is not None:
+            self._perform(self._session.decided(action.ticket, decision))
+            return
+
+        def on_hold(request_id: str, hold: Hold) -> None:
+            self._holding = True
+            self._perform(self._session.held(action.ticket, request_id, hold))
+
+        self._asked = Deferred.fromCoroutine(self._judge.decide(action.event, on_hold))
+        self._asked.addCallbacks(self._decided, self._judge_failed, callbackArgs=(action.ticket,))
+
+    def _decided(self, decision: Decision, ticket: int) -> None:
+        self._asked = None
+        self._holding = False
+        if self._closing:
+            return
+        self._client_gate.open("read ahead")
+        try:
+            actions = self._session.decided(ticket, decision)
+        except RemoteProtocolError as error:
+            self.end("protocol.client", str(error))
+            return
+        except Exception:  # noqa: BLE001 - as above
+            log.failure("session.bug")
+            self.end("internal", "an internal error ended the session")
+            return
+        self._perform(actions)
+
+    def _judge_failed(self, failure: Failure) -> None:
+        self._asked = None
+        if failure.check(CancelledError) is None:
+            log.failure("session.bug", failure=failure)
+        self.end("internal", "an internal error ended the session")
+
+    def _bound_read_ahead(self) -> None:
+        """Keep reading while something waits, so that a hang-up is seen, but only so much."""
+        limit = self._limits.held_bytes
+        if self._holding and self._session.buffered > limit:
+            self.end("limit.held", "too much was sent while a statement was held")
+        elif self._session.buffered > limit or self._queued > limit:
+            self._client_gate.close("read ahead")
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+        if not self._closed:
+            self._timers[name] = self._reactor.callLater(seconds, call)
+
+    def _check_idle(self) -> None:
+        quiet = self._reactor.seconds() - self._active
+        left = self._limits.idle_seconds - quiet
+        if left <= 0 and not self._holding:
+            self.end("idle", "the session was idle for too long")
+        else:
+            self._after("idle", max(left, 1.0), self._check_idle)
+
+    def _expire_soon(self, reason: str, message: str, grace: float | None = -1.0) -> None:
+        """End now when idle; else when idle, at the latest after the grace."""
+        if self._closed:
+            return
+        if grace is not None and grace < 0:
+            grace = self._limits.grace_seconds
+        if self._session.idle() or self._holding or (grace is not None and grace == 0):
+            self.end(reason, message)
+            return
+        self._client_gate.close("expired")  # no new statement; the running one may finish
+        step = 0.2 if grace is None else min(0.2, grace)
+        left = None if grace is None else max(0.0, grace - step)
+        self._after("identity", step, lambda: self._expire_soon(reason, message, left))
+
+    def _close(self, reason: str) -> None:
+        self._closing = reason
+        if self._asked is not None:
+            self._judge.cancel()
+        if not self._forwards:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for timer in self._timers.values():
+            if timer.active():
+                timer.cancel()
+        self._timers.clear()
+        for transport in (self._client, self._backend):
+            transport.unregisterProducer()  # type: ignore[attr-defined]
+            transport.loseConnection()
+        done = self._recording.close(self._closing)
+        done.addErrback(lambda _: None)  # a failed log has said so already, for every session
+        self._on_closed(self._closing)

@@ -1,0 +1,375 @@
+"""The server's half of a session: its answers matched to what was asked of it, masked, passed on.
+
+Rules (PostgreSQL manual, 55.2 Message Flow):
+
+1. Every message forwarded to the server that will be answered is *expected* here, in order.
+2. Query and Sync each end with one ReadyForQuery; an error skips the expected answers up to it.
+3. A refused message was replaced on its way by one that must fail (see ``requests.py``), so its
+   answer is an ErrorResponse in exactly the right place; the gateway's own takes its place.
+4. A result whose shape is not the one its plan was made for ends the session: nothing of it leaves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hoopgate.errors import RemoteProtocolError
+from hoopgate.plans import MaskPlan
+from hoopgate.postgres import errors, wire
+from hoopgate.postgres.copy import CopyMasker
+from hoopgate.postgres.masking import RowMasker, compile_plan
+from hoopgate.postgres.names import Change, Names
+
+
+class Kind(Enum):
+    """Which message is to be answered."""
+
+    PARSE = ord("1")
+    BIND = ord("2")
+    CLOSE = ord("3")
+    DESCRIBE_STATEMENT = ord("t")
+    DESCRIBE_PORTAL = ord("T")
+    EXECUTE = ord("C")
+    SYNC = ord("Z")
+    QUERY = ord("Q")
+
+
+@dataclass(slots=True)
+class Run:
+    """One statement of a Query, or the one of an Execute.
+
+    :ivar plan: how its rows are rewritten; None leaves them as they are.
+    :ivar change: what its success does to the session's names.
+    """
+
+    plan: MaskPlan | None = None
+    formats: tuple[int, ...] = ()
+    change: Change | None = None
+    copy_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Expected:
+    """An answer that the server owes.
+
+    :ivar refusal: the ErrorResponse that takes the place of the server's.
+    :ivar runs: what is run, in order (QUERY: each statement; EXECUTE: one).
+    :ivar change: what ParseComplete, BindComplete or CloseComplete does to the session's names.
+    """
+
+    kind: Kind
+    refusal: bytes | None = field(default=None, repr=False)
+    runs: tuple[Run, ...] = ()
+    change: Change | None = None
+    plan: MaskPlan | None = None
+    failed: bool = False
+    _run: int = 0
+
+    @property
+    def run(self) -> Run:
+        """The statement that is answering.
+
+        :raises RemoteProtocolError: more results than statements were sent.
+        """
+        if self._run >= len(self.runs):
+            raise RemoteProtocolError("the server answered more statements than it was sent")
+        return self.runs[self._run]
+
+    def finish_run(self) -> Run:
+        """The statement that is answering is complete."""
+        run = self.run
+        self._run += 1
+        return run
+
+    def changes(self) -> list[Change]:
+        """Every change of names that has not come about."""
+        left = [run.change for run in self.runs[self._run :] if run.change is not None]
+        return [*left, self.change] if self.change is not None else left
+
+
+#: ParameterStatus a client may be told of on a resource that holds PHI: a value set by
+#: set_config() could carry data.
+REPORTED = frozenset(
+    {
+        b"server_version",
+        b"server_encoding",
+        b"client_encoding",
+        b"DateStyle",
+        b"IntervalStyle",
+        b"TimeZone",
+        b"integer_datetimes",
+        b"standard_conforming_strings",
+        b"is_superuser",
+        b"in_hot_standby",
+        b"default_transaction_read_only",
+        b"scram_iterations",
+    }
+)
+
+_ERROR, _NOTICE, _NOTIFICATION = ord("E"), ord("N"), ord("A")
+_DATA_ROW, _COPY_DATA, _READY = ord("D"), ord("d"), ord("Z")
+
+
+class Answers:
+    """Turns the server's bytes into the client's.
+
+    :ivar copying_in: the server waits for the client's CopyData.
+    :ivar discarding: the server discards everything up to a Sync that was not sent yet.
+    :ivar status: transaction status of the last ReadyForQuery: ``I``, ``T`` or ``E``.
+    """
+
+    def __init__(self, names: Names, phi: bool, message_limit: int) -> None:
+        self._names = names
+        self._phi = phi
+        self._reader = wire.BackendReader(message_limit)
+        self._masker: RowMasker | None = None
+        self._copy: CopyMasker | None = None
+        self.expected: deque[Expected] = deque()
+        self.copying_in = False
+        self.discarding = False
+        self.status = b"I"
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held."""
+        return self._reader.buffered
+
+    def received(self, data: bytes) -> bytes:
+        """The server's bytes arrived; the bytes for the client.
+
+        :raises RemoteProtocolError: the server broke the protocol, or a result does not fit its
+            plan. Nothing that was not masked is in the exception.
+        """
+        reader = self._reader
+        reader.feed(data)
+        out: list[bytes] = []
+        while (kind := reader.peek()) is not None:
+            if kind == _DATA_ROW:
+                run = reader.take_run()
+                self._rows_expected()
+                out.append(run if self._masker is None else self._masker.rewrite(run))
+            elif kind == _COPY_DATA:
+                run = reader.take_run()
+                out.append(run if self._copy is None else self._copy.data(run))
+            else:
+                out.append(self._handle(kind, reader.take()))
+        return b"".join(out)
+
+    # --- one message -----------------------------------------------------------------------
+
+    def _handle(self, kind: int, message: bytes) -> bytes:
+        handler = _HANDLERS.get(kind)
+        if handler is None:
+            raise RemoteProtocolError(f"unexpected message {kind:#04x} from the server")
+        return handler(self, message)
+
+    def _head(self) -> Expected:
+        if not self.expected:
+            raise RemoteProtocolError("the server answered something that was not asked")
+        return self.expected[0]
+
+    def _running(self) -> Expected:
+        head = self._head()
+        if head.kind not in (Kind.QUERY, Kind.EXECUTE) or head.failed:
+            raise RemoteProtocolError("the server sent a result where none was due")
+        if head.refusal is not None:
+            raise RemoteProtocolError("the server ran what was refused")
+        return head
+
+    def _rows_expected(self) -> None:
+        """Rows need a masker made from the plan; in a Query it is made at RowDescription."""
+        head = self._running()
+        if head.kind is Kind.EXECUTE and self._masker is None:
+            self._make_masker(head.run)
+
+    def _make_masker(self, run: Run) -> None:
+        plan = run.plan
+        self._masker = compile_plan(plan, run.formats) if plan and plan.masks else None
+
+    def _complete(self, kind: Kind) -> Expected:
+        head = self._head()
+        if head.kind is not kind:
+            raise RemoteProtocolError("the server's answers are out of order")
+        if head.refusal is not None:
+            raise RemoteProtocolError("the server accepted what was refused")
+        self.expected.popleft()
+        if head.change is not None:
+            self._names.settle(head.change)
+        return head
+
+    def _on_parse_complete(self, message: bytes) -> bytes:
+        self._complete(Kind.PARSE)
+        return message
+
+    def _on_bind_complete(self, message: bytes) -> bytes:
+        self._complete(Kind.BIND)
+        return message
+
+    def _on_close_complete(self, message: bytes) -> bytes:
+        self._complete(Kind.CLOSE)
+        return message
+
+    def _on_parameter_description(self, message: bytes) -> bytes:
+        if self._head().kind is not Kind.DESCRIBE_STATEMENT:
+            raise RemoteProtocolError("the server's answers are out of order")
+        return message
+
+    def _on_no_data(self, message: bytes) -> bytes:
+        head = self._head()
+        if head.kind not in (Kind.DESCRIBE_STATEMENT, Kind.DESCRIBE_PORTAL):
+            raise RemoteProtocolError("the server's answers are out of order")
+        self.expected.popleft()
+        return message
+
+    def _on_row_description(self, message: bytes) -> bytes:
+        head = self._head()
+        if head.kind in (Kind.DESCRIBE_STATEMENT, Kind.DESCRIBE_PORTAL):
+            _fits(message, head.plan)
+            self.expected.popleft()
+            return message
+        run = self._running().run
+        formats = _fits(message, run.plan)
+        if formats:  # a FETCH from a BINARY cursor answers a simple query in binary
+            run.formats = formats
+        self._make_masker(run)
+        return message
+
+    def _on_command_complete(self, message: bytes) -> bytes:
+        head = self._running()
+        run = head.finish_run()
+        tail = b"" if self._copy is None else self._copy.finish()
+        self._masker = self._copy = None
+        self.copying_in = False
+        if run.change is not None:
+            self._names.settle(run.change)
+        if head.kind is Kind.EXECUTE:
+            self.expected.popleft()
+        return tail + message
+
+    def _on_portal_suspended(self, message: bytes) -> bytes:
+        head = self._running()
+        if head.kind is not Kind.EXECUTE:
+            raise RemoteProtocolError("the server suspended a portal that was not executed")
+        self._masker = None
+        self.expected.popleft()
+        return message
+
+    def _on_empty_query(self, message: bytes) -> bytes:
+        head = self._running()
+        if head.kind is Kind.EXECUTE:
+            self.expected.popleft()
+        return message
+
+    def _on_copy_in(self, message: bytes) -> bytes:
+        self._running()
+        self.copying_in = True
+        return message
+
+    def _on_copy_out(self, message: bytes) -> bytes:
+        run = self._running().run
+        if run.plan is not None and run.plan.masks:
+            binary, columns = wire.copy_response(message)
+            if len(columns) != len(run.plan.columns):
+                raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
+            form = "binary" if binary else run.copy_options.get("format", "text").lower()
+            self._copy = CopyMasker(run.plan, form, run.copy_options)
+        return message
+
+    def _on_copy_done(self, message: bytes) -> bytes:
+        self._running()
+        tail = b"" if self._copy is None else self._copy.finish()
+        self._copy = None
+        return tail + message
+
+    def _on_error(self, message: bytes) -> bytes:
+        self._masker = self._copy = None
+        self.copying_in = False
+        shown = errors.scrub(message) if self._phi else message
+        if not self.expected:
+            return shown  # FATAL ahead of a close: an administrator's shutdown, a time-out
+        head = self.expected[0]
+        if head.refusal is not None:
+            shown = head.refusal
+        if head.kind is Kind.QUERY:
+            head.failed = True
+            self._forget(head)
+            return shown
+        while self.expected and self.expected[0].kind is not Kind.SYNC:
+            self._forget(self.expected.popleft())
+        self.discarding = not self.expected
+        return shown
+
+    def _forget(self, expected: Expected) -> None:
+        for change in expected.changes():
+            self._names.abort(change)
+
+    def _on_ready(self, message: bytes) -> bytes:
+        head = self._head()
+        if head.kind is Kind.QUERY:
+            if head.refusal is not None and not head.failed:
+                raise RemoteProtocolError("the server accepted what was refused")
+            self._forget(head)  # an empty statement list completes nothing
+        elif head.kind is not Kind.SYNC:
+            raise RemoteProtocolError("the server became ready before it answered")
+        self.expected.popleft()
+        self._masker = self._copy = None
+        self.copying_in = False
+        self.status = wire.transaction_status(message)
+        if self.status == b"I":
+            self._names.transaction_ended()
+        return message
+
+    def _on_notice(self, message: bytes) -> bytes:
+        return errors.scrub(message) if self._phi else message
+
+    def _on_notification(self, message: bytes) -> bytes:
+        return errors.scrub(message) if self._phi else message
+
+    def _on_parameter_status(self, message: bytes) -> bytes:
+        name, value = wire.parameter_status_fields(message)
+        pinned = _PINNED.get(name)
+        if pinned is not None and value not in pinned:
+            raise RemoteProtocolError("a pinned session parameter was changed")
+        return message if not self._phi or name in REPORTED else b""
+
+
+#: Settings that change how text is read: judged statements rely on them (PROTOCOLS "State").
+_PINNED = {b"client_encoding": (b"UTF8",), b"standard_conforming_strings": (b"on",)}
+
+_HANDLERS = {
+    ord("1"): Answers._on_parse_complete,
+    ord("2"): Answers._on_bind_complete,
+    ord("3"): Answers._on_close_complete,
+    ord("t"): Answers._on_parameter_description,
+    ord("n"): Answers._on_no_data,
+    ord("T"): Answers._on_row_description,
+    ord("C"): Answers._on_command_complete,
+    ord("s"): Answers._on_portal_suspended,
+    ord("I"): Answers._on_empty_query,
+    ord("G"): Answers._on_copy_in,
+    ord("H"): Answers._on_copy_out,
+    ord("c"): Answers._on_copy_done,
+    _ERROR: Answers._on_error,
+    _READY: Answers._on_ready,
+    _NOTICE: Answers._on_notice,
+    _NOTIFICATION: Answers._on_notification,
+    ord("S"): Answers._on_parameter_status,
+}
+
+
+def _fits(row_description: bytes, plan: MaskPlan | None) -> tuple[int, ...]:
+    """Fail closed when a result is not the one that the plan was made for; its formats."""
+    if plan is None or not plan.masks:
+        return ()
+    fields = wire.row_description(row_description)
+    if len(fields) != len(plan.columns):
+        raise RemoteProtocolError("a result does not have the columns its plan was made for")
+    for column, mask in zip(fields, plan.columns, strict=True):
+        if mask is not None and column.type_oid != mask.type:
+            raise RemoteProtocolError(
+                "a masked column does not have the type its plan was made for"
+            )
+    return tuple(column.format for column in fields)

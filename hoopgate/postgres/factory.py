@@ -1,0 +1,393 @@
+"""Twisted's side of PostgreSQL: listener, start-up, login, and the hand-over to the relay.
+
+A login reads top to bottom in :meth:`PostgresServer._log_in`: start-up message, TLS, token,
+directory, scope, backend, session.open, greeting. Until it is through nothing of the client's
+reaches anything but these steps.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProtocolError
+from hoopgate.events import Principal, SessionFacts
+from hoopgate.interfaces import IGateway, IProtocolSession, IRelay
+from hoopgate.postgres import startup, upstream, wire
+from hoopgate.postgres.answers import REPORTED
+from hoopgate.postgres.authentication import ClientAuthentication, Token
+from hoopgate.postgres.refusals import fatal
+from hoopgate.postgres.session import PostgresSession
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from hoopgate.settings.model import Listener, Resource
+
+log = Logger()
+
+
+@dataclass(slots=True)
+class _Cancelable:
+    """What a cancel key opens."""
+
+    key: bytes
+    resource: Resource
+    backend: tuple[int, bytes]
+    relay: IRelay
+
+
+class Cancels:
+    """Cancel keys of running sessions: ours, never the backend's (PROTOCOLS A5, A6)."""
+
+    def __init__(self, reactor: IReactorTime, gateway: IGateway, per_second: float) -> None:
+        self._reactor = reactor
+        self._gateway = gateway
+        self._per_second = per_second
+        self._allowance = per_second
+        self._counted = reactor.seconds()
+        self._sessions: dict[int, _Cancelable] = {}
+
+    def mint(self, minor: int) -> tuple[int, bytes]:
+        """A process id and key for a client that speaks protocol 3.``minor``."""
+        while (pid := secrets.randbelow(2**31 - 1) + 1) in self._sessions:
+            pass
+        return pid, secrets.token_bytes(32 if minor >= 2 else 4)
+
+    def add(self, pid: int, entry: _Cancelable) -> None:
+        self._sessions[pid] = entry
+
+    def remove(self, pid: int) -> None:
+        self._sessions.pop(pid, None)
+
+    def cancel(self, pid: int, key: bytes) -> None:
+        """Carry a CancelRequest out, if its key is right and there is something to cancel."""
+        now = self._reactor.seconds()
+        self._allowance = min(
+            self._per_second, self._allowance + (now - self._counted) * self._per_second
+        )
+        self._counted = now
+        if self._allowance < 1:
+            return
+        self._allowance -= 1
+        entry = self._sessions.get(pid)
+        # The comparison takes the same time whether or not the process exists.
+        if not hmac.compare_digest(key, entry.key if entry is not None else bytes(len(key) or 1)):
+            return
+        if entry is None or entry.relay.cancel_hold() or not entry.relay.busy():
+            return
+        upstream.cancel(self._reactor, entry.resource, self._gateway.tls, *entry.backend)
+
+
+@implementer(IHandshakeListener)
+class PostgresServer(Protocol):
+    """One client connection."""
+
+    def __init__(self, factory: PostgresFactory, peer: str) -> None:
+        self._node = factory
+        self._gateway = factory.gateway
+        self._peer = peer
+        self._startup = startup.ClientStartup(
+            limit=factory.gateway.limits.startup_bytes,
+            tls_required=factory.listener.tls is not None,
+            tls_available=factory.listener.tls is not None,
+        )
+        self._receive: Callable[[bytes], None] = self._starting
+        self._authentication: ClientAuthentication | None = None
+        self._relay: IRelay | None = None
+        self._backend: upstream.BackendConnection | None = None
+        self._pid = 0
+        self._admitted = False
+        self._early: list[bytes] = []
+        self._timer: IDelayedCall | None = None
+        self._lost = False
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        upstream.no_delay(self.transport)
+        self.transport.setTcpKeepAlive(1) if hasattr(self.transport, "setTcpKeepAlive") else None
+        if not self._gateway.admit():
+            self._end(fatal("53300", "too many connections", hint="Try again later."))
+            return
+        self._admitted = True
+        self._timer = self._node.reactor.callLater(
+            self._gateway.limits.login_seconds,
+            lambda: self._end(fatal("08004", "the login took too long")),
+        )
+
+    def dataReceived(self, data: bytes) -> None:
+        self._receive(data)
+
+    # --- start-up -------------------------------------------------------------------------------
+
+    def _starting(self, data: bytes) -> None:
+        try:
+            events = self._startup.received(data)
+        except RemoteProtocolError:
+            self._end(b"")
+            return
+        for event in events:
+            self._on_startup(event)
+
+    def _on_startup(self, event: startup.StartupEvent) -> None:
+        assert self.transport is not None
+        if isinstance(event, startup.Answer):
+            self.transport.write(event.data)
+        elif isinstance(event, startup.StartTLS):
+            tls = ITLSTransport(self.transport)
+            tls.startTLS(self._gateway.tls.server(self._node.listener))
+            if event.early:  # a direct TLS handshake whose first bytes were read already
+                self.transport.protocol.dataReceived(event.early)  # type: ignore[attr-defined]
+        elif isinstance(event, startup.Cancel):
+            self._node.cancels.cancel(event.pid, event.key)
+            self._end(b"")
+        elif isinstance(event, startup.Fatal):
+            self._end(event.data)
+        else:
+            self._receive = self._too_early
+            self._run(self._log_in(event))
+
+    def handshakeCompleted(self) -> None:
+        """The client's TLS is up."""
+        facts = self._gateway.tls.facts(self.transport)
+        for event in self._startup.secured(facts.get("alpn", "").encode() or None):
+            self._on_startup(event)
+
+    # --- login ----------------------------------------------------------------------------------
+
+    def _run(self, steps: Coroutine[Deferred[object], object, None]) -> None:
+        running = Deferred.fromCoroutine(steps)
+        running.addErrback(self._refused)
+
+    async def _log_in(self, start: startup.Startup) -> None:
+        assert self.transport is not None
+        if start.negotiate:
+            self.transport.write(start.negotiate)
+        resource = self._resource(start.parameters)
+        token = await self._token()
+        principal = await self._gateway.verify(token, resource)
+        password = None
+        if resource.password is not None:
+            password = await self._gateway.secrets.password(resource, principal)
+        backend = await upstream.connect(
+            self._node.reactor, resource, self._gateway.tls, password, start.session_parameters
+        )
+        if self._lost:
+            backend.abandon()
+            return
+        assert backend.transport is not None
+        self._backend = backend
+        facts = self._facts(start, principal, resource)
+        relay = await self._gateway.serve(
+            facts, self._session(resource), self.transport, backend.transport
+        )
+        self._greet(start, resource, relay, backend)
+
+    def _resource(self, parameters: dict[str, str]) -> Resource:
+        name = parameters.get("database", parameters["user"])
+        resource = self._node.resources.get(name)
+        if resource is None:
+            raise _Fatal(
+                "3D000",
+                "there is no resource of that name on this listener",
+                "Name a resource as the database (PGDATABASE).",
+            )
+        return resource
+
+    async def _token(self) -> str:
+        """Ask the client for its token.
+
+        :raises IdentityRefused: what came is not a token.
+        """
+        assert self.transport is not None
+        self._authentication = ClientAuthentication(
+            self._node.listener.authentication, self._gateway.limits.token_bytes
+        )
+        received: Deferred[str] = Deferred()
+
+        def receive(data: bytes) -> None:
+            assert self._authentication is not None and self.transport is not None
+            try:
+                for event in self._authentication.received(data):
+                    if isinstance(event, Token):
+                        self._receive = self._too_early
+                        received.callback(event.token)
+                    else:
+                        self.transport.write(event.data)
+            except (RemoteProtocolError, IdentityRefused) as error:
+                self._receive = lambda _: None
+                received.errback(Failure(error))
+
+        self._receive = receive
+        self.transport.write(self._authentication.start())
+        return await received
+
+    def _facts(
+        self, start: startup.Startup, principal: Principal, resource: Resource
+    ) -> SessionFacts:
+        return SessionFacts(
+            id="ses-" + secrets.token_hex(10),
+            principal=principal,
+            resource=resource.name,
+            protocol="postgres",
+            database=resource.database,
+            peer=self._peer,
+            listener=self._node.listener.name,
+            tls=self._gateway.tls.facts(self.transport),
+            application=start.parameters.get("application_name", ""),
+        )
+
+    def _session(
+        self, resource: Resource
+    ) -> Callable[[Callable[[], int], Callable[[], str]], IProtocolSession]:
+        limits = self._gateway.limits
+
+        def make(generation: Callable[[], int], mint: Callable[[], str]) -> IProtocolSession:
+            session: IProtocolSession = PostgresSession(
+                phi=resource.phi,
+                settings={},
+                generation=generation,
+                mint=mint,
+                message_limit=limits.message_bytes,
+                response_limit=limits.response_message_bytes,
+            )
+            return session
+
+        return make
+
+    def _greet(
+        self,
+        start: startup.Startup,
+        resource: Resource,
+        relay: IRelay,
+        backend: upstream.BackendConnection,
+    ) -> None:
+        assert self.transport is not None
+        self._relay = relay
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._lost:
+            relay.client_lost()
+            backend.abandon()
+            return
+        ready = backend.ready
+        pid, key = self._node.cancels.mint(start.minor)
+        self._pid = pid
+        entry = _Cancelable(key, resource, (ready.pid, ready.key), relay)
+        self._node.cancels.add(pid, entry)
+        reported = {
+            name: value
+            for name, value in ready.parameters.items()
+            if not resource.phi or name.encode() in REPORTED
+        }
+        self.transport.write(
+            b"".join(
+                (
+                    wire.authentication_ok(),
+                    *(
+                        wire.parameter_status(name.encode(), value.encode())
+                        for name, value in reported.items()
+                    ),
+                    wire.backend_key_data(pid, key),
+                    wire.ready_for_query(b"I"),
+                )
+            )
+        )
+        self._receive = relay.client_data
+        backend.hand_over(relay.backend_data, relay.backend_lost)
+        early, self._early = self._early, []
+        for data in early:
+            relay.client_data(data)
+
+    def _too_early(self, data: bytes) -> None:
+        """Bytes while a step of the login waits: kept, but only so many."""
+        self._early.append(data)
+        if sum(map(len, self._early)) > self._gateway.limits.startup_bytes:
+            self._end(fatal("08P01", "too much was sent before the login was through"))
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _refused(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, _Fatal):
+            self._end(fatal(error.code, str(error), hint=error.hint))
+        elif isinstance(error, upstream.BackendUnavailable):
+            self._end(fatal("08001", f"{error} ({error.code})", hint="Tell the operator."))
+        elif isinstance(error, IdentityRefused):
+            self._end(fatal("28000", f"{error} ({error.code})", hint="Get a new token."))
+        elif isinstance(error, Refused):
+            self._end(fatal("28000", f"{error} ({error.code})", hint="Try again later."))
+        elif isinstance(error, RemoteProtocolError):
+            self._end(fatal("08P01", str(error)))
+        elif isinstance(error, HoopgateError):
+            self._end(
+                fatal("58030", "the log cannot record a session now", hint="Try again later.")
+            )
+        else:
+            log.failure("login.bug", failure=failure)
+            self._end(fatal("XX000", "an internal error ended the login"))
+
+    def _end(self, data: bytes) -> None:
+        assert self.transport is not None
+        self._receive = lambda _: None
+        if data:
+            self.transport.write(data)
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = True
+        self._receive = lambda _: None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._node.cancels.remove(self._pid)
+        if self._relay is not None:
+            self._relay.client_lost()
+            return
+        if self._backend is not None:
+            self._backend.abandon()
+        if self._admitted:
+            self._gateway.left()
+
+
+class _Fatal(Refused):
+    def __init__(self, sqlstate: str, message: str, hint: str) -> None:
+        super().__init__(sqlstate, message)
+        self.hint = hint
+
+
+class PostgresFactory(Factory):
+    """Makes a :class:`PostgresServer` per client of one listener.
+
+    :param resources: what clients may name as database here.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        gateway: IGateway,
+        listener: Listener,
+        resources: dict[str, Resource],
+    ) -> None:
+        self.reactor = reactor
+        self.gateway = gateway
+        self.listener = listener
+        self.resources = resources
+        self.cancels = Cancels(reactor, gateway, gateway.limits.cancels_per_second)
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        host = getattr(addr, "host", None)
+        return PostgresServer(self, f"{host}:{addr.port}" if host else "unix")  # type: ignore[union-attr]

@@ -1,0 +1,199 @@
+"""The client's half of a session: one message at a time, each forwarded, asked about or refused.
+
+States: *ready* (messages are handled as they come), *asked* (a verdict is due), *stalled* (an
+answer of the server is due first: a COPY's start, or a name's meaning), *skipping* (everything up
+to Sync is dropped, as the server does after an error).
+
+A refused message is replaced by one that the server itself must refuse, and the server's error by
+the gateway's: a pipeline stays in step, its transaction fails as the client believes it did, and
+nothing of it half-commits (PROTOCOLS A19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from hoopgate.errors import LocalProtocolError
+from hoopgate.events import Action, Ask, Decision, Forward, Statement
+from hoopgate.postgres import wire
+from hoopgate.postgres.answers import Answers, Expected, Kind
+from hoopgate.postgres.names import Unsettled
+from hoopgate.postgres.refusals import refusal
+from hoopgate.verdicts import Block
+
+#: Name of the statement that a refused Parse is replaced by. It never comes to exist.
+_REFUSED = b"hoopgate.refused"
+
+Message = wire.FrontendMessage
+
+
+class Requests:
+    """What the handlers of messages have in common.
+
+    :ivar segment: counts the stretches of messages that one error of the server skips together.
+    :ivar actions: what the driver is to do next.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        handle: Callable[[Message], None],
+        mint: Callable[[], str],
+        message_limit: int,
+    ) -> None:
+        self.answers = answers
+        self.segment = 0
+        self.actions: list[Action] = []
+        self._handle = handle
+        self._mint = mint
+        self._reader = wire.FrontendReader(message_limit)
+        self._tickets = 0
+        self._resume: tuple[Message, Callable[[Decision], None]] | None = None
+        self._again: tuple[Message, Callable[[], None]] | None = None
+        self._copy: Expected | None = None
+        self._skipping = False
+        self._data: list[bytes] = []
+        self._received: list[bytes] = []
+        self._decisions: list[Decision] = []
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of the client's that were not handled yet."""
+        return self._reader.buffered
+
+    @property
+    def waiting(self) -> bool:
+        """True while a verdict is due."""
+        return self._resume is not None
+
+    @property
+    def stalled(self) -> bool:
+        """True while an answer of the server is due before the next message."""
+        return self._again is not None or self._copy is not None
+
+    @property
+    def discarding(self) -> bool:
+        """True when the server ignores everything up to the next Sync."""
+        return self._skipping or self.answers.discarding
+
+    # --- the machine ----------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """The client's bytes arrived."""
+        self._reader.feed(data)
+        self.pump()
+
+    def decided(self, ticket: int, decision: Decision) -> None:
+        """The verdict on the last Ask."""
+        if self._resume is None or ticket != self._tickets:
+            raise LocalProtocolError("a verdict that was not asked for")
+        (message, resume), self._resume = self._resume, None
+        self._decisions.append(decision)
+        self._again = message, partial(resume, decision)
+        self.pump()
+
+    def is_asking(self, ticket: int) -> bool:
+        """True while the verdict on ``ticket`` is due."""
+        return self._resume is not None and ticket == self._tickets
+
+    def pump(self) -> None:
+        """Handle messages until one has to wait."""
+        while self._resume is None:
+            if self._copy is not None:
+                if not self.answers.copying_in and self._copy in self.answers.expected:
+                    return
+                self._copy = None
+            again, self._again = self._again, None
+            if again is None:
+                message = self._reader.next()
+                if message is None:
+                    self.flush()
+                    return
+                again = message, partial(self._handle, message)
+            elif self.discarding:  # the server failed something before it while it waited
+                self.drop(again[0])
+                continue
+            try:
+                again[1]()
+            except Unsettled:
+                self._again = again
+                self.flush()
+                return
+
+    # --- what a handler may do with its message ---------------------------------------------------
+
+    def forward(self, message: Message, expected: Expected | None = None) -> None:
+        """Pass ``message`` on; the server will answer as ``expected``."""
+        self._received.append(message.raw)
+        self._data.append(message.raw)
+        if expected is not None:
+            self.answers.expected.append(expected)
+
+    def drop(self, message: Message) -> None:
+        """Do not pass ``message`` on, as the server would ignore it; it is recorded."""
+        self._received.append(message.raw)
+
+    def replace(self, message: Message, data: bytes) -> None:
+        """Send ``data`` in place of ``message``."""
+        self._received.append(message.raw)
+        self._data.append(data)
+
+    def ask(self, message: Message, event: Statement, resume: Callable[[Decision], None]) -> None:
+        """Wait for the verdict on ``event``, then go on with ``resume``."""
+        self._tickets += 1
+        self._resume = message, resume
+        self.actions.append(Ask(self._tickets, event))
+
+    def block(self, reason: str, message: str, remedy: str) -> Decision:
+        """A refusal of the session's own, for what never becomes a statement."""
+        decision = Decision(self._mint(), Block("protocol", reason, message, remedy))
+        self._decisions.append(decision)
+        return decision
+
+    def refuse_query(self, message: Message, decision: Decision) -> None:
+        """Replace a message that ReadyForQuery follows by a Query that must fail."""
+        self.replace(message, wire.query(_poison(decision)))
+        self.answers.expected.append(Expected(Kind.QUERY, refusal=refusal(decision)))
+        self.end_segment()
+
+    def refuse_extended(self, message: Message, decision: Decision) -> None:
+        """Replace a message of the extended protocol by a Parse that must fail; skip to Sync."""
+        self.replace(message, wire.parse(_REFUSED, _poison(decision), ()))
+        self.answers.expected.append(Expected(Kind.PARSE, refusal=refusal(decision)))
+        self._skipping = True
+
+    def refuse_copy(self, message: Message, decision: Decision) -> None:
+        """End COPY FROM STDIN by a CopyFail."""
+        self.replace(message, wire.copy_fail(_poison(decision)))
+        self.answers.expected[0].refusal = refusal(decision)
+        self.answers.copying_in = False
+        self.flush()
+
+    def wait_for_copy(self, expected: Expected) -> None:
+        """Handle nothing more until the server has answered whether the COPY starts: it reads
+        what follows differently then."""
+        self._copy = expected
+        self.flush()
+
+    def end_segment(self) -> None:
+        """A Sync or Query was passed on: an error of the server skips no further than it."""
+        self._skipping = False
+        self.segment += 1
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what is ready for the server, with what it came from."""
+        if not self._received:
+            return
+        data = b"".join(self._data)
+        received = b"".join(self._received)
+        self.actions.append(
+            Forward(data, None if received == data else received, tuple(self._decisions))
+        )
+        self._data, self._received, self._decisions = [], [], []
+
+
+def _poison(decision: Decision) -> bytes:
+    """A syntax error that tells the server's own log which refusal it stands for."""
+    return b"hoopgate refused " + decision.request_id.encode()

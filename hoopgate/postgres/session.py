@@ -1,0 +1,203 @@
+"""A PostgreSQL session after login, sans-I/O: the rooms of both halves put together.
+
+1. What is forwarded was judged: Query, Parse and, where an approval is needed or the rules have
+   changed, Execute ask and wait (``simple.py``, ``extended.py``).
+2. A refusal keeps the protocol in step (``requests.py``).
+3. Plans hang on statements and portals (``names.py``, ``planning.py``).
+4. The server's answers are matched, held against their plans and masked (``answers.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zope.interface import implementer
+
+from hoopgate.errors import RemoteProtocolError
+from hoopgate.events import Action, Close, Decision, Reply, Side
+from hoopgate.interfaces import IProtocolSession
+from hoopgate.postgres import wire
+from hoopgate.postgres.answers import Answers
+from hoopgate.postgres.extended import ExtendedQuery
+from hoopgate.postgres.names import Names
+from hoopgate.postgres.planning import Planner
+from hoopgate.postgres.refusals import fatal, hold_notice
+from hoopgate.postgres.requests import Message, Requests
+from hoopgate.postgres.simple import SimpleQuery
+from hoopgate.verdicts import Hold
+
+
+@implementer(IProtocolSession)
+class PostgresSession:
+    """One client's session.
+
+    :param phi: the resource holds PHI: errors, notices and notifications are scrubbed.
+    :param settings: what decides the meaning of names at the server: ``search_path``.
+    :param generation: the present generation of rules and schema; a statement judged under
+        another one is judged again before it runs.
+    :param mint: makes request ids.
+    :param message_limit: bytes of a client's message; a longer one is refused.
+    :param response_limit: bytes of a server's message; a longer one ends the session.
+    """
+
+    def __init__(
+        self,
+        *,
+        phi: bool,
+        settings: dict[str, str],
+        generation: Callable[[], int],
+        mint: Callable[[], str],
+        message_limit: int,
+        response_limit: int,
+    ) -> None:
+        names = Names()
+        planner = Planner(names, settings, generation)
+        self._answers = Answers(names, phi, response_limit)
+        self._requests = Requests(self._answers, self._handle, mint, message_limit)
+        simple = SimpleQuery(self._requests, names, planner, settings)
+        extended = ExtendedQuery(self._requests, names, planner, settings)
+        self._closed = False
+        self._handlers: dict[type, Callable[..., None]] = {
+            wire.Query: simple.query,
+            wire.FunctionCall: simple.function_call,
+            wire.Parse: extended.parse,
+            wire.Bind: extended.bind,
+            wire.Describe: extended.describe,
+            wire.Execute: extended.execute,
+            wire.CloseMessage: extended.close,
+            wire.Sync: extended.sync,
+            wire.Flush: extended.flush,
+            # What a client still sends after its COPY has failed; the server ignores it too.
+            wire.CopyData: self._requests.drop,
+            wire.CopyDone: self._requests.drop,
+            wire.CopyFail: self._requests.drop,
+            wire.Terminate: self._terminate,
+            wire.Oversized: self._unfit,
+            wire.Malformed: self._unfit,
+        }
+
+    # --- IProtocolSession -------------------------------------------------------------------------
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held, both directions."""
+        return self._requests.buffered + self._answers.buffered
+
+    def received(self, side: Side, data: bytes) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        if side is Side.CLIENT:
+            self._requests.received(data)
+        else:
+            shown = self._answers.received(data)
+            if shown:
+                self._requests.actions.append(Reply(shown))
+            if self._requests.stalled:
+                self._requests.pump()
+        return self._take()
+
+    def decided(self, ticket: int, decision: Decision) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        self._requests.decided(ticket, decision)
+        return self._take()
+
+    def held(self, ticket: int, request_id: str, hold: Hold) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed or not self._requests.is_asking(ticket):
+            return []
+        return [Reply(hold_notice(request_id, hold))]
+
+    def lost(self, side: Side) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        self._closed = True
+        if side is Side.CLIENT:
+            return [Close("client.gone")]
+        return [
+            Reply(fatal("08006", "the database closed the connection", hint="Connect again.")),
+            Close("backend.gone"),
+        ]
+
+    def expire(self, reason: str, message: str) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        self._closed = True
+        return [Reply(fatal("57P01", message)), Close(reason)]
+
+    def idle(self) -> bool:
+        """True when nothing runs or waits and no transaction is open."""
+        return (
+            not self._requests.waiting
+            and not self._answers.expected
+            and self._answers.status == b"I"
+        )
+
+    # --- the client's messages --------------------------------------------------------------------
+
+    def _take(self) -> list[Action]:
+        actions, self._requests.actions = self._requests.actions, []
+        return actions
+
+    def _handle(self, message: Message) -> None:
+        if self._closed:
+            return
+        if self._answers.copying_in:
+            self._in_copy(message)
+            return
+        if self._requests.discarding and not isinstance(message, wire.Sync | wire.Terminate):
+            self._requests.drop(message)
+            return
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise RemoteProtocolError("a message out of state from the client")
+        handler(message)
+
+    def _in_copy(self, message: Message) -> None:
+        """COPY FROM STDIN: the server ignores Sync and Flush until CopyDone or CopyFail."""
+        match message:
+            case wire.CopyData():
+                self._requests.forward(message)
+            case wire.CopyDone() | wire.CopyFail():
+                self._requests.forward(message)
+                self._answers.copying_in = False
+                self._requests.flush()
+            case wire.Sync() | wire.Flush():
+                self._requests.drop(message)
+            case wire.Oversized() | wire.Malformed():
+                self._requests.refuse_copy(message, self._unfit_decision(message))
+            case wire.Terminate():
+                self._terminate(message)
+            case _:
+                raise RemoteProtocolError("a message out of state during COPY from the client")
+
+    def _unfit(self, message: wire.Oversized | wire.Malformed) -> None:
+        if message.type in b"QF":
+            self._requests.refuse_query(message, self._unfit_decision(message))
+        elif message.type in b"PBDEC":
+            self._requests.refuse_extended(message, self._unfit_decision(message))
+        elif message.type in b"dcf":
+            self._requests.drop(message)
+        else:
+            raise RemoteProtocolError("a malformed message from the client")
+
+    def _unfit_decision(self, message: wire.Oversized | wire.Malformed) -> Decision:
+        if isinstance(message, wire.Oversized):
+            return self._requests.block(
+                "message.size",
+                f"A message of {message.size} bytes is above the limit.",
+                "Send less in one message; the limit is limits.message_bytes.",
+            )
+        return self._requests.block(
+            "message.malformed", f"A message is not well formed: {message.why}.", "Fix the client."
+        )
+
+    def _terminate(self, message: wire.Terminate) -> None:
+        self._requests.forward(message)
+        self._requests.flush()
+        self._requests.actions.append(Close("client.terminate"))
+        self._closed = True
