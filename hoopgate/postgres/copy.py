@@ -30,8 +30,11 @@ class _Rows(Protocol):
     def buffered(self) -> int:
         """Bytes of a row that is not whole yet."""
 
-    def run(self, run: bytes) -> bytes | None:
-        """Rewrite a run of messages as a whole; None where it must be done payload by payload."""
+    def plain(self, run: bytes, at: int, out: list[bytes]) -> int:
+        """Rewrite messages from ``at`` on into ``out``, as long as each is one whole row.
+
+        :return: where the first message begins that must go through :meth:`push`.
+        """
 
     def push(self, payload: bytes) -> Sequence[bytes]:
         """The rewritten payloads that are complete with this one."""
@@ -101,18 +104,16 @@ class CopyMasker:
         :raises LimitExceeded: a row is above the limit.
         """
         rows = self._rows
-        whole = rows.run(run)
-        if whole is not None:
-            return whole
         out: list[bytes] = []
-        at, size = 0, len(run)
+        size = len(run)
+        at = rows.plain(run, 0, out)
         while at < size:
             end = at + 1 + int.from_bytes(run[at + 1 : at + 5], "big")
             for row in rows.push(run[at + 5 : end]):
                 out += (b"d", (len(row) + 4).to_bytes(4, "big"), row)
             if rows.buffered > self._limit:
                 raise LimitExceeded("a row of a COPY is above the limit")
-            at = end
+            at = rows.plain(run, end, out)
         return b"".join(out)
 
     def finish(self) -> bytes:

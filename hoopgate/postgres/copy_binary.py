@@ -34,14 +34,15 @@ class BinaryRows:
         """Bytes of a tuple that is not whole yet."""
         return len(self._data)
 
-    def run(self, run: bytes) -> bytes | None:
+    def plain(self, run: bytes, at: int, out: list[bytes]) -> int:
         """A run in which every message is one tuple is laid out as a run of rows is."""
-        if not self._started or self._ended or self._data or self._header is not None:
-            return None
+        if at or not self._started or self._ended or self._data or self._header is not None:
+            return at
         try:
-            return self._masker.rewrite(run)
+            out.append(self._masker.rewrite(run))
         except RemoteProtocolError:  # the trailer, or tuples that are cut: payload by payload
-            return None
+            return at
+        return len(run)
 
     def push(self, payload: bytes) -> Sequence[bytes]:
         """The tuples that are complete with ``payload``.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hoopgate.errors import RemoteProtocolError
+from hoopgate.postgres.kernels import mask_lines
 from hoopgate.postgres.masking import Rewriter
 
 if TYPE_CHECKING:
@@ -19,8 +20,15 @@ if TYPE_CHECKING:
 _NEWLINE, _BACKSLASH = b"\n", b"\\"
 
 
+def _unchanged(field: bytes) -> bytes:
+    return field
+
+
 class _LineRows:
     """What text and CSV share: lines out of payloads, masked columns of a line replaced."""
+
+    #: Bytes that make a row awkward, anywhere and at its end: see ``mask_lines``.
+    _awkward: tuple[bytes, bytes]
 
     def __init__(
         self,
@@ -34,30 +42,45 @@ class _LineRows:
         self._header = options.header
         self._parts: list[bytes] = []
         self.buffered = 0
-        self._constants: list[tuple[int, bytes]] = []
-        self._functions: list[tuple[int, Callable[[bytes], bytes]]] = []
-        for index, rewriter in rewriters.items():
+        self._masked = sorted(rewriters)
+        self._constants: list[bytes | None] = []
+        self._functions: list[Callable[[bytes], bytes]] = []
+        for index in self._masked:
+            end = _NEWLINE if index == columns - 1 else b""
+            rewriter = rewriters[index]
             if callable(rewriter):
-                self._functions.append((index, self._field_rewriter(rewriter)))
+                self._constants.append(None)
+                self._functions.append(self._field_rewriter(rewriter, end))
             else:
-                self._constants.append((index, self._encode(rewriter)))
+                self._constants.append(self._encode(rewriter) + end)
+                self._functions.append(_unchanged)
 
-    def run(self, run: bytes) -> bytes | None:
-        """Never as a whole."""
-        return None
+    def plain(self, run: bytes, at: int, out: list[bytes]) -> int:
+        """As many rows as are plain: the slow path is for the others."""
+        if self.buffered or self._header or self._columns == 0:
+            return at
+        return mask_lines(
+            run,
+            at,
+            self._delimiter,
+            self._columns,
+            *self._awkward,
+            self._masked,
+            self._constants,
+            self._functions,
+            out,
+        )
 
     def push(self, payload: bytes) -> Sequence[bytes]:
         """The rows that are complete with ``payload``, each with its newline."""
-        if not self.buffered and self._is_line(payload):
-            return (self._row(payload[:-1]) + _NEWLINE,)
         out: list[bytes] = []
         start = 0
-        for end in self._line_ends(payload):
-            self._parts.append(payload[start:end])
-            out.append(self._row(b"".join(self._parts)) + _NEWLINE)
+        for newline in self._line_ends(payload):
+            self._parts.append(payload[start : newline + 1])
+            out.append(self._row(b"".join(self._parts)))
             self._parts.clear()
             self.buffered = 0
-            start = end + 1
+            start = newline + 1
         if start < len(payload):
             self._parts.append(payload[start:])
             self.buffered += len(payload) - start
@@ -71,14 +94,15 @@ class _LineRows:
         if not self.buffered:
             return ()
         self._check_end()
-        row = self._row(b"".join(self._parts))
+        row = self._row(b"".join(self._parts) + _NEWLINE)
         self._parts.clear()
         self.buffered = 0
-        return (row,)
+        return (row[:-1],)
 
     def _row(self, line: bytes) -> bytes:
+        """:param line: with its newline, which stays with the last field."""
         if self._columns == 0:
-            if line:
+            if line != _NEWLINE:
                 raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
             return line
         fields = self._split(line)
@@ -87,21 +111,16 @@ class _LineRows:
         if self._header:
             self._header = False
             return line
-        for index, field in self._constants:
-            fields[index] = field
-        for index, function in self._functions:
-            fields[index] = function(fields[index])
+        for step, index in enumerate(self._masked):
+            constant = self._constants[step]
+            fields[index] = self._functions[step](fields[index]) if constant is None else constant
         return self._delimiter.join(fields)
 
-    def _field_rewriter(self, rewriter: Rewriter) -> Callable[[bytes], bytes]:
+    def _field_rewriter(self, rewriter: Rewriter, end: bytes) -> Callable[[bytes], bytes]:
         def rewrite(field: bytes) -> bytes:
-            return self._encode(rewriter(self._decode(field)))
+            return self._encode(rewriter(self._decode(field.removesuffix(end)))) + end
 
         return rewrite
-
-    def _is_line(self, payload: bytes) -> bool:
-        """True where the payload is certainly exactly one line, and nothing is under way."""
-        raise NotImplementedError
 
     def _line_ends(self, payload: bytes) -> Sequence[int]:
         """Offsets of the newlines that end a row; state is carried from payload to payload."""
@@ -147,16 +166,9 @@ class TextRows(_LineRows):
         delimiter = re.escape(options.delimiter)
         self._field = re.compile(rb"(?:[^\\%b]++|\\.)*+" % delimiter, re.DOTALL)
         self._special = re.compile(rb"[\\\x08\f\n\r\t\v%b]" % delimiter)
-        self._escaped_delimiter = _BACKSLASH + options.delimiter
+        self._awkward = (_BACKSLASH + options.delimiter, _BACKSLASH + _NEWLINE)
         self._escaping = False  # the last payload ended in a backslash that escapes
         super().__init__(columns, rewriters, options)
-
-    def _is_line(self, payload: bytes) -> bool:
-        return (
-            payload.find(_NEWLINE) == len(payload) - 1
-            and payload[-2:-1] != _BACKSLASH
-            and payload != b""
-        )
 
     def _line_ends(self, payload: bytes) -> Sequence[int]:
         ends: list[int] = []
@@ -184,7 +196,7 @@ class TextRows(_LineRows):
             raise RemoteProtocolError("a COPY ends inside an escape")
 
     def _split(self, line: bytes) -> list[bytes]:
-        if self._escaped_delimiter not in line:
+        if self._awkward[0] not in line:
             return line.split(self._delimiter)
         fields: list[bytes] = []
         at = 0
@@ -232,18 +244,12 @@ class CSVRows(_LineRows):
             quoted = rb"%b(?:[^%b%b]++|%b[%b%b]|%b)*+%b" % (q, q, e, e, q, e, e, q)
             self._escape = options.escape
         self._field = re.compile(rb"(?:[^%b%b]++|%b)*+" % (q, d, quoted))
+        self._awkward = (options.quote, options.quote)
         self._marks = re.compile(rb"[%b%b\n]" % (q, e))
         self._escapes = re.compile(rb"%b([%b%b])" % (e, q, e))
         self._quoting = False  # inside quotes
         self._escaping = False  # and behind an escape
         super().__init__(columns, rewriters, options)
-
-    def _is_line(self, payload: bytes) -> bool:
-        return (
-            payload.find(_NEWLINE) == len(payload) - 1
-            and payload != b""
-            and self._options.quote not in payload
-        )
 
     def _line_ends(self, payload: bytes) -> Sequence[int]:
         # As CopyReadLineText counts: a doubled quote closes and opens again.

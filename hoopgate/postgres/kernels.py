@@ -16,6 +16,8 @@ from mypy_extensions import i64
 from hoopgate.errors import RemoteProtocolError
 
 _pack_i32 = Struct(">i").pack
+_pack_header = Struct(">Bi").pack
+_COPY_DATA = 0x64
 
 
 def run_end(data: bytes, start: i64, end: i64, limit: i64) -> i64:
@@ -118,3 +120,54 @@ def mask_rows(
         raise RemoteProtocolError("a field overruns its row") from None
     out.append(run[done:size])
     return b"".join(out)
+
+
+def mask_lines(
+    run: bytes,
+    at: i64,
+    delimiter: bytes,
+    columns: int,
+    awkward: bytes,
+    awkward_end: bytes,
+    masked: list[int],
+    constants: list[bytes | None],
+    functions: list[Callable[[bytes], bytes]],
+    out: list[bytes],
+) -> i64:
+    """Rewrite the plain rows of a run of CopyData in text or CSV, up to the first that is not.
+
+    A row is plain when its message holds it whole, and nothing else, and it has no ``awkward``
+    bytes (an escaped delimiter, a quote) and does not end in ``awkward_end``.
+
+    :param at: where to begin.
+    :param masked: the columns to rewrite, as in :func:`mask_rows`; fields here are the bytes
+        between delimiters, and the last one has its newline.
+    :param out: takes the messages, in pieces.
+    :return: where the first message that is not plain begins, or the run's end.
+    :raises RemoteProtocolError: a row has another number of fields.
+    """
+    size: i64 = len(run)
+    fields: i64 = columns
+    count: i64 = len(masked)
+    while at < size:
+        length: int = read_i32_be(run, at + 1)
+        end: i64 = at + 1 + length
+        row = run[at + 5 : end]
+        if length < 5 or row.find(b"\n") != length - 5:
+            break
+        if awkward in row or row.endswith(awkward_end):
+            break
+        parts = row.split(delimiter)
+        if len(parts) != fields:
+            raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
+        step: i64 = 0
+        while step < count:
+            column = masked[step]
+            new = constants[step]
+            parts[column] = functions[step](parts[column]) if new is None else new
+            step += 1
+        row = delimiter.join(parts)
+        out.append(_pack_header(_COPY_DATA, len(row) + 4))
+        out.append(row)
+        at = end
+    return at
