@@ -12,10 +12,13 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from OpenSSL import SSL, crypto
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -37,7 +40,6 @@ MAXIMUM_BODY = 16_384
 _MAXIMUM_FIELDS = 32
 _REQUEST_SECONDS = 15
 _MAXIMUM_CONNECTIONS = 500
-_PEM_END = b"-----END CERTIFICATE-----"
 
 
 def issue(client: Client, form: Mapping[str, list[str]], url: str, now: float) -> dict[str, Any]:
@@ -75,14 +77,16 @@ class IssuerPages(Resource):
     isLeaf = True
     log = Logger()
 
-    def __init__(self, settings: IssuerSettings, keys: SigningKeys) -> None:
-        super().__init__()
+    def __init__(
+        self, settings: IssuerSettings, keys: SigningKeys, now: Callable[[], float]
+    ) -> None:
+        Resource.__init__(self)
         self._url = settings.url
         self._keys = keys
-        self._clock: Callable[[], float] = time.time
+        self._now = now
         token_url = settings.url + "/token"
         self._authenticator = ClientAuthenticator(
-            settings.clients, frozenset({settings.url, token_url}), lambda: self._clock()
+            settings.clients, frozenset({settings.url, token_url}), now
         )
         prefix = urlsplit(settings.url).path
         self._documents: dict[str, Callable[[], Mapping[str, Any]]] = {
@@ -114,7 +118,7 @@ class IssuerPages(Resource):
 
     def _key_set(self) -> Mapping[str, Any]:
         self._keys.reload()
-        return self._keys.public_set(self._clock())
+        return self._keys.public_set(self._now())
 
     def render(self, request: Any) -> int:
         handled = Deferred.fromCoroutine(self._handle(request))
@@ -152,7 +156,7 @@ class IssuerPages(Resource):
         )
         if single.get("grant_type") != "client_credentials":
             raise TokenError("unsupported_grant_type", "only client_credentials is supported")
-        now = self._clock()
+        now = self._now()
         claims = issue(client, form, self._url, now)
         self._keys.reload()
         token = self._keys.sign(claims, "at+jwt")
@@ -243,6 +247,15 @@ class _Site(Site):
 
     noisy = False
 
+    def __init__(self) -> None:
+        Site.__init__(
+            self,
+            Resource(),
+            requestFactory=_Request,
+            timeout=_REQUEST_SECONDS,
+            parsePOSTFormSubmission=False,
+        )
+
     def log(self, request: object) -> None:
         """Nothing: a request's line is the client's text."""
 
@@ -251,6 +264,9 @@ class _Limited(WrappingFactory):
     """Drops connections above a bound, before TLS."""
 
     noisy = False
+
+    def __init__(self, wrapped: object) -> None:
+        super().__init__(wrapped)  # type: ignore[no-untyped-call]
 
     def buildProtocol(self, addr: Any) -> Any:
         if len(self.protocols) >= _MAXIMUM_CONNECTIONS:
@@ -261,17 +277,18 @@ class _Limited(WrappingFactory):
 class EmbeddedIssuer:
     """The issuer on its socket."""
 
-    def __init__(self, settings: IssuerSettings, reactor: Any) -> None:
+    def __init__(
+        self,
+        settings: IssuerSettings,
+        reactor: Any,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """:raises SettingsError: key file, certificate or key cannot be used."""
         self._settings = settings
+        self._now = now
         self._reactor = reactor
         self._keys = SigningKeys(settings.key_file)
-        self._site = _Site(
-            Resource(),
-            requestFactory=_Request,
-            timeout=_REQUEST_SECONDS,
-            parsePOSTFormSubmission=False,
-        )
+        self._site = _Site()
         tls = _server_tls(settings)
         inner = self._site if tls is None else TLSMemoryBIOFactory(tls, False, self._site)
         self._factory = _Limited(inner)
@@ -297,7 +314,9 @@ class EmbeddedIssuer:
         url = settings.url
         if urlsplit(url).port == 0:
             url = url.replace(":0", f":{address.port}", 1)
-        self._site.resource = IssuerPages(dataclasses.replace(settings, url=url), self._keys)
+        self._site.resource = IssuerPages(
+            dataclasses.replace(settings, url=url), self._keys, self._now
+        )
         return url
 
     def stop(self) -> Deferred[None]:
@@ -317,17 +336,21 @@ def _server_tls(settings: IssuerSettings) -> CertificateOptions | None:
     if settings.certificate is None or settings.key is None:
         return None
     try:
-        pieces = settings.certificate.read_bytes().split(_PEM_END)[:-1]
-        chain = [crypto.load_certificate(crypto.FILETYPE_PEM, piece + _PEM_END) for piece in pieces]
-        key = crypto.load_privatekey(crypto.FILETYPE_PEM, read_private_file(settings.key))
+        # Twisted's annotations know only OpenSSL's own, deprecated class
+        leaf: Any
+        leaf, *chain = x509.load_pem_x509_certificates(settings.certificate.read_bytes())
+        # Not by OpenSSL, which asks on the terminal for a passphrase
+        key: Any = load_pem_private_key(read_private_file(settings.key), None)
+        if key.public_key() != leaf.public_key():
+            raise ValueError("the key is not the certificate's")
         options = CertificateOptions(
             privateKey=key,
-            certificate=chain[0],
-            extraCertChain=chain[1:],
+            certificate=leaf,
+            extraCertChain=cast(Any, chain),
             raiseMinimumTo=TLSVersion.TLSv1_2,
         )
-        options.getContext()  # fails here, not at the first connection, when the pair does not fit
-    except (OSError, Refused, IndexError, crypto.Error, SSL.Error, ValueError) as error:
+        options.getContext()  # fails here, not at the first connection, when OpenSSL minds
+    except (OSError, Refused, SSL.Error, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SettingsError(
             [f"{settings.path}: certificate, key: cannot be used ({error})"]
         ) from None

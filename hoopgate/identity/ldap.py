@@ -69,8 +69,10 @@ class _VerifiedTls(Tls):
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         connection.socket = self._context.wrap_socket(
-            connection.socket, server_hostname=self._host, do_handshake_on_connect=True
+            connection.socket, server_hostname=self._host, do_handshake_on_connect=False
         )
+        # Only now, when abort() finds the socket: the plain one has lost its descriptor
+        connection.socket.do_handshake()
 
 
 def escape_filter(value: str) -> str:
@@ -92,7 +94,7 @@ def fill_filter(template: str, **values: str) -> str:
         value = values[match["name"]]
         assertion = template[template.rfind("(", 0, match.start()) + 1 : match.start()]
         in_dn = assertion.rstrip().endswith("=") and assertion.count("=") > 1
-        return escape_filter(escape_rdn(value) if in_dn else value)
+        return escape_filter(escape_rdn(value) if in_dn and value else value)
 
     names = "|".join(re.escape(name) for name in values)
     return re.sub(r"\{(?P<name>" + names + r")\}", fill, template)
@@ -223,7 +225,7 @@ class LDAPLookup:
         """
         self.used_at = time.monotonic()
         user = self._user(subject)
-        _check_enabled(user, time.time())
+        check_enabled(user, time.time())
         if self._settings.groups == "memberof":
             return self._by_attribute(user)
         if self._settings.groups == "ad":
@@ -394,7 +396,7 @@ def _range_of(entry: Entry, name: str) -> tuple[str, int | None] | None:
     return None
 
 
-def _check_enabled(user: Entry, now: float) -> None:
+def check_enabled(user: Entry, now: float) -> None:
     """:raises IdentityRefused: ``identity.disabled``."""
     control = [int(value) for value in _values(user, "userAccountControl")]
     expires = [int(value) for value in _values(user, "accountExpires")]

@@ -5,6 +5,7 @@ A secret is never kept, logged or quoted in an error.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -73,7 +74,7 @@ def read_private_file(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise Refused("secret.unreadable", f"{path}: {error.strerror}") from None
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Refused("secret.unreadable", f"{path}: not a regular file")
@@ -81,7 +82,12 @@ def read_private_file(path: Path) -> bytes:
             raise Refused("secret.permissions", f"{path}: others may read or change it; chmod 600")
         if status.st_uid not in (0, os.geteuid()):
             raise Refused("secret.permissions", f"{path}: owned by another user")
-        data = file.read(MAXIMUM_BYTES + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAXIMUM_BYTES + 1)
+    except OSError as error:
+        raise Refused("secret.unreadable", f"{path}: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
     if len(data) > MAXIMUM_BYTES:
         raise Refused("secret.unreadable", f"{path}: larger than {MAXIMUM_BYTES} bytes")
     return data
@@ -137,8 +143,10 @@ def _output(process: subprocess.Popen[bytes], deadline: float) -> bytes:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a command, with its children, that has not ended by itself."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode is None:
+        # Not waited for yet: its id, and with it its group's, cannot be another's by now
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     if process.stdout is not None:
         process.stdout.close()

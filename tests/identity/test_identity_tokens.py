@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokens import (
+from identity_tokens import (
     ISSUER,
     NOW,
     URL,

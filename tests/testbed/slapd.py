@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
+from ldap3.utils.dn import escape_rdn
 
 from testbed.certificates import Certificates, write_private
 from testbed.parts import debian
@@ -209,7 +210,7 @@ class Slapd:
 
     def group_dn(self, name: str) -> str:
         """The DN of a group."""
-        return f"cn={name},{self.groups}"
+        return f"cn={escape_rdn(name)},{self.groups}"
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -218,28 +219,34 @@ class Slapd:
         self.plain_url = f"ldap://127.0.0.1:{free_port()}"
 
     def _answers(self) -> bool:
+        port = int(self.plain_url.rpartition(":")[2])
+        try:
+            # ldap3 leaves a socket behind that cannot connect
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            return False
         server = ldap3.Server(self.plain_url, get_info=ldap3.NONE, connect_timeout=1)
         connection = ldap3.Connection(server, self.admin_dn, self.admin_password, receive_timeout=1)
         try:
             return bool(connection.bind())
-        except LDAPException:
-            return False
         finally:
             connection.unbind()
 
     def _tool(self, name: str, ldif: str, *options: str) -> None:
         program = debian(name, "ldap-utils")
-        subprocess.run(
+        done = subprocess.run(
             [
                 *(program, "-x", "-H", self.plain_url, "-D", self.admin_dn),
                 *("-w", self.admin_password, *options),
             ],
             input=ldif.encode(),
-            check=True,
+            check=False,
             capture_output=True,
             timeout=20,
             env={**os.environ, "LDAPCONF": "/dev/null"},
         )
+        if done.returncode != 0:
+            raise ServerFailed(f"{name}: {done.stderr.decode(errors='replace')}")
 
     def _give_away(self) -> None:
         if self._user is not None:
