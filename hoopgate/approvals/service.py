@@ -208,6 +208,10 @@ class Approvals:
 
         return Deferred.fromCoroutine(listing())
 
+    def seconds_left(self, request: Request) -> float:
+        """Until the deadline; 0 for what is no longer open."""
+        return max(0.0, request.expires - self._now()) if request.state in OPEN else 0.0
+
     def contents(self, request_id: str) -> Deferred[Contents | None]:
         """The statement, for a member of the reviewers only; None once it was erased.
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from approvals_world import AGENT, ALICE, BOB, CAROL, OTHER, World, hold, judged, principal, session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,6 +18,18 @@ from hypothesis.stateful import (
     invariant,
     rule,
     run_state_machine_as_test,
+)
+from testbed.approvals import (
+    AGENT,
+    ALICE,
+    BOB,
+    CAROL,
+    OTHER,
+    World,
+    hold,
+    judged,
+    principal,
+    session,
 )
 from twisted.internet.defer import CancelledError
 

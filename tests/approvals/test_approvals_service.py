@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from approvals_world import (
+from testbed.approvals import (
     AGENT,
     ALICE,
     BOB,

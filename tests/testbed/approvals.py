@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from testbed.loop import Loop
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -18,6 +17,7 @@ from hoopgate.events import Judged, Principal, SessionFacts, Statement, Statemen
 from hoopgate.interfaces import IRecorder
 from hoopgate.state.sqlite import SQLiteStore
 from hoopgate.verdicts import Hold
+from testbed.loop import Loop
 
 CANARY = "219-09-9999"
 START = 1_000_000.0

@@ -1,0 +1,398 @@
+"""``hoopgate approvals``: see what waits for a person, and decide it.
+
+Exit status: 0 done; 1 the node refused (no such request, not pending any more, your own, another
+group's …; the code is printed); 2 the command could not be carried out (usage, token, no node).
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import time
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hoopgate.errors import HoopgateError
+from hoopgate.identity.secrets import read_private_file
+
+TOKEN_VARIABLE = "HOOPGATE_TOKEN"
+SOCKET_NAME = "admin.sock"
+STATES = ("pending", "approved", "used", "denied", "expired", "abandoned", "revoked", "all")
+
+_TIMEOUT_SECONDS = 30.0
+_ANSWER_BYTES = 64 * 2**20
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+Page = Mapping[str, Any]
+
+
+class Unreachable(HoopgateError):
+    """No answer of a node: no socket, no token, or not what a node says."""
+
+
+class RefusedByNode(HoopgateError):
+    """The node's answer is no; ``code`` says why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{detail} ({code})")
+
+
+# --- the command line --------------------------------------------------------------------------
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``approvals``."""
+    command = commands.add_parser(
+        "approvals", help="see statements that wait for a person, and decide"
+    )
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = _action(actions, "list", "list requests", run_list)
+    listing.add_argument("--state", choices=STATES, default="pending", help="default: pending")
+    show = _action(actions, "show", "show a request with its statement", run_show)
+    show.add_argument("id", metavar="ID")
+    for name, help_ in (
+        ("approve", "let the statement run, once"),
+        ("deny", "refuse the statement"),
+        ("revoke", "take back an approval that was not used yet"),
+    ):
+        decide = _action(actions, name, help_, run_decide)
+        decide.add_argument("id", metavar="ID")
+        decide.add_argument(
+            "--reason", required=True, metavar="TEXT", help="kept with the decision"
+        )
+    watch = _action(actions, "watch", "print requests and decisions as they come", run_watch)
+    watch.add_argument(
+        "--interval", type=_interval, default=2.0, metavar="SECONDS", help="default: 2"
+    )
+
+
+def _action(actions: Any, name: str, help_: str, run: Any) -> argparse.ArgumentParser:
+    action: argparse.ArgumentParser = actions.add_parser(name, help=help_, description=help_)
+    place = action.add_mutually_exclusive_group(required=True)
+    place.add_argument("-c", "--config", type=Path, metavar="FILE", help="the node's settings")
+    place.add_argument("-s", "--socket", type=Path, metavar="FILE", help="the node's admin.sock")
+    action.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"your access token (default: the environment variable {TOKEN_VARIABLE})",
+    )
+    action.add_argument("--json", action="store_true", help="print for programs")
+    action.set_defaults(run=lambda options: _guarded(run, options))
+    return action
+
+
+def _interval(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("0.1 to 3600 seconds")
+    return seconds
+
+
+def _guarded(run: Any, options: argparse.Namespace) -> int:
+    try:
+        run(options, Node(options))
+    except RefusedByNode as error:
+        print(f"hoopgate approvals: {inert(str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0 if options.action == "watch" else 130
+    return 0
+
+
+def run_list(options: argparse.Namespace, node: Node) -> None:
+    """A table, the newest request first."""
+    answer = node.get(f"/v1/approvals?state={options.state}")
+    found: list[Page] = answer["approvals"]
+    if options.json:
+        _print_json(answer)
+        return
+    if not found:
+        print("Nothing waits." if options.state == "pending" else "No such requests.")
+        return
+    _print_table(found, with_state=options.state != "pending")
+    if answer["truncated"]:
+        print(f"Only the newest {len(found)} are shown.", file=sys.stderr)
+
+
+def run_show(options: argparse.Namespace, node: Node) -> None:
+    """Everything about a request that its reviewers may see."""
+    page = node.get(f"/v1/approvals/{_id(options.id)}")
+    if options.json:
+        _print_json(page)
+    else:
+        print("\n".join(shown(page)))
+
+
+def run_decide(options: argparse.Namespace, node: Node) -> None:
+    """``approve``, ``deny`` or ``revoke``."""
+    path = f"/v1/approvals/{_id(options.id)}/{options.action}"
+    page = node.post(path, {"reason": options.reason})
+    if options.json:
+        _print_json(page)
+        return
+    then = {
+        "approve": "It runs once, by the same identity, within " + _left(page) + ".",
+        "deny": "The statement is refused.",
+        "revoke": "It can no longer be used.",
+    }
+    print(f"{inert(page['id'])} is {inert(page['state'])}. {then[options.action]}")
+
+
+def run_watch(options: argparse.Namespace, node: Node) -> None:
+    """A line per request and per change, until interrupted."""
+    known: dict[str, str] = {}
+    first = True
+    while True:
+        for page in reversed(node.get("/v1/approvals?state=all")["approvals"]):
+            before, known[page["id"]] = known.get(page["id"]), page["state"]
+            if before == page["state"] or (first and page["state"] != "pending"):
+                continue
+            if options.json:
+                print(json.dumps(page), flush=True)
+            else:
+                print(_watched(page), flush=True)
+        first = False
+        time.sleep(options.interval)
+
+
+# --- asking the node ---------------------------------------------------------------------------
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Node:
+    """The node's API for reviewers.
+
+    :raises Unreachable: no usable token, or (in its methods) no usable answer.
+    :raises SettingsError: ``--config`` is wrong.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._socket = _socket(options)
+        self._token = _token(options)
+
+    def get(self, path: str) -> Page:
+        """:raises RefusedByNode: the answer is no."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: Mapping[str, str]) -> Page:
+        """:raises RefusedByNode: the answer is no."""
+        return self._ask("POST", path, json.dumps(body).encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> Page:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection = _UnixConnection(self._socket)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            data = response.read(_ANSWER_BYTES)
+            page = json.loads(data)
+        except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise Unreachable(f"{self._socket}: {why}; does the node run?") from None
+        except ValueError:
+            raise Unreachable(f"{self._socket}: not a hoopgate node's answer") from None
+        finally:
+            connection.close()
+        if not isinstance(page, dict):
+            raise Unreachable(f"{self._socket}: not a hoopgate node's answer")
+        if response.status != 200:
+            raise RefusedByNode(str(page.get("code", response.status)), str(page.get("detail")))
+        return page
+
+
+def _socket(options: argparse.Namespace) -> Path:
+    if options.socket is not None:
+        given: Path = options.socket
+        return given
+    from hoopgate.settings.load import load
+
+    return load(options.config).node.state_dir / SOCKET_NAME
+
+
+def _token(options: argparse.Namespace) -> str:
+    if options.token_file is not None:
+        token = read_private_file(options.token_file).decode("latin-1").strip()
+    else:
+        token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        if not token:
+            raise Unreachable(f"no token: give --token-file or set {TOKEN_VARIABLE}")
+    if not _TOKEN.fullmatch(token):
+        raise Unreachable("the token is not one: it holds characters that no token has")
+    return token
+
+
+def _id(text: str) -> str:
+    text = text.strip().lower()
+    if not re.fullmatch(r"[a-z0-9-]{1,32}", text):
+        raise RefusedByNode("approval.unknown", "no such request")
+    return text
+
+
+# --- on the terminal ---------------------------------------------------------------------------
+
+
+def inert(text: str) -> str:
+    """One line that no terminal interprets: control, invisible and bidirectional characters are
+    shown as escapes. Never shortened: what is approved is what was read."""
+    return "".join(
+        character
+        if character.isprintable() and unicodedata.category(character) != "Cf"
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def shown(page: Page) -> list[str]:
+    """A request as lines of text."""
+    who = page["requester"]
+    statement: Page | None = page.get("statement")
+    left = f", {_left(page)} left" if page["seconds_left"] else ""
+    rows = [
+        ("Request", f"{page['id']}  {page['state']}{left}"),
+        ("Requester", f"{who['subject']}  ({who['issuer']})"),
+        ("For", _behind(page)),
+        ("Resource", f"{page['resource']}  ({page['protocol']}, database {page['database']})"),
+        ("Session", f"{page['session'] or 'ended with a restart'}  from {page['peer']}"),
+        ("Rule", f"{page['rule']}  ({page['reason']})"),
+        ("What", ", ".join(page["classes"])),
+    ]
+    if statement is not None:
+        rows += [
+            ("Because", statement["message"]),
+            ("Touches", ", ".join(statement["relations"])),
+            ("Functions", ", ".join(statement["functions"])),
+            ("Settings", ", ".join(f"{k} = {v}" for k, v in statement["settings"].items())),
+            ("Client", statement["application"]),
+            ("Digest", statement["digest"]),
+        ]
+    rows.append(("Reviewers", ", ".join(page["reviewers"])))
+    if page["decided_by"] is not None:
+        by = page["decided_by"]
+        rows.append(("Decided by", f"{by['subject']}  ({by['issuer']})"))
+        rows.append(("Their reason", page.get("decision_reason", "")))
+    lines = [f"{name:<13}{inert(value)}" for name, value in rows if value]
+    if statement is not None:
+        lines += ["", "Statement", *(f"  | {line}" for line in _lines(statement["text"]))]
+        if statement["parameters"]:
+            lines += ["", "Parameters"]
+            lines += [
+                f"  ${number}  {_parameter(one)}"
+                for number, one in enumerate(statement["parameters"], 1)
+            ]
+    elif page["reviewer"]:
+        lines += ["", "The statement was erased, some time after the request was closed."]
+    else:
+        lines += ["", "The statement is shown to members of the reviewers' groups only."]
+    if page["state"] == "pending" and page["reviewer"]:
+        lines += [
+            "",
+            f"Decide: hoopgate approvals approve|deny {inert(page['id'])} --reason TEXT …",
+        ]
+    return lines
+
+
+def _lines(text: str) -> list[str]:
+    return [inert(line.expandtabs(8)) for line in text.split("\n")]
+
+
+def _parameter(one: Page) -> str:
+    kind = f"type {one['type']}" if one["type"] else "type not declared"
+    if one.get("null"):
+        return f"NULL  ({kind})"
+    if "text" in one:
+        quoted = str(one["text"]).replace("\n", "\\n").replace("'", "''")
+        return f"'{inert(quoted)}'  ({kind})"
+    return f"\\x{inert(one['hex'])}  ({kind}, binary)"
+
+
+def _behind(page: Page) -> str:
+    """On whose behalf, and through whom."""
+    who = page["requester"]
+    via = ", ".join(who["actors"])
+    return " ".join(part for part in (who["owner"], f"via {via}" if via else "") if part)
+
+
+def _left(page: Page) -> str:
+    seconds = int(page["seconds_left"])
+    if seconds < 100:
+        return f"{seconds} s"
+    if seconds < 100 * 60:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h"
+
+
+def _watched(page: Page) -> str:
+    moment = time.strftime("%H:%M:%S")
+    parts = [moment, page["id"], f"{page['state']:<9}", page["requester"]["subject"]]
+    behind = _behind(page)
+    parts += [f"for {behind}"] if behind else []
+    parts += [page["resource"], page["rule"], ", ".join(page["classes"])]
+    if page["decided_by"] is not None:
+        parts.append(f"by {page['decided_by']['subject']}")
+    return inert("  ".join(part for part in parts if part))
+
+
+def _print_table(found: Iterable[Page], *, with_state: bool) -> None:
+    head = ["ID", "REQUESTER", "FOR", "RESOURCE", "RULE", "WHAT", "STATE" if with_state else "LEFT"]
+    rows = [head] + [
+        [
+            inert(cell)
+            for cell in (
+                page["id"],
+                page["requester"]["subject"],
+                _behind(page),
+                page["resource"],
+                page["rule"],
+                ", ".join(page["classes"]),
+                page["state"] if with_state else _left(page),
+            )
+        ]
+        for page in found
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sys.stdout.isatty():
+        widths = _fitted(widths, shutil.get_terminal_size().columns)
+    for row in rows:
+        cells = (_cut(cell, width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _fitted(widths: list[int], columns: int) -> list[int]:
+    """Take from the widest columns (never from id and time) until the line fits."""
+    widths = list(widths)
+    middle = range(1, len(widths) - 1)
+    while sum(widths) + 2 * (len(widths) - 1) > columns:
+        widest = max(middle, key=lambda index: widths[index])
+        if widths[widest] <= 6:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell.ljust(width) if len(cell) <= width else cell[: width - 1] + "…"
+
+
+def _print_json(page: Page) -> None:
+    print(json.dumps(page, indent=2))

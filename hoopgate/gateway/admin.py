@@ -1,0 +1,357 @@
+"""The node's JSON API for reviewers, on a unix socket.
+
+==========  ==================================  ===================================================
+``GET``     ``/v1/approvals[?state=pending]``   requests, the newest first; no statements
+``GET``     ``/v1/approvals/ID``                one request; its statement for its reviewers
+``POST``    ``/v1/approvals/ID/approve``        body ``{"reason": "…"}``; also ``deny``, ``revoke``
+==========  ==================================  ===================================================
+
+Every call carries ``Authorization: Bearer TOKEN``, an OIDC token with the scope
+``hoopgate:approve``; the directory says of which groups its holder is. Errors are RFC 9457 problem
+details with ``code``, the same dotted words as in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.web import resource
+from twisted.web.server import NOT_DONE_YET
+
+from hoopgate.approvals.model import Contents, Request
+from hoopgate.approvals.states import State
+from hoopgate.errors import (
+    DirectoryUnavailable,
+    HoopgateError,
+    IdentityRefused,
+    RecorderFailed,
+    RecorderFull,
+    Refused,
+)
+from hoopgate.events import Principal
+from hoopgate.gateway.logging import log_event
+from hoopgate.gateway.web import BODY_BYTES, QuietRequest, QuietSite
+from hoopgate.interfaces import IIdentityVerifier
+from hoopgate.settings.model import Resource
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from hoopgate.approvals.service import Approvals
+
+log = Logger()
+
+SCOPE = "hoopgate:approve"
+
+#: What a token is verified for: not a backend, but the right to decide.
+APPROVALS = Resource(
+    name="approvals", protocol="admin", target="", host="", database="", scope=SCOPE, user=""
+)
+
+_LISTED = 500
+_PATH = re.compile(r"/v1/approvals(?:/(?P<id>[a-z0-9-]{1,32})(?:/(?P<step>approve|deny|revoke))?)?")
+#: RFC 6750 2.1
+_BEARER = re.compile(r"(?i:bearer) ([A-Za-z0-9._~+/-]+=*)")
+
+_STATUS = {
+    "approval.unknown": 404,
+    "approval.not_pending": 409,
+    "approval.not_approved": 409,
+    "approval.expired": 409,
+    "approval.damaged": 409,
+    "approval.self": 403,
+    "approval.group": 403,
+    "approval.reason": 422,
+    "approval.unavailable": 503,
+    "identity.missing": 401,
+    "identity.scope": 403,
+    "scope.missing": 403,
+    "request.path": 404,
+    "request.method": 405,
+    "request.size": 413,
+    "request.type": 415,
+    "request.body": 400,
+    "request.query": 400,
+}
+_TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Not possible any more",
+    413: "Body too large",
+    415: "JSON is required",
+    422: "Not acceptable",
+    500: "Internal error",
+    503: "Not available",
+}
+
+
+class AdminServer:
+    """The API.
+
+    :ivar site: to listen with, on a unix socket of mode 0600.
+    """
+
+    def __init__(
+        self,
+        approvals: Approvals,
+        verifier: IIdentityVerifier,
+        reactor: IReactorTime | None = None,
+    ) -> None:
+        self.site = QuietSite(_Root(_API(approvals, verifier)), reactor)
+
+
+class _Root(resource.Resource):
+    isLeaf = True
+
+    def __init__(self, api: _API) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._api = api
+
+    def render(self, request: QuietRequest) -> int:
+        Deferred.fromCoroutine(self._api.serve(request))
+        return NOT_DONE_YET
+
+
+class _API:
+    def __init__(self, approvals: Approvals, verifier: IIdentityVerifier) -> None:
+        self._approvals = approvals
+        self._verifier = verifier
+
+    async def serve(self, request: QuietRequest) -> None:
+        """Answer one request, whatever happens."""
+        request_id = f"adm-{secrets.token_hex(6)}"
+        try:
+            status, body = 200, await self._answer(request, request_id)
+        except HoopgateError as error:
+            status, code, detail = _problem(error)
+            body = _details(status, code, detail, request_id)
+            if status >= 500:
+                log_event(log, "admin.failed", request_id=request_id, code=code)
+        except Exception:  # noqa: BLE001
+            log.failure("admin.bug")
+            status = 500
+            body = _details(status, "internal", "an internal error; see the log", request_id)
+        headers = {"X_Request_Id": request_id}
+        if status == 401:
+            headers["WWW_Authenticate"] = "Bearer"
+        if status == 405:
+            headers["Allow"] = _method(request) or ""
+        kind = "application/json" if status == 200 else "application/problem+json"
+        request.answer(status, kind, json.dumps(body).encode() + b"\n", **headers)
+
+    async def _answer(self, request: QuietRequest, request_id: str) -> dict[str, object]:
+        path = _path(request)
+        method = _method(request)
+        if path is None or method is None:
+            raise Refused("request.path", "there is nothing here")
+        if request.method != method.encode():
+            raise Refused("request.method", f"only {method} is possible here")
+        who = await self._verifier.verify(_token(request), APPROVALS)
+        if path["id"] is None:
+            return await self._list(_states(request), who)
+        _no_query(request)
+        if path["step"] is None:
+            return await self._show(path["id"], who)
+        return await self._decide(path["id"], path["step"], _reason(request), who, request_id)
+
+    async def _list(self, states: Collection[State], who: Principal) -> dict[str, object]:
+        found = await self._approvals.requests(states, _LISTED + 1)
+        return {
+            "approvals": [self._summary(one, who) for one in found[:_LISTED]],
+            "truncated": len(found) > _LISTED,
+        }
+
+    async def _show(self, approval_id: str, who: Principal) -> dict[str, object]:
+        found = await self._approvals.get(approval_id)
+        page = self._summary(found, who)
+        if found.reviewers & who.groups:
+            contents = await self._approvals.contents(approval_id)
+            page["statement"] = None if contents is None else _statement(contents)
+            page["decision_reason"] = await self._approvals.reason(approval_id)
+        return page
+
+    async def _decide(
+        self, approval_id: str, step: str, reason: str, who: Principal, request_id: str
+    ) -> dict[str, object]:
+        if step == "revoke":
+            decided = await self._approvals.revoke(approval_id, who, reason)
+        else:
+            decided = await self._approvals.decide(approval_id, step == "approve", who, reason)
+        log_event(
+            log,
+            "approval.decided",
+            request_id=request_id,
+            approval=decided.id,
+            step=step,
+            issuer=who.issuer,
+            subject=who.subject,
+        )
+        return self._summary(decided, who)
+
+    def _summary(self, found: Request, who: Principal) -> dict[str, object]:
+        decided_by = found.reviewer
+        return {
+            "id": found.id,
+            "state": found.state.value,
+            "requester": {
+                "issuer": found.issuer,
+                "subject": found.subject,
+                "owner": found.owner,
+                "actors": found.actors,
+            },
+            "resource": found.resource,
+            "protocol": found.protocol,
+            "database": found.database,
+            "peer": found.peer,
+            "session": found.session,
+            "rule": found.rule,
+            "reason": found.reason,
+            "classes": found.classes,
+            "reviewers": sorted(found.reviewers),
+            "reviewer": bool(found.reviewers & who.groups),
+            "created": found.created,
+            "expires": found.expires,
+            "seconds_left": self._approvals.seconds_left(found),
+            "decided": found.decided,
+            "decided_by": decided_by and {"issuer": decided_by[0], "subject": decided_by[1]},
+        }
+
+
+def _statement(contents: Contents) -> dict[str, object]:
+    return {
+        "text": contents.text,
+        "digest": contents.digest,
+        "parameters": [
+            {"type": oid, **_value(code, value)} for oid, code, value in contents.parameters
+        ],
+        "settings": dict(contents.settings),
+        "relations": contents.relations,
+        "functions": contents.functions,
+        "message": contents.message,
+        "application": contents.application,
+    }
+
+
+def _value(code: int, value: bytes | None) -> dict[str, object]:
+    """Text as text; what is binary or not UTF-8 as hexadecimal digits."""
+    if value is None:
+        return {"null": True}
+    if code == 0:
+        try:
+            return {"text": value.decode()}
+        except UnicodeDecodeError:
+            pass
+    return {"hex": value.hex()}
+
+
+# --- what a request must look like -------------------------------------------------------------
+
+
+def _path(request: QuietRequest) -> re.Match[str] | None:
+    return _PATH.fullmatch(request.path.decode("ascii", "replace"))
+
+
+def _method(request: QuietRequest) -> str | None:
+    """The method that this path has; None where there is no such path."""
+    path = _path(request)
+    return path and ("GET" if path["step"] is None else "POST")
+
+
+def _token(request: QuietRequest) -> str:
+    values = request.requestHeaders.getRawHeaders("authorization") or []
+    match = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
+    if match is None:
+        raise IdentityRefused("identity.missing", "an Authorization: Bearer header is required")
+    return match[1]
+
+
+def _query(request: QuietRequest) -> list[tuple[str, str]]:
+    query = request.uri.partition(b"?")[2].decode("ascii", "replace")
+    return parse_qsl(query, keep_blank_values=True, max_num_fields=10)
+
+
+def _no_query(request: QuietRequest) -> None:
+    if _query(request):
+        raise Refused("request.query", "no query parameter is known here")
+
+
+def _states(request: QuietRequest) -> Collection[State]:
+    """
+    :raises Refused: ``request.query``.
+    """
+    try:
+        query = _query(request) or [("state", "pending")]
+        if {name for name, _ in query} != {"state"}:
+            raise ValueError
+        if ("state", "all") in query:
+            return frozenset(State)
+        return frozenset(State(value) for _, value in query)
+    except ValueError:
+        known = ", ".join([*State, "all"])
+        raise Refused("request.query", f"the one parameter is state: {known}") from None
+
+
+def _reason(request: QuietRequest) -> str:
+    """
+    :raises Refused: the body is not ``{"reason": "…"}``.
+    """
+    if request.oversized:
+        raise Refused("request.size", f"a body has at most {BODY_BYTES} bytes")
+    types = request.requestHeaders.getRawHeaders("content-type") or []
+    if [one.partition(";")[0].strip().lower() for one in types] != ["application/json"]:
+        raise Refused("request.type", "the Content-Type must be application/json")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    assert request.content is not None
+    try:
+        body = json.loads(request.content.read(), object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        body = None
+    if (
+        not isinstance(body, dict)
+        or body.keys() != {"reason"}
+        or not isinstance(body["reason"], str)
+    ):
+        raise Refused("request.body", 'the body must be {"reason": "…"} and nothing else')
+    return body["reason"]
+
+
+# --- what an error becomes ---------------------------------------------------------------------
+
+
+def _problem(error: HoopgateError) -> tuple[int, str, str]:
+    """Status, code and text. Texts of :class:`Refused` are made for those who asked."""
+    if isinstance(error, DirectoryUnavailable):
+        return 503, error.code, "the directory does not answer; try again"
+    if isinstance(error, IdentityRefused):
+        return _STATUS.get(error.code, 401), error.code, str(error)
+    if isinstance(error, Refused):
+        return _STATUS.get(error.code, 403), error.code, str(error)
+    if isinstance(error, RecorderFailed | RecorderFull):
+        return 503, "recorder.failed", "the log takes no entries, so nothing is decided"
+    return 503, "state.failed", "the node's state cannot be read or written"
+
+
+def _details(status: int, code: str, detail: str, request_id: str) -> dict[str, object]:
+    return {
+        "type": "about:blank",
+        "title": _TITLES[status],
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
