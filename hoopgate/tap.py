@@ -10,6 +10,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from hoopgate.errors import SettingsError
+from hoopgate.gateway import logging
 from hoopgate.settings.load import load
 
 
@@ -23,9 +24,14 @@ class Options(usage.Options):
     ]
 
     def postOptions(self) -> None:
-        """:raises usage.UsageError: there is no settings file."""
+        """Log as JSON from the first line.
+
+        :raises usage.UsageError: there is no settings file.
+        """
         if self["config"] is None:
             raise usage.UsageError("--config is required: the path of hoopgate.toml")
+        if self.parent is not None:
+            logging.install(self.parent)
 
 
 def makeService(options: Options) -> IService:
