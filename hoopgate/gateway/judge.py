@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from hoopgate.errors import Refused
+from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import Decision, Judged, Resolution, SessionFacts, Statement, StatementFacts
 from hoopgate.gateway.logging import log_event
 from hoopgate.sql.digest import approval_digest
@@ -236,7 +236,10 @@ class Judge:
         self._metrics.hold_started()
         try:
             approved = await waiting
-        except Exception:  # noqa: BLE001 - cancelled, or the approvals' state failed: not approved
+        except CancelledError:
+            approved = False
+            await self._approvals.abandon(request)
+        except HoopgateError:
             approved = False
         finally:
             self._hold = None

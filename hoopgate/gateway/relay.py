@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer, ITransport
@@ -56,23 +56,39 @@ class _Throttle:
         """The transport is gone; connectionLost tells the relay."""
 
 
-class _Gate:
-    """Whether one side's transport reads: it does while nobody has a reason that it should not."""
+class _End:
+    """One side's transport. It reads while nobody has a reason that it should not, and nothing is
+    asked of it once its connection is lost (Twisted takes a lost TLS transport apart)."""
 
     def __init__(self, transport: ITransport) -> None:
-        self._transport = transport
+        self._transport: Any = transport
         self._reasons: set[str] = set()
+        self.lost = False
 
-    def close(self, reason: str) -> None:
-        if not self._reasons:
-            self._transport.pauseProducing()  # type: ignore[attr-defined]
+    def write(self, data: bytes) -> None:
+        if not self.lost:
+            write(self._transport, data)
+
+    def hold(self, reason: str) -> None:
+        if not self._reasons and not self.lost:
+            self._transport.pauseProducing()
         self._reasons.add(reason)
 
-    def open(self, reason: str) -> None:
+    def release(self, reason: str) -> None:
         if reason in self._reasons:
             self._reasons.discard(reason)
-            if not self._reasons:
-                self._transport.resumeProducing()  # type: ignore[attr-defined]
+            if not self._reasons and not self.lost:
+                self._transport.resumeProducing()
+
+    def throttle(self, other: _End) -> None:
+        """Hold the other side while this one's transport is full."""
+        producer = _Throttle(lambda: other.hold("full"), lambda: other.release("full"))
+        self._transport.registerProducer(producer, True)
+
+    def close(self) -> None:
+        if not self.lost:
+            self._transport.unregisterProducer()
+            self._transport.loseConnection()
 
 
 @implementer(IRelay)
@@ -103,8 +119,8 @@ class Relay:
         self._session_id = session_id
         self._judge = judge
         self._recording = recording
-        self._client = client
-        self._backend = backend
+        self._client = _End(client)
+        self._backend = _End(backend)
         self._limits = limits
         self._window = window
         self._on_closed = on_closed
@@ -117,23 +133,9 @@ class Relay:
         self._closing = ""
         self._closed = False
         self._timers: dict[str, IDelayedCall] = {}
-        self._client_gate = _Gate(client)
-        self._backend_gate = _Gate(backend)
         self._active = reactor.seconds()
-        client.registerProducer(  # type: ignore[attr-defined]
-            _Throttle(
-                lambda: self._backend_gate.close("client full"),
-                lambda: self._backend_gate.open("client full"),
-            ),
-            True,
-        )
-        backend.registerProducer(  # type: ignore[attr-defined]
-            _Throttle(
-                lambda: self._client_gate.close("backend full"),
-                lambda: self._client_gate.open("backend full"),
-            ),
-            True,
-        )
+        self._client.throttle(self._backend)
+        self._backend.throttle(self._client)
         self._after("idle", limits.idle_seconds, self._check_idle)
 
     # --- what happens to it -------------------------------------------------------------------
@@ -152,10 +154,12 @@ class Relay:
 
     def client_lost(self) -> None:
         """The client's connection is gone; a held statement ends with it."""
+        self._client.lost = True
         self._perform(self._session.lost(Side.CLIENT))
 
     def backend_lost(self) -> None:
         """The backend's connection is gone."""
+        self._backend.lost = True
         self._perform(self._session.lost(Side.BACKEND))
 
     def cancel_hold(self) -> bool:
@@ -223,13 +227,13 @@ class Relay:
     def _reply(self, data: bytes) -> None:
         recording = self._recording
         recording.response(data)
-        write(self._client, data)
+        self._client.write(data)
         if recording.unreleased > self._window:
-            self._backend_gate.close("recorder")
+            self._backend.hold("recorder")
             recording.flushed().addCallbacks(self._caught_up, self._recorder_failed)
 
     def _caught_up(self, _: None) -> None:
-        self._backend_gate.open("recorder")
+        self._backend.release("recorder")
 
     def _forward(self, action: Forward) -> None:
         received = action.data if action.received is None else action.received
@@ -244,9 +248,9 @@ class Relay:
         self._queued -= size
         self._forwards -= 1
         if not self._closed:
-            write(self._backend, data)
+            self._backend.write(data)
             if self._queued <= self._limits.held_bytes:
-                self._client_gate.open("read ahead")
+                self._client.release("read ahead")
             if self._closing and not self._forwards:
                 self._finish()
 
@@ -279,7 +283,7 @@ class Relay:
         self._holding = False
         if self._closing:
             return
-        self._client_gate.open("read ahead")
+        self._client.release("read ahead")
         try:
             actions = self._session.decided(ticket, decision)
         except RemoteProtocolError as error:
@@ -303,7 +307,7 @@ class Relay:
         if self._holding and self._session.buffered > limit:
             self.end("limit.held", "too much was sent while a statement was held")
         elif self._session.buffered > limit or self._queued > limit:
-            self._client_gate.close("read ahead")
+            self._client.hold("read ahead")
 
     # --- ends -----------------------------------------------------------------------------------
 
@@ -331,7 +335,7 @@ class Relay:
         if self._session.idle() or self._holding or (grace is not None and grace == 0):
             self.end(reason, message)
             return
-        self._client_gate.close("expired")  # no new statement; the running one may finish
+        self._client.hold("expired")  # no new statement; the running one may finish
         step = 0.2 if grace is None else min(0.2, grace)
         left = None if grace is None else max(0.0, grace - step)
         self._after("identity", step, lambda: self._expire_soon(reason, message, left))
@@ -351,9 +355,8 @@ class Relay:
             if timer.active():
                 timer.cancel()
         self._timers.clear()
-        for transport in (self._client, self._backend):
-            transport.unregisterProducer()  # type: ignore[attr-defined]
-            transport.loseConnection()
+        self._client.close()
+        self._backend.close()
         done = self._recording.close(self._closing)
         done.addErrback(lambda _: None)  # a failed log has said so already, for every session
         self._on_closed(self._closing)

@@ -19,8 +19,7 @@ from twisted.python.failure import Failure
 from hoopgate.approvals.service import Approvals
 from hoopgate.errors import HoopgateError, SettingsError
 from hoopgate.events import Principal
-
-# from hoopgate.gateway.admin import admin_site
+from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import Metrics, metrics_site
@@ -146,9 +145,8 @@ class GatewayService(Service):
         )
         metrics.health.check("recorder", lambda: "failed" if recorder.failed() else "ok")
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
-        False and await self._listen(
-            f"unix:{state_dir / 'admin.sock'}:mode=600", admin_site(approvals, verifier)
-        )
+        admin = AdminServer(approvals, verifier, reactor)
+        await self._listen(f"unix:{state_dir / 'admin.sock'}:mode=600", admin.site)
         for listener in settings.listeners:
             self._factories[listener.name].become(self._factory(listener))
         if settings.node.metrics:
