@@ -14,6 +14,7 @@ from hoopgate.settings import packs
 from hoopgate.settings.model import Label, LabelClass, Policy, Resource, Rule
 from hoopgate.settings.reader import Table
 from hoopgate.settings.rules import Vocabulary, known, rules
+from hoopgate.sql.classes import CLASSES, FLAGS
 
 
 def policy(
@@ -37,14 +38,13 @@ def policy(
     min_group = table.integer("min_group", 0, minimum=0)
     table.finish()
     labels = _labels(root, resources)
-    classes, flags = _statement_words()
     vocabulary = Vocabulary(
         resources=resources,
         groups=groups,
         issuers=issuers,
         labels={label.kind for label in labels},
-        classes=classes,
-        flags=flags,
+        classes=CLASSES,
+        flags=FLAGS,
         rules=_block_rules(pack_names),
     )
     found = rules(root.tables("rules"), vocabulary)
@@ -125,15 +125,6 @@ def _check_guard(table: Table, guard: str) -> None:
         return
     if not callable(found):
         table.wrong("guards", f'"{guard}" is not callable', "a factory")
-
-
-def _statement_words() -> tuple[frozenset[str] | None, frozenset[str] | None]:
-    """The closed lists of statement classes and flags."""
-    try:
-        words = importlib.import_module("hoopgate.sql.classes")
-    except ModuleNotFoundError:
-        return None, None
-    return frozenset(words.CLASSES), frozenset(words.FLAGS)
 
 
 def _block_rules(pack_names: tuple[str, ...]) -> frozenset[str]:

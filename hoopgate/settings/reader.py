@@ -36,15 +36,17 @@ class Problems:
     def add(self, key: str, wrong: str, write: str) -> None:
         """Note a mistake at ``key``: what is wrong, and what to write there instead."""
         place = f"{self.file}: {key}" if key else str(self.file)
-        self.lines.append(f"{place}: {wrong}; write {write}")
+        line = f"{place}: {wrong}; write {write}"
+        # What is quoted from the file may hold anything; a mistake is one line on a terminal.
+        self.lines.append("".join(one if one.isprintable() else "\ufffd" for one in line))
 
 
 def near(word: str, known: Iterable[str]) -> str:
     """The known name that a mistyped one is near to, or all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return close[0]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
+    if close or len(names) == 1:
+        return (close or names)[0]
     return f"one of {', '.join(names)}" if names else "a name that is defined in this file"
 
 

@@ -18,7 +18,7 @@ def duration(text: str) -> float:
     """
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ValueError(text)
+        raise ValueError("not a duration")
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -29,7 +29,7 @@ def size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(text)
+        raise ValueError("not a size")
     return int(match[1]) * _BYTES[match[2]]
 
 
@@ -38,7 +38,7 @@ def show_duration(seconds: float) -> str:
     for unit in ("d", "h", "m", "s"):
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
             return f"{seconds / _SECONDS[unit]:.0f}{unit}"
-    return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:g}s"
+    return f"{seconds * 1000:.0f}ms"
 
 
 def show_size(count: int) -> str:

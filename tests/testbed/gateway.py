@@ -186,7 +186,10 @@ class Gateway:
             time.sleep(0.02)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:
-        """Ask the node to stop and wait; its exit status. 0 when it is not running."""
+        """Ask the node to stop and wait; its exit status, minus the signal when it ended by one.
+
+        twistd, having closed everything, ends by the signal it got. 0 when it is not running.
+        """
         server, self._server = self._server, None
         return 0 if server is None else server.stop(number, timeout)
 

@@ -1,0 +1,147 @@
+"""docs/settings.md and examples/hoopgate.toml say what the loader does, no more and no less."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testbed.certificates import Certificates, write_private
+from testbed.parts import CHECKOUT
+
+from hoopgate.errors import SettingsError
+from hoopgate.settings import units
+from hoopgate.settings.load import load
+from hoopgate.settings.model import Limits, Node, Recording
+from hoopgate.settings.reader import Table, defaults
+
+DOCUMENT = CHECKOUT / "docs" / "settings.md"
+EXAMPLE = CHECKOUT / "examples" / "hoopgate.toml"
+
+#: Heading in the document → the tables of the file it describes.
+SECTIONS = {
+    "[node]": "node",
+    "[[listeners]]": "listeners",
+    "tls of a listener": "listeners.tls",
+    "[[issuers]]": "issuers",
+    "[directory]": "directory",
+    "[[resources]]": "resources",
+    "credentials": "resources.credentials",
+    "tls of a resource": "resources.tls",
+    "secret": "resources.credentials.password",
+    "[[labels]]": "labels",
+    "[policy]": "policy",
+    "[[rules]]": "rules",
+    "match": "rules.match",
+    "times": "rules.match.times",
+    "[recording]": "recording",
+    "[limits]": "limits",
+    "[embedded_issuer]": "embedded_issuer",
+}
+
+#: Touches every table and both kinds of directory; what is missing in it does not matter here.
+EVERYTHING = """
+[node]
+[directory]
+kind = "{kind}"
+bind_password = {{ environment = "X" }}
+[embedded_issuer]
+[[listeners]]
+tls = {{}}
+[[issuers]]
+[[resources]]
+credentials = {{ password = {{}}, certificate = "x" }}
+[[labels]]
+[[rules]]
+match = {{ times = {{}} }}
+"""
+
+
+def documented() -> dict[str, dict[str, str]]:
+    """Heading → key → the rest of its row."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    heading = ""
+    for line in DOCUMENT.read_text().splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ").replace("`", "")
+        elif row := re.match(r"\| `(\w+)` \|(.*)", line):
+            assert row[1] not in found[heading], f"{row[1]} is there twice"
+            found[heading][row[1]] = row[2]
+    return found
+
+
+def test_every_key_is_documented_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: dict[str, set[str]] = defaultdict(set)
+    finish = Table.finish
+
+    def remember(table: Table) -> None:
+        if table.problems.file == path:  # and not that of a rule pack
+            read[re.sub(r"\[\d+\]", "", table.key)].update(table.known)
+        finish(table)
+
+    monkeypatch.setattr(Table, "finish", remember)
+    path = tmp_path / "hoopgate.toml"
+    for kind in ("file", "ldap"):
+        path.write_text(EVERYTHING.format(kind=kind))
+        with pytest.raises(SettingsError):
+            load(path)
+    document = documented()
+    assert read.pop("") == {place for place in SECTIONS.values() if "." not in place}
+    assert read.pop("directory.bind_password") == read["resources.credentials.password"]
+    assert {SECTIONS[heading]: set(rows) for heading, rows in document.items()} == read
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"), [("[node]", Node), ("[recording]", Recording), ("[limits]", Limits)]
+)
+def test_documented_bounds_are_the_real_ones(heading: str, kind: type) -> None:
+    rows = documented()[heading]
+    numbers = {field: value for field, value in defaults(kind).items() if value is not None}
+    for field, value in numbers.items():
+        assert f" | `{written(field, value)[1]}` | " in rows[written(field, value)[0]], field
+
+
+def written(field: str, default: float) -> tuple[str, str]:
+    """A field and its default as they stand in the file."""
+    stem, _, unit = field.rpartition("_")
+    if unit == "seconds":
+        return f"{stem}_time", f'"{units.show_duration(default)}"'
+    if unit == "ms":
+        return f"{stem}_time", f'"{units.show_duration(default / 1000)}"'
+    if unit == "bytes":
+        return f"{stem}_size", f'"{units.show_size(int(default))}"'
+    return field, f"{default:g}"
+
+
+def example(directory: Path, certificates: Certificates) -> Path:
+    """The example with paths that exist."""
+    write_private(directory / "clinic.password", b"secret")
+    replaced: dict[str, Any] = {
+        "/etc/hoopgate/server.pem": certificates.server.certificate,
+        "/etc/hoopgate/server.key": certificates.server.key,
+        "/etc/hoopgate/db-ca.pem": certificates.ca,
+        "/etc/hoopgate/clinic.password": directory / "clinic.password",
+        "/var/lib/hoopgate": directory / "state",
+    }
+    text = EXAMPLE.read_text()
+    for old, new in replaced.items():
+        assert old in text
+        text = text.replace(old, str(new))
+    path = directory / "hoopgate.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_example_is_valid_but_for_its_paths(tmp_path: Path, certificates: Certificates) -> None:
+    settings = load(example(tmp_path, certificates))
+    assert settings.node.name == "gw-1.example.org"
+    assert [rule.verdict for rule in settings.policy.rules] == ["allow", "approve", "block"]
+    assert settings.policy.packs == ("hipaa-baseline",)
+    with pytest.raises(SettingsError) as caught:
+        load(EXAMPLE)
+    wrong = [line for line in caught.value.problems if "/etc/hoopgate/" not in line]
+    assert not [line for line in wrong if "no such directory" not in line]
