@@ -260,7 +260,7 @@ class LDAPLookup:
         """``memberOf`` of the user, and of its groups in turn."""
         names: set[str] = set()
         seen: set[object] = set()
-        frontier = self._ranged(user, "memberOf")
+        frontier = self.ranged(user, "memberOf")
         for _ in range(self._settings.nested + 1):
             following: list[str] = []
             for dn in frontier:
@@ -271,7 +271,7 @@ class LDAPLookup:
                 _check_count(seen)
                 for group in self._read(dn, (self._settings.group_name, "memberOf")):
                     names.update(_values(group, self._settings.group_name))
-                    following.extend(self._ranged(group, "memberOf"))
+                    following.extend(self.ranged(group, "memberOf"))
             if not following:
                 break
             frontier = following
@@ -325,7 +325,7 @@ class LDAPLookup:
     def _group_base(self) -> str:
         return self._settings.group_base or self._settings.base
 
-    def _ranged(self, entry: Entry, name: str) -> list[str]:
+    def ranged(self, entry: Entry, name: str) -> list[str]:
         """All values of an attribute that the server may give in parts (``name;range=0-1499``)."""
         values = _values(entry, name)
         part = _range_of(entry, name)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -102,6 +102,8 @@ class IdentityVerifier:
         except (IdentityRefused, DirectoryUnavailable) as refused:
             self.on_failure(refused.code)
             raise
+        except CancelledError:
+            raise  # by our caller, whose client left
         except Exception:  # noqa: BLE001 - the interface promises two errors and no other
             # A bug may close a door, never open one
             self.log.failure("identity check failed")

@@ -681,3 +681,47 @@ def test_reading_a_password_that_others_may_read(
     exposed = dataclasses.replace(base, bind_password=Secret(file=path))
     assert outage(lambda: ask(exposed)) == "directory.bind"
     assert issubclass(DirectoryUnavailable, Refused)
+
+
+# --- attributes in parts -----------------------------------------------------------------------
+
+
+class InParts(LDAPLookup):
+    """What Active Directory does with more values than MaxValRange (MS-ADTS 3.1.1.3.1.3.3).
+
+    The one thing no free server does: Samba gives all values at once.
+    """
+
+    def __init__(self, values: list[str], size: int, *, endless: bool = False) -> None:
+        super().__init__(LDAPDirectory(url="ldap://127.0.0.1", base="dc=x"))
+        self._all, self._size, self._endless = values, size, endless
+        self.asked: list[str] = []
+
+    def part(self, first: int) -> dict[str, Any]:
+        values = self._all[first : first + self._size]
+        last = first + self._size - 1
+        end = "*" if last >= len(self._all) - 1 and not self._endless else str(last)
+        name = f"memberOf;range={first}-{end}"
+        if first == 0 and end == "*":
+            name = "memberOf"
+        return {"dn": "cn=x", "raw_attributes": {name: [value.encode() for value in values]}}
+
+    def _read(self, dn: str, attributes: Any) -> list[dict[str, Any]]:
+        self.asked += attributes
+        first = attributes[0].removeprefix("memberOf;range=").removesuffix("-*")
+        return [self.part(int(first))]
+
+
+@given(st.integers(0, 60), st.integers(1, 30))
+def test_attributes_in_parts_are_read_whole(count: int, size: int) -> None:
+    values = [f"cn=g{number}" for number in range(count)]
+    server = InParts(values, size)
+    assert server.ranged(server.part(0), "memberOf") == values
+    assert server.ranged({"dn": "cn=x", "raw_attributes": {}}, "memberOf") == []
+
+
+def test_parts_without_end_are_an_outage() -> None:
+    server = InParts([], 10, endless=True)
+    with pytest.raises(LDAPFailed, match="all of memberOf"):
+        server.ranged(server.part(0), "memberOf")
+    assert len(server.asked) <= 101

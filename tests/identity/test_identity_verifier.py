@@ -17,7 +17,7 @@ from testbed.certificates import Certificates, write_private
 from testbed.issuer import TestIssuer, client
 from testbed.reactor import on_reactor, reactor
 from testbed.slapd import Slapd
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -280,6 +280,20 @@ def test_a_token_that_expires_while_the_directory_answers(web: Web) -> None:
     times = iter([NOW, NOW, NOW + 600.0])
     slow = with_directory(web, lambda: succeed(frozenset()), now=lambda: next(times))
     assert code(slow, token()) == "identity.expired"
+
+
+def test_a_login_that_is_given_up_is_no_failure(web: Web) -> None:
+    counted: list[str] = []
+    waiting = with_directory(web, Deferred, on_failure=counted.append)
+
+    def give_up() -> Any:
+        asked = waiting.verify(token(), CLINIC)
+        reactor.callLater(0.3, asked.cancel)
+        return asked
+
+    with pytest.raises(CancelledError):
+        on_reactor(give_up)
+    assert counted == []
 
 
 @settings(max_examples=50, deadline=None)
