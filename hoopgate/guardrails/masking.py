@@ -1,0 +1,242 @@
+"""What may be done with labelled columns, and how what comes out is masked.
+
+The bar is noninterference: what the client receives may not depend on a secret. So a secret may
+flow into an output column, which is then masked whole, and nowhere else: not into a predicate, a
+key or a count, not into a function that may fail on it, not into what is stored. A quasi-identifier
+may also decide which rows come back. Whatever cannot be resolved is refused.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from zope.interface import implementer
+
+from hoopgate.events import ColumnRef, Judged, Resolution, SessionFacts, StatementFacts
+from hoopgate.interfaces import IGuardrail
+from hoopgate.phi.labels import LabelSet
+from hoopgate.phi.methods import column_mask
+from hoopgate.plans import ColumnMask, MaskPlan
+from hoopgate.settings.model import LabelClass
+from hoopgate.sql.functions import (
+    AGGREGATE,
+    GROWING,
+    TOTAL,
+    classify,
+    inflates,
+)
+from hoopgate.sql.resolver import needs_resolution
+from hoopgate.verdicts import Block, Mask, Verdict
+
+#: Statements whose doings cannot be known beforehand.
+_OPAQUE: Final = frozenset({"call", "do", "replication", "unknown", "copy.file", "copy.program"})
+_REMEMBERED: Final = 4096
+
+_Outcome = Block | MaskPlan | None
+
+
+@implementer(IGuardrail)
+class MaskingGuard:
+    """Blocks what would give a secret away; plans the masking of the rest.
+
+    It never allows: a plan says how, a rule has to say that.
+
+    :param labels: labels of the resources that hold PHI; others are none of its business.
+    """
+
+    name = "phi"
+    grants = False
+
+    def __init__(self, labels: dict[str, LabelSet]) -> None:
+        self._labels = labels
+        # By identity: resolutions and facts come out of caches and are the same objects each time.
+        self._known: OrderedDict[
+            tuple[int, int, str], tuple[StatementFacts, Resolution, _Outcome]
+        ] = OrderedDict()
+
+    def judge(self, judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
+        """See :class:`hoopgate.interfaces.IGuardrail`."""
+        labels = self._labels.get(session.resource)
+        if labels is None:
+            return None
+        plans: list[MaskPlan | None] = []
+        for index, facts in enumerate(judged.facts or ()):
+            resolutions = judged.resolutions
+            resolution = resolutions[index] if index < len(resolutions) else None
+            outcome = self._statement(
+                facts, resolution, judged.unresolved.get(index, ""), labels, session.resource
+            )
+            if isinstance(outcome, Block):
+                return outcome
+            plans.append(outcome)
+        return Mask("phi/labels", tuple(plans)) if any(plans) else None
+
+    def _statement(
+        self,
+        facts: StatementFacts,
+        resolution: Resolution | None,
+        unresolved: str,
+        labels: LabelSet,
+        resource: str,
+    ) -> _Outcome:
+        if "temporary" in facts.flags:
+            return _block(
+                "temporary",
+                "A temporary object may hide a real one of the same name.",
+                "Use a CTE instead.",
+            )
+        if facts.kind == "execute" and "argument_expression" in facts.flags:
+            return _block(
+                "unresolved",
+                "The arguments of EXECUTE must be constants.",
+                "Put the expression into the prepared statement.",
+            )
+        if facts.classes & _OPAQUE or ("into" in facts.flags and resolution is None):
+            return _block(
+                "unresolved",
+                "What this statement reads cannot be known before it runs.",
+                "Send the query itself.",
+            )
+        if unresolved or (resolution is None and needs_resolution(facts)):
+            return _block(
+                "unresolved",
+                "The database could not say what this statement reads.",
+                "Check its names and syntax; it must be valid for the present schema.",
+                unresolved,
+            )
+        if resolution is None:
+            return None
+        key = (id(facts), id(resolution), resource)
+        known = self._known.get(key)
+        if known is not None and known[0] is facts and known[1] is resolution:
+            return known[2]
+        outcome = _outcome(facts, resolution, labels)
+        self._known[key] = (facts, resolution, outcome)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return outcome
+
+
+def _outcome(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> _Outcome:
+    block = (
+        _predicates(resolution, labels)
+        or _functions(resolution, labels)
+        or _writes(facts, resolution, labels)
+    )
+    if block is not None:
+        return block
+    if "explain" in facts.classes:
+        return _explained(resolution, labels)
+    if resolution.columns is None:
+        return None
+    masks: list[ColumnMask | None] = []
+    for column in resolution.columns:
+        label = labels.strictest(column.sources)
+        masks.append(
+            None if label is None else column_mask(label, column.type, direct=column.direct)
+        )
+    plan = MaskPlan(tuple(masks), tuple(column.name for column in resolution.columns))
+    return plan if plan.masks else None
+
+
+def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:
+    secret = labels.secrets(resolution.influences)
+    if not secret:
+        return None
+    return _block(
+        "predicate",
+        f"{secret[0]} is secret: it may not decide which rows, how many or in which order come"
+        " back, nor whether the statement fails.",
+        "Select it for a masked value, and choose rows by columns that are not secret.",
+        str(secret[0]),
+    )
+
+
+def _functions(resolution: Resolution, labels: LabelSet) -> Block | None:
+    growing: list[ColumnRef] = []
+    for signature, columns in sorted(resolution.flows.items()):
+        kind = classify(signature)
+        if kind is None:
+            return _block(
+                "function",
+                f"{signature} is not on the list of functions that may be used here.",
+                "Use a built-in function, or compute it on your side.",
+                signature,
+            )
+        secret = labels.secrets(columns)
+        if not secret:
+            continue
+        if kind == AGGREGATE:
+            return _aggregate(secret[0])
+        if kind != TOTAL:
+            return _block(
+                "function",
+                f"{signature} may fail on {secret[0]}, and the failure would say something of it.",
+                "Select the column itself for a masked value.",
+                signature,
+            )
+        if signature in GROWING:
+            growing = secret
+    secret = labels.secrets(resolution.aggregated)
+    if secret:
+        return _aggregate(secret[0])
+    if growing:
+        for signature in resolution.flows:
+            if inflates(signature):
+                return _block(
+                    "function",
+                    f"{signature} together with {growing[0]} may fail on its length.",
+                    "Select the column itself for a masked value.",
+                    signature,
+                )
+    return None
+
+
+def _aggregate(column: ColumnRef) -> Block:
+    return _block(
+        "aggregate",
+        f"{column} is secret: aggregates over it are not given out.",
+        "Aggregate columns that are not secret; count(*) counts rows.",
+        str(column),
+    )
+
+
+def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> Block | None:
+    """Values may not be stored where their label does not follow them."""
+    stored = resolution.stored
+    if "ddl" in facts.classes or "into" in facts.flags:
+        for column in resolution.columns or ():
+            stored |= column.sources
+    found = labels.strictest(stored)
+    if found is None:
+        return None
+    kept = (
+        found.level is LabelClass.QUASI
+        and bool(resolution.written)
+        and all(labels.strictest((column,)) for column in resolution.written)
+    )
+    if kept:
+        return None
+    return _block(
+        "write",
+        f"Values of {found.column} may not be copied to another place.",
+        "Write constants or columns that have no label.",
+        found.column,
+    )
+
+
+def _explained(resolution: Resolution, labels: LabelSet) -> Block | None:
+    for relation in sorted(resolution.relations):
+        if labels.labelled(relation):
+            return _block(
+                "explain",
+                f"A plan shows what the statistics know of {relation}.",
+                "Run the statement itself.",
+                relation,
+            )
+    return None
+
+
+def _block(word: str, message: str, remedy: str, subject: str = "") -> Block:
+    return Block(f"phi/{word}", f"phi.{word}", message, remedy, subject)

@@ -1,0 +1,148 @@
+"""The data dictionary compiled: which label a column has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from typing import Final
+
+from hoopgate.events import ColumnRef
+from hoopgate.plans import Method
+from hoopgate.settings.model import Label, LabelClass
+
+#: What a user column without a label counts as on a resource that holds PHI; None: as public.
+UNLABELLED: Final[LabelClass | None] = None
+
+#: Relations of PostgreSQL itself that hold values, texts or secrets of others.
+_SECRET_CATALOGUES: Final = (
+    "pg_catalog.pg_statistic.*",
+    "pg_catalog.pg_statistic_ext_data.*",
+    "pg_catalog.pg_stats*.*",
+    "pg_catalog.pg_stat_activity.*",
+    "pg_catalog.pg_largeobject.*",
+    "pg_catalog.pg_authid.*",
+    "pg_catalog.pg_shadow.*",
+    "pg_catalog.pg_user_mapping*.*",
+    "pg_catalog.pg_subscription.*",
+    "pg_catalog.pg_hba_file_rules.*",
+    "pg_catalog.pg_file_settings.*",
+    "pg_catalog.pg_foreign_server.srvoptions",
+    "information_schema.user_mapping_options.*",
+    "pg_toast.*.*",
+    "*.pg_stat_statements*.*",
+)
+#: Of these, the columns that say which object a row is about: catalogue queries join on them.
+_PUBLIC_CATALOGUES: Final = (
+    "pg_catalog.pg_authid.oid",
+    "pg_catalog.pg_authid.rol[!p]*",
+    "pg_catalog.pg_subscription.oid",
+    "pg_catalog.pg_subscription.subname",
+    "pg_catalog.pg_subscription.subdbid",
+    "pg_catalog.pg_user_mapping.oid",
+)
+_STRENGTH: Final = {LabelClass.PUBLIC: 0, LabelClass.QUASI: 1, LabelClass.SECRET: 2}
+_WILD: Final = re.compile(r"[*?\[]")
+
+
+class LabelSet:
+    """The labels of one resource. Lookups are remembered: columns are few, statements many.
+
+    The most specific line of the dictionary wins: one without wildcards, then the one with the
+    longest literal text; between equals, the strictest.
+    """
+
+    def __init__(self, resource: str, labels: Iterable[Label]) -> None:
+        own = [label for label in labels if label.resource == resource]
+        builtin = [
+            Label(resource, column, "CATALOGUE", level, Method.NULL)
+            for columns, level in (
+                (_PUBLIC_CATALOGUES, LabelClass.PUBLIC),
+                (_SECRET_CATALOGUES, LabelClass.SECRET),
+            )
+            for column in columns
+        ]
+        self._exact = {label.column: label for label in own if not _WILD.search(label.column)}
+        wild = sorted(
+            (label for label in own if _WILD.search(label.column)),
+            key=lambda label: (-len(_WILD.sub("", label.column)), -_STRENGTH[label.level]),
+        )
+        self._patterns = [
+            (re.compile(_pattern(label.column)), label) for label in (*wild, *builtin)
+        ]
+        self._exact |= {
+            label.column: label
+            for label in builtin
+            if not _WILD.search(label.column) and label.column not in self._exact
+        }
+        self._unlabelled = (
+            Label(resource, "*.*.*", "UNLABELLED", UNLABELLED) if UNLABELLED else None
+        )
+        self._known: dict[ColumnRef, Label | None] = {}
+        self._relations: dict[str, bool] = {}
+
+    def lookup(self, column: ColumnRef) -> Label | None:
+        """The column's label; None when it has none."""
+        try:
+            return self._known[column]
+        except KeyError:
+            pass
+        if len(self._known) > 100_000:
+            self._known.clear()
+        found = self._known[column] = self._search(column)
+        return found
+
+    def strictest(self, columns: Iterable[ColumnRef]) -> Label | None:
+        """The strictest label among ``columns`` that is not public; None when there is none."""
+        found: Label | None = None
+        for column in columns:
+            label = self.lookup(column)
+            if label is None or label.level is LabelClass.PUBLIC:
+                continue
+            if found is None or (-_STRENGTH[label.level], label.kind, label.column) < (
+                -_STRENGTH[found.level],
+                found.kind,
+                found.column,
+            ):
+                found = label
+        return found
+
+    def secrets(self, columns: Iterable[ColumnRef]) -> list[ColumnRef]:
+        """Those of ``columns`` that are secret, in order of name."""
+        return sorted(
+            (
+                column
+                for column in columns
+                if (label := self.lookup(column)) and label.level is LabelClass.SECRET
+            ),
+            key=str,
+        )
+
+    def labelled(self, relation: str) -> bool:
+        """Whether a column of ``schema.relation`` may have a label that is not public."""
+        found = self._relations.get(relation)
+        if found is None:
+            found = self._relations[relation] = any(
+                label.level is not LabelClass.PUBLIC
+                and re.match(translate(label.column.rpartition(".")[0]), relation)
+                for label in (*self._exact.values(), *(label for _, label in self._patterns))
+            )
+        return found
+
+    def _search(self, column: ColumnRef) -> Label | None:
+        name = str(column)
+        found = self._exact.get(name)
+        if found is not None:
+            return found
+        for pattern, label in self._patterns:
+            if pattern.match(name):
+                return label
+        if column.schema in ("pg_catalog", "information_schema"):
+            return None
+        return self._unlabelled
+
+
+def _pattern(column: str) -> str:
+    """A wildcard stays within its own part of the name."""
+    parts = [translate(part).removesuffix(r"\Z").removesuffix("\\z") for part in column.split(".")]
+    return r"\.".join(parts) + r"\Z"

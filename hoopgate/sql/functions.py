@@ -1,0 +1,60 @@
+"""The allow-list of functions: which may run on a resource that holds PHI, and on what.
+
+The lists are made by ``tools/generate-function-lists`` from the servers' own pg_proc, by rules that
+are written down there. What is not listed is refused: functions of users and extensions may run
+anything, and may run it with their owner's rights.
+"""
+
+# ruff: noqa: SIM905 - word lists read better as text
+from __future__ import annotations
+
+import functools
+import json
+from importlib import resources
+from typing import Final
+
+TOTAL: Final = "total"  #: defined for every argument: cannot raise an error on data
+FALLIBLE: Final = "fallible"  #: may raise an error on data: no secret may reach it
+AGGREGATE: Final = "aggregate"
+CATALOGUE: Final = "catalogue"  #: asks about objects; no secret may reach it
+
+#: Functions whose result grows with their arguments, and those that can make an argument so long
+#: that growing it fails. Together they ask for a value's length by an error.
+GROWING: Final = frozenset(
+    {
+        "pg_catalog.textcat(text, text)",
+        'pg_catalog.concat("any")',
+        'pg_catalog.concat_ws(text, "any")',
+    }
+)
+_INFLATING: Final = frozenset(
+    """repeat lpad rpad replace regexp_replace string_agg array_agg array_to_string format overlay
+    array_fill json_agg jsonb_agg xmlagg json_object_agg jsonb_object_agg encode
+    translate""".split()
+)
+
+
+@functools.cache
+def _table() -> dict[str, str]:
+    text = resources.files("hoopgate.sql").joinpath("data/functions-postgres.json").read_text()
+    lists = json.loads(text)
+    return {
+        signature: kind
+        for kind in (FALLIBLE, AGGREGATE, CATALOGUE, TOTAL)
+        for signature in lists[kind]
+    }
+
+
+def classify(signature: str) -> str | None:
+    """The class of a function given as in :class:`hoopgate.events.Resolution` ``flows``.
+
+    :return: None when it is not on the list.
+    """
+    if signature.startswith("syntax."):
+        return FALLIBLE
+    return _table().get(signature)
+
+
+def inflates(signature: str) -> bool:
+    """Whether the function can make a very long value of a short one."""
+    return signature.partition("(")[0].removeprefix("pg_catalog.") in _INFLATING

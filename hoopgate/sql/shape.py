@@ -1,0 +1,68 @@
+"""The shape of a statement: its tokens without the literals that cannot change what it means.
+
+Two statements of one shape resolve to the same columns, types, functions and relations, so what is
+known of one is known of the other. A literal is left out only where its value has no bearing on
+that: strings (but not the pattern of LIKE, nor UESCAPE), and numbers right of a comparison, by
+their size. ``ORDER BY 2`` keeps its 2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import postgast
+from postgast.pg_query_pb2 import Token
+
+from hoopgate.errors import Refused
+
+#: The first words of statements that have a shape; all others are known by their exact text.
+_SHAPED: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES"})
+_COMPARISONS: Final = frozenset({"=", "<", ">", "<=", ">=", "<>", "!="})
+_STRING_MATTERS: Final = frozenset({"LIKE", "ILIKE", "UESCAPE", "TO", "ESCAPE"})
+_COMMENTS: Final = frozenset({Token.Value("SQL_COMMENT"), Token.Value("C_COMMENT")})
+_SCONST: Final = Token.Value("SCONST")
+_ICONST: Final = Token.Value("ICONST")
+_FCONST: Final = Token.Value("FCONST")
+
+#: Kind of token, start and end in bytes.
+Tokens = list[tuple[int, int, int]]
+
+
+def scan(source: bytes, text: str) -> Tokens:
+    """Tokens of ``text`` (whose UTF-8 is ``source``), without comments.
+
+    The scanner does not recurse, so this is safe in any thread for any text.
+
+    :raises Refused: ``parse.syntax``, an unterminated literal or comment.
+    """
+    if "\0" in text:
+        raise Refused("parse.syntax", "The statement holds a NUL character.")
+    try:
+        found = postgast.scan(text).tokens
+    except postgast.PgQueryError:
+        raise Refused("parse.syntax", "The statement cannot be read.") from None
+    return [(t.token, t.start, t.end) for t in found if t.token not in _COMMENTS]
+
+
+def shape(source: bytes, tokens: Tokens) -> str:
+    """The shape's digest (hex); ``""`` when the statement is to be known by its text alone."""
+    if not tokens:
+        return ""
+    words = [source[start:end] for _, start, end in tokens]
+    if words[0].decode("ascii", "replace").upper() not in _SHAPED:
+        return ""
+    parts: list[bytes] = []
+    before = ""
+    for (kind, _, _), word in zip(tokens, words, strict=True):
+        if kind == _SCONST and before not in _STRING_MATTERS:
+            parts.append(b"\1s")
+        elif kind == _ICONST and before in _COMPARISONS and word.isdigit():
+            parts.append(b"\1i")
+        elif kind == _FCONST and before in _COMPARISONS and word.isdigit():
+            # An integer above int4: int8 or numeric, told by its size.
+            parts.append(b"\1b" if int(word) < 2**63 else b"\1n")
+        else:
+            parts.append(word)
+        before = word.decode("ascii", "replace").upper() if len(word) <= 8 else ""
+    return hashlib.blake2b(b"\0".join(parts), digest_size=16).hexdigest()

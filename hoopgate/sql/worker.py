@@ -1,0 +1,125 @@
+"""The parser's child process: ``python -m hoopgate.sql.worker``.
+
+Requests come on standard input, answers go to standard output, each a four-byte big-endian length
+and that many bytes: UTF-8 SQL one way, JSON the other. One answer per request, in order. The
+process holds nothing between requests, so it may be killed at any time; that it may die of a
+statement is what it is for.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import struct
+import sys
+import threading
+from typing import BinaryIO, Final
+
+from hoopgate.errors import Refused
+from hoopgate.events import StatementFacts
+from hoopgate.sql.analysis import analyze
+
+#: Bytes of address space, of stack for the recursive parser, and CPU seconds per request.
+MEMORY: Final = 2 * 2**30
+STACK: Final = 512 * 2**20
+CPU_SECONDS: Final = 20
+#: Frames of our own recursion; the stack above has room for all of them.
+RECURSION: Final = 50_000
+
+_LENGTH: Final = struct.Struct("!I")
+
+
+def encode(facts: tuple[StatementFacts, ...]) -> bytes:
+    """The answer's JSON for facts."""
+    return json.dumps(
+        {
+            "facts": [
+                {
+                    "classes": sorted(one.classes),
+                    "relations": one.relations,
+                    "functions": one.functions,
+                    "kind": one.kind,
+                    "name": one.name,
+                    "text": one.text,
+                    "inner": one.inner,
+                    "inner_types": one.inner_types,
+                    "copy_columns": one.copy_columns,
+                    "copy_options": dict(one.copy_options),
+                    "fingerprint": one.fingerprint,
+                    "flags": sorted(one.flags),
+                }
+                for one in facts
+            ]
+        }
+    ).encode()
+
+
+def decode(answer: bytes) -> tuple[StatementFacts, ...]:
+    """The facts in an answer.
+
+    :raises Refused: the answer is a refusal.
+    """
+    content = json.loads(answer)
+    if "refused" in content:
+        raise Refused(content["refused"], content["message"])
+    return tuple(
+        StatementFacts(
+            classes=frozenset(one["classes"]),
+            relations=tuple(one["relations"]),
+            functions=tuple(one["functions"]),
+            kind=one["kind"],
+            name=one["name"],
+            text=one["text"],
+            inner=one["inner"],
+            inner_types=tuple(one["inner_types"]),
+            copy_columns=tuple(one["copy_columns"]),
+            copy_options=one["copy_options"],
+            fingerprint=one["fingerprint"],
+            flags=frozenset(one["flags"]),
+        )
+        for one in content["facts"]
+    )
+
+
+def answer(request: bytes, max_bytes: int) -> bytes:
+    """The answer to one request."""
+    try:
+        return encode(analyze(request.decode(), max_bytes))
+    except Refused as refused:
+        code, message = refused.code, str(refused)
+    except UnicodeDecodeError:
+        code, message = "parse.syntax", "The statement is not valid UTF-8."
+    except (RecursionError, MemoryError):
+        code, message = "parse.size", "The statement is nested too deeply."
+    return json.dumps({"refused": code, "message": message}).encode()
+
+
+def serve(source: BinaryIO, sink: BinaryIO, max_bytes: int) -> None:
+    """Answer until the input ends."""
+    while True:
+        head = source.read(_LENGTH.size)
+        if len(head) < _LENGTH.size:
+            return
+        request = source.read(_LENGTH.unpack(head)[0])
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+        found = answer(request, max_bytes)
+        sink.write(_LENGTH.pack(len(found)) + found)
+        sink.flush()
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the statement
+    sys.setrecursionlimit(RECURSION)
+    threading.stack_size(STACK)
+    max_bytes = int(sys.argv[1]) if len(sys.argv) > 1 else 2**20
+    # A thread, because the main thread's stack cannot be chosen from within.
+    thread = threading.Thread(target=serve, args=(sys.stdin.buffer, sys.stdout.buffer, max_bytes))
+    thread.start()
+    thread.join()
+
+
+if __name__ == "__main__":
+    main()

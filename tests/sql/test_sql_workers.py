@@ -1,0 +1,173 @@
+"""The pool of parser processes: nothing a statement does reaches the gateway."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from testbed.reactor import on_reactor, reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.process import reapAllProcesses
+from twisted.internet.task import LoopingCall
+
+from hoopgate.errors import Refused
+from hoopgate.gateway.workers import ParserPool
+
+
+@pytest.fixture(scope="module")
+def reaper() -> Iterator[None]:
+    """The tests' reactor is not on the main thread, so no signal tells it of dead children."""
+    loop = LoopingCall(reapAllProcesses)
+    on_reactor(lambda: loop.start(0.02) and None)
+    yield
+    on_reactor(loop.stop)
+
+
+@pytest.fixture
+def pool(reaper: None) -> Iterator[ParserPool]:
+    made = on_reactor(lambda: ParserPool(reactor, 1, seconds=10.0, queue=8))
+    yield made
+    on_reactor(lambda: Deferred.fromCoroutine(made.stop()))
+    assert not made._children
+
+
+def children(pool: ParserPool) -> list[int]:
+    return [child.transport.pid for child in pool._children]  # type: ignore[attr-defined]
+
+
+def ask(pool: ParserPool, text: str) -> Any:
+    return on_reactor(pool.analyze, text)
+
+
+def refused(pool: ParserPool, text: str) -> str:
+    with pytest.raises(Refused) as refusal:
+        ask(pool, text)
+    return refusal.value.code
+
+
+def test_facts_come_back_and_are_remembered(pool: ParserPool) -> None:
+    sql = "PREPARE q(int) AS SELECT $1; COPY t(a) TO STDOUT (FORMAT csv)"
+    assert pool.cached(sql) is None
+    prepare, copy = facts = ask(pool, sql)
+    assert (prepare.kind, prepare.inner, prepare.inner_types) == ("prepare", "SELECT $1", ("int",))
+    assert (copy.copy_columns, copy.copy_options) == (("a",), {"format": "csv"})
+    assert pool.cached(sql) is facts
+    assert ask(pool, sql) is facts
+
+
+def test_a_known_shape_needs_no_child(pool: ParserPool) -> None:
+    facts = ask(pool, "SELECT a FROM t WHERE id = 1")
+    assert pool.cached("SELECT a FROM t WHERE id = 22222") is facts
+    assert pool.cached("SELECT a FROM t WHERE id = 'x'") is None
+    assert pool.cached("SELECT b FROM t WHERE id = 1") is None
+
+
+def test_equal_texts_fly_together(pool: ParserPool) -> None:
+    found = on_reactor(lambda: gatherResults([pool.analyze("SELECT 99") for _ in range(50)]))
+    assert all(one is found[0] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("SELEC", "parse.syntax"),
+        ("SELECT " + "(" * 3000 + ")" * 3000, "parse.size"),
+        ("x" * (2**20 + 1), "parse.size"),
+        ("SELECT '\ud800'", "parse.syntax"),
+        ("SELECT 1\0", "parse.syntax"),
+    ],
+)
+def test_a_refusal_comes_back(pool: ParserPool, text: str, code: str) -> None:
+    assert refused(pool, text) == code
+    assert ask(pool, "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT " + "NOT " * 150_000 + "true",
+        "SELECT " + "- " * 150_000 + "1",
+        "SELECT " + "1+" * 90_000 + "1",
+        "SELECT 1" + " UNION SELECT 1" * 50_000,
+        "SELECT " + "CASE WHEN true THEN " * 40_000 + "1" + " END" * 40_000,
+        "SELECT a" + ".b" * 90_000,
+        "SELECT 1::" + "int[]::" * 30_000 + "int",
+        "SELECT * FROM a" + " JOIN b ON true" * 30_000,
+    ],
+    ids=["not", "minus", "plus", "union", "case", "dots", "casts", "joins"],
+)
+def test_a_text_that_is_too_much_harms_nobody(pool: ParserPool, text: str) -> None:
+    started = time.monotonic()
+    try:
+        ask(pool, text)
+    except Refused as refusal:
+        assert refusal.code.startswith("parse.")
+    assert ask(pool, "SELECT 1")
+    assert time.monotonic() - started < 30
+
+
+def test_a_child_that_dies_is_replaced(pool: ParserPool) -> None:
+    ask(pool, "SELECT 1")
+    (first,) = children(pool)
+    os.kill(first, signal.SIGSTOP)
+    waiting: list[Any] = []
+    on_reactor(lambda: pool.analyze("SELECT 'two'").addBoth(waiting.append) and None)
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while not waiting and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert waiting[0].value.code == "parse.crash"
+    assert ask(pool, "SELECT 'two'")
+    assert children(pool) != [first]
+
+
+def test_a_child_that_hangs_is_killed(reaper: None) -> None:
+    pool = on_reactor(lambda: ParserPool(reactor, 1, seconds=1.0, queue=2))
+    try:
+        ask(pool, "SELECT 1")
+        os.kill(children(pool)[0], signal.SIGSTOP)
+        assert refused(pool, "SELECT 'slow'") == "parse.timeout"
+        assert ask(pool, "SELECT 'slow'")
+    finally:
+        on_reactor(lambda: Deferred.fromCoroutine(pool.stop()))
+
+
+def test_what_waits_is_bounded(pool: ParserPool) -> None:
+    ask(pool, "SELECT 1")
+    os.kill(children(pool)[0], signal.SIGSTOP)
+    outcomes: list[Any] = []
+
+    def many() -> None:
+        for number in range(20):
+            pool.analyze(f"SELECT 'n{number}', {number}").addBoth(outcomes.append)
+
+    on_reactor(many)
+    assert [one.value.code for one in outcomes] == ["parse.timeout"] * 11
+    os.kill(children(pool)[0], signal.SIGCONT)
+    deadline = time.monotonic() + 10
+    while len(outcomes) < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(outcomes) == 20
+
+
+def test_memory_is_bounded(reaper: None) -> None:
+    pool = on_reactor(lambda: ParserPool(reactor, 1, memory=256 * 1024))
+    try:
+        for number in range(400):
+            ask(pool, f"SELECT {number} AS c{number}; SELECT 1")
+        assert pool._held <= 256 * 1024
+        assert len(pool._known) < 300
+        ask(pool, "SELECT '" + "x" * 10_000 + "'; SELECT 1")
+        assert pool._held <= 256 * 1024
+    finally:
+        on_reactor(lambda: Deferred.fromCoroutine(pool.stop()))
+
+
+def test_after_the_end_everything_is_refused(reaper: None) -> None:
+    pool = on_reactor(lambda: ParserPool(reactor))
+    on_reactor(lambda: Deferred.fromCoroutine(pool.stop()))
+    assert refused(pool, "SELECT 1") == "parse.crash"
