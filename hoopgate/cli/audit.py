@@ -1,0 +1,132 @@
+"""``hoopgate audit``: verify the log offline, prove a leaf, show the signed checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hoopgate.cli.logfiles import add_place, find, open_reader, trusted, unreadable
+from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.reading import proof_text
+from hoopgate.recorder.verify import Report, verify_log
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``audit``."""
+    audit = commands.add_parser("audit", help="verify the log of all sessions, prove what is in it")
+    actions = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    verify = actions.add_parser(
+        "verify",
+        help="check every byte of the log against its signed checkpoint",
+        description="Exit status: 0 the log is good; 1 it is not, the first bad leaf is named; "
+        "2 it cannot be read.",
+    )
+    add_place(verify)
+    verify.add_argument("--json", action="store_true", help="print for programs")
+    verify.set_defaults(run=run_verify)
+
+    prove = actions.add_parser(
+        "prove", help="print a proof that a leaf is in the log (c2sp.org/tlog-proof)"
+    )
+    add_place(prove)
+    prove.add_argument("--leaf", type=int, required=True, metavar="N", help="the leaf's index")
+    prove.set_defaults(run=run_prove)
+
+    checkpoint = actions.add_parser(
+        "checkpoint", help="print the signed checkpoint, its signature verified"
+    )
+    add_place(checkpoint)
+    checkpoint.set_defaults(run=run_checkpoint)
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """0 good, 1 bad."""
+    directory, state_dir = find(options)
+    verifiers = trusted(options, directory, state_dir)
+    try:
+        report = verify_log(directory, verifiers, _progress(sys.stderr.isatty()))
+    except (BadLog, BadNote) as error:
+        _bad(error, directory, options.json)
+        return 1
+    except OSError as error:
+        raise unreadable(error, directory) from None
+    _good(report, directory, options.json)
+    return 0
+
+
+def _progress(shown: bool) -> Callable[[int, int], None]:
+    if not shown:
+        return lambda done, total: None
+    last = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        percent = 100 * done // max(1, total)
+        if percent != last:
+            last = percent
+            end = "\n" if done == total else ""
+            print(f"\r{percent:3d} % of {total} leaves", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _bad(error: BadLog | BadNote, directory: Path, as_json: bool) -> None:
+    place = (
+        {name: getattr(error, name) for name in ("index", "session", "segment", "offset")}
+        if isinstance(error, BadLog)
+        else {}
+    )
+    if as_json:
+        what = error.what if isinstance(error, BadLog) else str(error)
+        print(json.dumps({"good": False, "what": what, **place}))
+    else:
+        print(f"BAD  {directory}: {error}")
+
+
+def _good(report: Report, directory: Path, as_json: bool) -> None:
+    size = report.checkpoint.size
+    if as_json:
+        counts = {
+            name: getattr(report, name)
+            for name in ("sessions", "running", "crashed", "gaps", "payload_bytes", "above", "torn")
+        }
+        print(
+            json.dumps({"good": True, "origin": report.checkpoint.origin, "size": size, **counts})
+        )
+        return
+    print(f"good  {directory}: {report.checkpoint.origin}, {size} leaves")
+    print(f"  {report.sessions} sessions, {report.payload_bytes} bytes of encrypted payload")
+    if report.crashed or report.gaps:
+        print(f"  {report.crashed} chains ended by a crash, {report.gaps} torn ends, all recorded")
+    if report.above or report.torn:
+        print(
+            f"  above the checkpoint: {report.above} records not signed yet, "
+            f"{report.torn} bytes that are no record"
+        )
+
+
+def run_prove(options: argparse.Namespace) -> int:
+    """0 and the proof on standard output; 1 when the log cannot prove the leaf."""
+    try:
+        log, _ = open_reader(options)
+        entry, proof = log.prove(options.leaf)
+    except (BadLog, BadNote) as error:
+        print(f"hoopgate audit prove: {error}", file=sys.stderr)
+        return 1
+    sys.stdout.write(proof_text(log.note, options.leaf, entry, proof))
+    return 0
+
+
+def run_checkpoint(options: argparse.Namespace) -> int:
+    """0 and the note on standard output; 1 when no trusted key signed it."""
+    try:
+        log, _ = open_reader(options)
+    except BadNote as error:
+        print(f"hoopgate audit checkpoint: {error}", file=sys.stderr)
+        return 1
+    sys.stdout.write(log.note.decode())
+    return 0

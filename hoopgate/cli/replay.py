@@ -1,0 +1,116 @@
+"""``hoopgate replay ID``: what happened in a session, decrypted and verified."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+from hoopgate.cli.logfiles import add_place, moment, open_reader, replay_key, unreadable
+from hoopgate.errors import HoopgateError
+from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.payload import Kind
+from hoopgate.recorder.render import Renderer, inert, renderer, text
+from hoopgate.recorder.replay import Moment, Replay
+from hoopgate.recorder.sealing import ReplayKey
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``replay``."""
+    command = commands.add_parser(
+        "replay",
+        help="show what happened in a session",
+        description="Exit status: 0 shown; 1 the recording is not what was signed; 2 it cannot be "
+        "read.",
+    )
+    command.add_argument("id", metavar="ID", help="the session, see 'hoopgate sessions'")
+    add_place(command)
+    command.add_argument("--key", type=Path, metavar="FILE", help="a recipient's replay key")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object per line")
+    form.add_argument(
+        "--raw",
+        action="store_true",
+        help="the very bytes that the client was sent; not to a terminal",
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 shown, 1 the recording is bad."""
+    if options.raw and sys.stdout.isatty():
+        raise HoopgateError("--raw writes what was recorded as it is: send it to a file or a pipe")
+    log, state_dir = open_reader(options)
+    path = replay_key(options, state_dir)
+    try:
+        key = ReplayKey.load(path)
+        replay = Replay(log, options.id, key)
+        if options.raw:
+            for moment_ in replay.moments():
+                if moment_.kind == Kind.RESPONSE:
+                    sys.stdout.buffer.write(moment_.data)
+            sys.stdout.buffer.flush()
+            return 0
+        for line in _json(replay) if options.json else _timeline(replay):
+            print(line)
+    except BadLog as error:
+        print(f"hoopgate replay: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unreadable(error, path) from None
+    return 0
+
+
+def _json(replay: Replay) -> Iterator[str]:
+    for moment_ in replay.moments():
+        line: dict[str, object] = {"time": moment_.time, "leaf": moment_.leaf["index"]}
+        if moment_.kind is None:
+            line["type"] = moment_.leaf["type"]
+            line["fields"] = moment_.leaf
+        elif moment_.kind in (Kind.DECISIONS, Kind.FACTS, Kind.DETAIL):
+            line["type"] = Kind(moment_.kind).name.lower()
+            line["fields"] = json.loads(moment_.data)
+        else:
+            line["type"] = Kind(moment_.kind).name.lower()
+            line["data"] = b64encode(moment_.data).decode()
+        yield json.dumps(line)
+
+
+def _timeline(replay: Replay) -> Iterator[str]:
+    summary = replay.summary
+    yield inert(
+        f"session {summary.id}: {summary.subject} on {summary.resource} ({summary.protocol}) "
+        f"from {summary.peer}, {moment(summary.start)} UTC"
+    )
+    shown = renderer(summary.protocol)
+    for moment_ in replay.moments():
+        stamp = f"{(moment_.time - summary.start) / 1e6:+10.3f}"
+        for line in _lines(moment_, shown):
+            yield f"{stamp}  {line}"
+    if summary.end is None:
+        yield "(still running, or ended after the last checkpoint)"
+
+
+def _lines(moment_: Moment, shown: Renderer) -> Iterator[str]:
+    if moment_.kind == Kind.REQUEST:
+        yield from (f"→ {line}" for line in shown.request(moment_.data))
+    elif moment_.kind == Kind.RESPONSE:
+        yield from (f"← {line}" for line in shown.response(moment_.data))
+    elif moment_.kind == Kind.FORWARDED:
+        count = len(moment_.data)
+        yield f"  forwarded instead: {count} bytes" if count else "  nothing was forwarded"
+    elif moment_.kind == Kind.DECISIONS:
+        for decision in json.loads(moment_.data):
+            words = [str(decision.get(n, "")) for n in ("verdict", "rule", "reason", "request")]
+            yield "  " + inert(" ".join(word for word in words if word))
+    elif moment_.kind == Kind.DETAIL:
+        yield "  " + text(moment_.data)
+    elif moment_.kind is None and moment_.leaf["type"] != "session.open":
+        leaf = moment_.leaf
+        about = leaf.get("reason") or json.dumps(leaf.get("detail", {}), sort_keys=True)
+        yield inert(f"● {leaf['type']} {about}")

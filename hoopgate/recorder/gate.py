@@ -1,0 +1,318 @@
+"""The log as the gateway uses it: sessions, entries, and a Deferred that fires when durable.
+
+Everything here runs in the reactor's thread. Three threads stand behind it: the sealer writes a
+new session's wrapped key, the writer commits, the integrator signs. Each hands its results back a
+batch at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from hoopgate.errors import LocalProtocolError, RecorderFailed, RecorderFull
+from hoopgate.events import SessionFacts
+from hoopgate.interfaces import IRecorder, ISessionRecording
+from hoopgate.recorder.commit import Appender, Clock, Entry, Reserve, Stream, Writer
+from hoopgate.recorder.integrate import Integrator, IntegratorThread
+from hoopgate.recorder.leaf import SESSION_ID
+from hoopgate.recorder.payload import Kind
+from hoopgate.recorder.recording import SessionRecording, check_type, session_fields
+from hoopgate.recorder.sealing import Recipient
+from hoopgate.recorder.wraps import Sealer
+from hoopgate.settings.model import Recording
+
+_log = Logger()
+
+
+class DelayedCall(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Reactor(Protocol):
+    """What the log needs of a reactor."""
+
+    def callFromThread(self, callable: Callable[..., object], *args: object) -> object: ...
+
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object
+    ) -> DelayedCall: ...
+
+
+@implementer(IRecorder)
+class Log:
+    """The log of one node, running. Made by ``open_log``.
+
+    :ivar last_commit_seconds: how long the last commit took, from its first entry to durable.
+    :ivar observe_commit: called in the reactor's thread with each commit's seconds.
+    :ivar on_failure: called in the reactor's thread, once, when the log has failed.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        recording: Recording,
+        reactor: Reactor,
+        clock: Clock,
+        recipients: Sequence[Recipient],
+        lock: int,
+        appender: Appender,
+        node: Stream,
+        reserve: Reserve,
+        integrator: Integrator,
+    ) -> None:
+        self.clock = clock
+        self.waiting: set[Deferred[Any]] = set()
+        self.recordings: set[SessionRecording] = set()
+        self.last_commit_seconds = 0.0
+        self.observe_commit: Callable[[float], object] = lambda seconds: None
+        self.on_failure: Callable[[], object] = lambda: None
+        self._size = appender.index
+        self._directory = directory
+        self._window = recording.window_ms / 1000
+        self._reactor = reactor
+        self._lock: int | None = lock
+        self._node = node
+        self._integrator = integrator
+        self._failure: BaseException | None = None
+        self._failed = False
+        self._dirty: set[SessionRecording] = set()
+        self._timer: DelayedCall | None = None
+        self._opening = 0
+        self._stopping: list[Deferred[None]] | None = None
+        self._stopped = False
+        self._writer = Writer(
+            appender,
+            node,
+            reserve,
+            recording.segment_bytes,
+            directory,
+            durable=self._durable,
+            refused=lambda entries: self._back(self._refuse, entries),
+            failed=self._fail,
+            ended=lambda: self._integrating.finish(),
+        )
+        self._integrating = IntegratorThread(
+            integrator,
+            recording.checkpoint_ms / 1000,
+            release=reserve.release,
+            failed=self._fail,
+            ended=lambda: self._back(self._ended),
+        )
+        self._sealer = Sealer(
+            directory,
+            recipients,
+            self._writer,
+            refused=lambda entry, error: self._back(self._refuse, [entry], error),
+            failed=self._fail,
+        )
+        self._submit = self._writer.queue.put
+        self._integrating.start()
+        self._writer.start()
+        self._sealer.start()
+
+    # --- what the gateway calls ----------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Durable leaves."""
+        return self._size
+
+    @property
+    def checkpoint_size(self) -> int:
+        """Leaves under the last signed checkpoint."""
+        return self._integrator.signed
+
+    def full(self) -> bool:
+        """True while the disk has no room for new requests (as of the last commit)."""
+        return self._writer.full
+
+    def failed(self) -> bool:
+        return self._failure is not None
+
+    def failure(self) -> RecorderFailed:
+        """What callers are told."""
+        error = self._failure
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return RecorderFailed(
+            f"the log in {self._directory} can take nothing more "
+            f"({type(error).__name__}: {why}): nothing is forwarded until it is repaired and the "
+            "node is started again"
+        )
+
+    def open_session(self, session: SessionFacts) -> Deferred[ISessionRecording]:
+        if SESSION_ID.match(session.id) is None:
+            return fail(LocalProtocolError("a session id has 1-64 letters, digits, '.', '_', '-'"))
+        if self._stopping is not None:
+            return fail(RecorderFailed("the log is being closed"))
+        stream = Stream(session.id, None)
+        recording = SessionRecording(self, stream)
+        waiting: Deferred[Any] = Deferred()
+        vital, extra, facts = session_fields(session)
+        entry = Entry(
+            stream,
+            "session.open",
+            [(Kind.FACTS, self.clock.monotonic() // 1000, facts)],
+            vital=vital,
+            extra=extra,
+            essential=False,
+            size=len(facts),
+            deferred=waiting,
+        )
+        if self.failed():
+            return fail(self.failure())
+        self._opening += 1
+        self.waiting.add(waiting)
+        self._sealer.queue.put(entry)
+
+        def opened(result: Any) -> Any:
+            self._opening -= 1
+            if isinstance(result, int):
+                self.recordings.add(recording)
+                result = recording
+            if self._stopping is not None and not self._opening:
+                self._finish()
+            return result
+
+        return waiting.addBoth(opened)
+
+    def append(self, type: str, detail: Mapping[str, object]) -> Deferred[int]:
+        check_type(type)
+        if self._stopping is not None:
+            return fail(RecorderFailed("the log is being closed"))
+        return self.submit_waiting(Entry(self._node, type, extra={"detail": dict(detail)}))
+
+    def stop(self) -> Deferred[None]:
+        """Close what is open, make everything durable, sign, let go of the directory.
+
+        Fires when done, also when the log has failed. May be called again.
+        """
+        done: Deferred[None] = Deferred()
+        if self._stopped:
+            return succeed(None)
+        if self._stopping is not None:
+            self._stopping.append(done)
+            return done
+        self._stopping = [done]
+        if self.failed():
+            self._fail_waiting()
+            self._ended()
+        elif not self._opening:
+            self._finish()
+        return done
+
+    # --- entries -------------------------------------------------------------------------------
+
+    def submit(self, entry: Entry) -> None:
+        """Hand an entry to the writer."""
+        if self._failure is None:
+            self._submit(entry)
+
+    def submit_waiting(self, entry: Entry) -> Deferred[int]:
+        """Hand an entry to the writer; fires with its leaf's index when it is durable."""
+        if self._failure is not None or self._stopped:
+            return fail(self.failure() if self._failure else RecorderFailed("the log is closed"))
+        waiting: Deferred[int] = Deferred()
+        entry.deferred = waiting
+        self.waiting.add(waiting)
+        self._submit(entry)
+        return waiting
+
+    def dirty(self, recording: SessionRecording) -> None:
+        """The recording holds response bytes: flush them when the window's time is over."""
+        self._dirty.add(recording)
+        if self._timer is None and not self._stopped:
+            self._timer = self._reactor.callLater(self._window, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        dirty, self._dirty = self._dirty, set()
+        for recording in dirty:
+            recording.flush()
+
+    # --- from the threads ----------------------------------------------------------------------
+
+    def _back(self, callable: Callable[..., object], *args: object) -> None:
+        self._reactor.callFromThread(callable, *args)
+
+    def _durable(
+        self, batch: list[Entry], leaves: list[tuple[bytes, bytes]], seconds: float
+    ) -> None:
+        self._back(self._committed, batch, len(leaves), seconds)
+        self._integrating.hand_over(leaves)
+
+    def _committed(self, batch: list[Entry], leaves: int, seconds: float) -> None:
+        self._size += leaves
+        self.last_commit_seconds = seconds
+        self.observe_commit(seconds)
+        for entry in batch:
+            if entry.recording is not None and entry.released:
+                entry.recording.released(entry.released)
+            deferred = entry.deferred
+            if deferred is not None and deferred in self.waiting:
+                self.waiting.discard(deferred)
+                deferred.callback(entry.index)
+
+    def _refuse(self, entries: list[Entry], error: Exception | None = None) -> None:
+        for entry in entries:
+            if entry.deferred in self.waiting:
+                self.waiting.discard(entry.deferred)
+                full = RecorderFull(
+                    f"the log's disk ({self._directory}) is full: no new requests until room is "
+                    "made; open sessions can still be closed"
+                )
+                entry.deferred.errback(error or full)
+
+    def _fail(self, error: BaseException) -> None:
+        """From any thread: fail stop."""
+        if self._failure is None:
+            self._failure = error
+            self._back(self._fail_waiting)
+
+    def _fail_waiting(self) -> None:
+        if self._failed:
+            return
+        self._failed = True
+        failure = self.failure()
+        _log.critical("{message}", message=str(failure))
+        self._sealer.queue.put(None)
+        self._writer.queue.put(None)
+        self._integrating.abandon()
+        waiting, self.waiting = self.waiting, set()
+        for deferred in waiting:
+            deferred.errback(failure)
+        self.on_failure()
+        if self._stopping is not None:
+            self._ended()
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        if self._failure is not None:
+            return
+        for recording in tuple(self.recordings):
+            recording.close("node.stop").addErrback(lambda failure: None)
+        self.submit(Entry(self._node, "session.close", extra={"reason": "node.stop"}))
+        self._sealer.queue.put(None)
+        self._writer.queue.put(None)
+
+    def _ended(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for thread in (self._sealer, self._writer, self._integrating):
+            thread.join(10)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        for done in self._stopping or []:
+            done.callback(None)

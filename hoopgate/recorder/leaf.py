@@ -1,0 +1,142 @@
+"""A leaf: canonical JSON (RFC 8785) below 1 KB that describes a record and holds no payload.
+
+Every leaf has ``type, session, seq, prev, index, time, mono, segment, offset, length``; hashes are
+base64. ``prev`` is the Merkle hash of the session's previous leaf, ``time`` the wall clock and
+``mono`` the monotonic clock in µs. A record with payload adds ``hash`` (SHA-256 of what is
+stored); where that is encrypted, also ``hmac`` (of the plaintext, under the session's key).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hoopgate.events import Decision
+from hoopgate.recorder.errors import BadLog
+from hoopgate.verdicts import Block, Hold, Mask
+
+LEAF_BYTES = 1023  #: "below 1 KB"
+
+Leaf = dict[str, Any]
+
+#: Leaves that the recorder alone writes.
+OWN = frozenset(
+    {"epoch.start", "segment.start", "session.open", "session.close", "chunk", "gap.recovered"}
+)
+TYPES = OWN | {
+    "decision",
+    "approval",
+    "admin",
+    "replay.view",
+    "key.rotate",
+    "purge",
+    "heartbeat",
+}
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+).encode
+
+#: A session's id names a file (``wraps/<id>.json``): nothing that could leave the directory.
+SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+
+
+def encode(value: object) -> bytes:
+    """Canonical JSON. Keys are ASCII and numbers integers, so this is RFC 8785."""
+    return _encode(value).encode("utf-8", "backslashreplace")
+
+
+def decode(data: bytes) -> Leaf:
+    """A leaf's fields.
+
+    :raises BadLog: not canonical, too large, or a field is missing or of the wrong type.
+    """
+    if len(data) > LEAF_BYTES:
+        raise BadLog(f"a leaf of {len(data)} bytes")
+    try:
+        leaf: Leaf = json.loads(data)
+        canonical = isinstance(leaf, dict) and encode(leaf) == data
+    except (ValueError, RecursionError):
+        canonical = False
+    if not canonical:
+        raise BadLog("a leaf is not canonical JSON")
+    for name in ("index", "length", "mono", "offset", "segment", "seq", "time"):
+        value = leaf.get(name)
+        if type(value) is not int or value < 0:
+            raise BadLog(f"a leaf's {name} is not a number")
+    for name in ("prev", "session", "type"):
+        if not isinstance(leaf.get(name), str):
+            raise BadLog(f"a leaf's {name} is not text")
+    if leaf["type"] not in TYPES:
+        raise BadLog("a leaf's type is not known")
+    if SESSION_ID.match(leaf["session"]) is None:
+        raise BadLog("a leaf's session id is malformed")
+    if leaf["length"] and hash_of(leaf, "hash") is None:
+        raise BadLog("a leaf has a payload and no hash of it")
+    return leaf
+
+
+def hash_of(leaf: Leaf, name: str) -> bytes | None:
+    """A leaf's field that holds 32 bytes, or None."""
+    try:
+        data = b64decode(leaf.get(name) or "", validate=True)
+    except (ValueError, TypeError):
+        return None
+    return data if len(data) == 32 else None
+
+
+def verdict_name(decision: Decision) -> str:
+    """``allow``, ``mask``, ``block`` or ``hold``."""
+    return type(decision.verdict).__name__.lower()
+
+
+def decision_fields(decisions: Sequence[Decision]) -> dict[str, object]:
+    """A request's decisions for its leaf: counts of all verdicts, names of the weightiest few."""
+    counts: dict[str, int] = {}
+    for decision in decisions:
+        name = verdict_name(decision)
+        counts[name] = counts.get(name, 0) + 1
+    ranked = sorted(decisions, key=_weight)[:4] if len(decisions) > 1 else decisions
+    named = [[d.request_id[:64], verdict_name(d), d.verdict.rule[:96]] for d in ranked]
+    return {"decisions": named, "verdicts": counts}
+
+
+def _weight(decision: Decision) -> int:
+    kinds: tuple[type, ...] = (Block, Hold, Mask)
+    return next((i for i, kind in enumerate(kinds) if isinstance(decision.verdict, kind)), 3)
+
+
+def fit(fixed: Mapping[str, object], extra: Mapping[str, object]) -> tuple[bytes, bool]:
+    """Encode ``fixed`` and as much of ``extra`` as fits below 1 KB.
+
+    :return: the leaf, and whether something was left out (it then says ``"cut": true`` and the
+        whole of ``extra`` belongs into the record's payload).
+    """
+    data = encode({**fixed, **extra})
+    if len(data) <= LEAF_BYTES:
+        return data, False
+    kept = {name: _shorten(value) for name, value in extra.items()}
+    while kept:
+        data = encode({**fixed, **kept, "cut": True})
+        if len(data) <= LEAF_BYTES:
+            return data, True
+        widest = max(kept, key=lambda name: len(encode(kept[name])))
+        value = kept[widest]
+        if isinstance(value, list) and len(value) > 1:
+            kept[widest] = value[:-1]
+        else:
+            del kept[widest]
+    return encode({**fixed, "cut": True}), True
+
+
+def _shorten(value: object) -> object:
+    if isinstance(value, str):
+        return value if len(value) <= 80 else value[:79] + "…"
+    if isinstance(value, list | tuple):
+        return [_shorten(item) for item in value[:8]]
+    if isinstance(value, Mapping):
+        return {str(k)[:80]: _shorten(v) for k, v in list(value.items())[:8]}
+    return value

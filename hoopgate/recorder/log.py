@@ -1,0 +1,152 @@
+"""Opening the log of a node: keys, lock, recovery, a new epoch, a signed checkpoint."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+
+from hoopgate import __version__
+from hoopgate.errors import RecorderFailed, RecorderFull
+from hoopgate.recorder.commit import Appender, Clock, Entry, Reserve, Stream
+from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.files import make_directory, replace_file, sync_directory
+from hoopgate.recorder.gate import Log, Reactor
+from hoopgate.recorder.integrate import Integrator, discard_unsigned
+from hoopgate.recorder.note import Checkpoint, open_checkpoint
+from hoopgate.recorder.recover import load_checkpoint, recover
+from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.segments import Segment
+from hoopgate.recorder.signer import FileSigner
+from hoopgate.recorder.wraps import seal_stream
+from hoopgate.settings.model import Recording
+
+SIGNER_KEY = "keys/log-signer.key"
+REPLAY_KEY = "keys/replay.key"
+HEAD = "log-head"
+
+
+def open_log(recording: Recording, state_dir: Path, reactor: Any) -> Deferred[Log]:
+    """Open the log of this node, make it if there is none, recover it if the node crashed.
+
+    Keys are made at the first start, in ``state_dir``/keys. Fires with the log, running; fails as
+    :func:`open_log_blocking` does.
+    """
+    return deferToThreadPool(
+        reactor, reactor.getThreadPool(), open_log_blocking, recording, state_dir, reactor
+    )
+
+
+def open_log_blocking(
+    recording: Recording, state_dir: Path, reactor: Reactor, clock: Clock | None = None
+) -> Log:
+    """:func:`open_log` for callers that may wait for the disk.
+
+    :raises RecorderFailed: another process has the log, it is not what was signed, or a key is
+        missing: what, where and what to do.
+    :raises RecorderFull: not even the reserve fits on the disk.
+    """
+    directory = recording.directory
+    try:
+        for name in ("", "seg", "wraps", "tile"):
+            make_directory(directory / name)
+        lock = _lock(directory)
+        try:
+            return _open(recording, state_dir, reactor, clock or Clock(), lock)
+        except BaseException:
+            os.close(lock)
+            raise
+    except (BadLog, BadNote) as error:
+        raise RecorderFailed(
+            f"the log in {directory} is not what was signed: {error}. It is left as it is. Run "
+            f"'hoopgate audit verify --directory {directory}', keep it as evidence, and restore "
+            "it or configure a new recording.directory"
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RecorderFull(
+                f"the log in {directory} needs {recording.reserve_bytes} bytes of reserve and the "
+                "disk has no room: make room, or lower recording.reserve_bytes"
+            ) from error
+        where = error.filename or directory
+        raise RecorderFailed(f"the log cannot be opened: {where}: {error.strerror}") from error
+
+
+def _lock(directory: Path) -> int:
+    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise RecorderFailed(
+            f"another process writes the log in {directory}: one node, one log"
+        ) from None
+    return fd
+
+
+def _signer(path: Path, recording: Recording) -> FileSigner:
+    if path.exists():
+        signer = FileSigner.load(path)
+        if signer.name != recording.origin:
+            raise RecorderFailed(
+                f"{path} signs for {signer.name}, recording.origin is {recording.origin}: "
+                "set it back, or start a new log with a new directory and state_dir"
+            )
+        return signer
+    if (recording.directory / "checkpoint").exists():
+        raise RecorderFailed(
+            f"{path}, the key that signed the log in {recording.directory}, is missing: restore "
+            "it, or configure a new recording.directory"
+        )
+    return FileSigner.create(path, recording.origin)
+
+
+def _head(path: Path, signer: FileSigner) -> Checkpoint | None:
+    try:
+        return open_checkpoint(path.read_bytes(), [signer.verifier])
+    except FileNotFoundError:
+        return None
+
+
+def _open(recording: Recording, state_dir: Path, reactor: Reactor, clock: Clock, lock: int) -> Log:
+    directory = recording.directory
+    signer = _signer(state_dir / SIGNER_KEY, recording)
+    replay_path = state_dir / REPLAY_KEY
+    replay = ReplayKey.load(replay_path) if replay_path.exists() else ReplayKey.create(replay_path)
+    recipients = [replay.recipient]
+    head_path = state_dir / HEAD
+    found = recover(
+        directory, load_checkpoint(directory, signer.verifier), _head(head_path, signer)
+    )
+    discard_unsigned(directory, found.size)
+    replace_file(directory / "vkey", f"{signer.verifier}\n".encode())
+    reserve = Reserve(directory, recording.reserve_bytes)
+    reserve.hold()
+
+    integrator = Integrator(directory, signer, found.edge, found.tree, head_path)
+    integrator.add(found.tail)
+    segment = Segment(directory, found.next_segment)
+    index = found.size + len(found.tail)
+    appender = Appender(directory, segment, index, reserve, clock)
+    appender.open = found.open
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(clock.wall() // 10**9))
+    node = Stream(f"epoch-{stamp}-{os.urandom(4).hex()}", None)
+    fields = seal_stream(directory, node, recipients)
+    sync_directory(directory / "wraps")
+    appender.first(node, "epoch.start", found.sealed, {**fields, "version": __version__})
+    for number, offset, length in found.gaps:
+        detail = {"segment": number, "offset": offset, "length": length}
+        appender.add(Entry(node, "gap.recovered", extra={"detail": detail}))
+    for stream in [s for s in appender.open.values() if s is not node]:
+        appender.add(Entry(stream, "session.close", extra={"reason": "crash"}))
+    integrator.add(appender.commit())
+    integrator.checkpoint()
+    return Log(
+        directory, recording, reactor, clock, recipients, lock, appender, node, reserve, integrator
+    )

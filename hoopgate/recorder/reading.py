@@ -1,0 +1,94 @@
+"""A log as it lies on the disk, read only: its checkpoint, leaves and payloads.
+
+Safe beside a running gateway: only what a signed checkpoint covers is read, and that no longer
+changes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.leaf import Leaf, decode, hash_of
+from hoopgate.recorder.note import Verifier, open_checkpoint
+from hoopgate.recorder.segments import read_record
+from hoopgate.recorder.tiles import CHECKPOINT, WIDTH, TileReader
+from hoopgate.recorder.tree import inclusion_proof, leaf_hash, verify_inclusion
+
+
+class LogReader:
+    """The log in ``directory`` up to its present checkpoint.
+
+    :raises BadNote: no trusted key signed the checkpoint.
+    :raises OSError: there is none, or it cannot be read.
+    """
+
+    def __init__(self, directory: Path, verifiers: Sequence[Verifier]) -> None:
+        self.directory = directory
+        self.note = read_whole(directory / CHECKPOINT)
+        self.checkpoint = open_checkpoint(self.note, verifiers)
+        self.size = self.checkpoint.size
+        self.tiles = TileReader(self.size, lambda name: read_whole(directory / name))
+
+    def bundles(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Index of the first entry, and the entries, of each bundle."""
+        for number in range((self.size + WIDTH - 1) // WIDTH):
+            yield number * WIDTH, self.tiles.bundle(number)
+
+    def leaves(self, containing: bytes = b"") -> Iterator[tuple[Leaf, bytes]]:
+        """Leaves in order, those alone whose data holds ``containing``; decoded, and as stored."""
+        for first, entries in self.bundles():
+            for at, data in enumerate(entries):
+                if containing in data:
+                    leaf = decode(data)
+                    if leaf["index"] != first + at:
+                        raise BadLog("the leaf belongs to another place", index=first + at)
+                    yield leaf, data
+
+    def entry(self, index: int) -> bytes:
+        """One leaf's data.
+
+        :raises BadLog: the log has no such leaf.
+        """
+        if not 0 <= index < self.size:
+            raise BadLog(f"the checkpoint covers {self.size} leaves, so there is no leaf {index}")
+        return self.tiles.bundle(index // WIDTH)[index % WIDTH]
+
+    def prove(self, index: int) -> tuple[bytes, list[bytes]]:
+        """A leaf's data and its inclusion proof, checked against the checkpoint.
+
+        :raises BadLog: no such leaf, or the files do not prove it.
+        """
+        data = self.entry(index)
+        proof = inclusion_proof(index, self.size, self.tiles.subtree)
+        if not verify_inclusion(index, self.size, leaf_hash(data), self.checkpoint.root, proof):
+            raise BadLog("the log's files do not prove this leaf to be in it", index=index)
+        return data, proof
+
+    def payload(self, leaf: Leaf, data: bytes) -> bytes:
+        """A leaf's payload as stored, checked against its hash."""
+        place = {name: leaf[name] for name in ("index", "session", "segment", "offset")}
+        try:
+            stored, payload = read_record(
+                self.directory, leaf["segment"], leaf["offset"], leaf["length"]
+            )
+        except FileNotFoundError:
+            raise BadLog("the segment is missing", **place) from None
+        except ValueError as error:
+            raise BadLog(str(error), **place) from None
+        if stored != data:
+            raise BadLog("the segment holds another leaf", **place)
+        if leaf["length"] and sha256(payload).digest() != hash_of(leaf, "hash"):
+            raise BadLog("the payload is not the one its leaf names", **place)
+        return payload
+
+
+def proof_text(note: bytes, index: int, entry: bytes, proof: Sequence[bytes]) -> str:
+    """A proof of inclusion in c2sp.org/tlog-proof form; its extra data is the leaf itself."""
+    lines = ["c2sp.org/tlog-proof@v1", f"extra {b64encode(entry).decode()}", f"index {index}"]
+    lines += [b64encode(hashed).decode() for hashed in proof]
+    return "\n".join(lines) + "\n\n" + note.decode()

@@ -1,0 +1,167 @@
+"""The recording of one session, as the gateway uses it, in the reactor's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from hoopgate.errors import LocalProtocolError
+from hoopgate.events import Decision, SessionFacts
+from hoopgate.interfaces import ISessionRecording
+from hoopgate.recorder.commit import Entry, Stream
+from hoopgate.recorder.leaf import OWN, TYPES, encode
+from hoopgate.recorder.payload import Kind, Piece
+from hoopgate.recorder.segments import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from hoopgate.recorder.gate import Log
+
+#: What a piece costs beside its data; counted so that many tiny ones are bounded, too.
+PIECE_BYTES = 32
+
+
+@implementer(ISessionRecording)
+class SessionRecording:
+    """The recording of one session, see :class:`ISessionRecording`."""
+
+    def __init__(self, log: Log, stream: Stream) -> None:
+        self.unreleased = 0
+        self._log = log
+        self._stream = stream
+        self._pieces: list[Piece] = []
+        self._size = 0  #: of the pieces, with what each costs
+        self._held = 0  #: response bytes in the pieces
+        self._accepted = 0
+        self._durable = 0
+        self._flushes: list[tuple[int, Deferred[None]]] = []
+        self._closed = False
+
+    def _now(self) -> int:
+        return self._log.clock.monotonic() // 1000
+
+    def request(
+        self, data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
+    ) -> Deferred[int]:
+        now = self._now()
+        added = [(int(Kind.REQUEST), now, data)]
+        if forwarded is not None:
+            added.append((int(Kind.FORWARDED), now, forwarded))
+        size = len(data) + len(forwarded or b"") + PIECE_BYTES
+        return self._submit("chunk", added, size, decisions=decisions, essential=False)
+
+    def response(self, data: bytes) -> None:
+        """:raises LocalProtocolError: the recording is closed."""
+        if self._closed:
+            raise LocalProtocolError("the recording is closed")
+        if not data:
+            return
+        self._pieces.append((Kind.RESPONSE, self._now(), data))
+        self._size += len(data) + PIECE_BYTES
+        self._held += len(data)
+        self._accepted += len(data)
+        self.unreleased += len(data)
+        if self._size >= CHUNK_BYTES:
+            self.flush()
+        else:
+            self._log.dirty(self)
+
+    def flush(self) -> None:
+        """Hand the response bytes held back to the writer."""
+        if self._pieces:
+            self._log.submit(self._entry("chunk"))
+
+    def flushed(self) -> Deferred[None]:
+        if self._durable >= self._accepted:
+            return succeed(None)
+        if self._log.failed():
+            return fail(self._log.failure())
+        waiting: Deferred[None] = Deferred()
+        self._log.waiting.add(waiting)
+        self._flushes.append((self._accepted, waiting))
+        self.flush()
+        return waiting
+
+    def note(self, type: str, detail: Mapping[str, object]) -> Deferred[int]:
+        check_type(type)
+        if not self._closed:
+            self.flush()
+        return self._submit(type, extra={"detail": dict(detail)})
+
+    def close(self, reason: str) -> Deferred[int]:
+        if not self._closed:
+            self.flush()
+        closing = self._submit("session.close", extra={"reason": reason})
+        self._closed = True
+        self._log.recordings.discard(self)
+        return closing
+
+    def released(self, size: int) -> None:
+        """Response bytes have become durable."""
+        self.unreleased -= size
+        self._durable += size
+        while self._flushes and self._flushes[0][0] <= self._durable:
+            _, waiting = self._flushes.pop(0)
+            if waiting in self._log.waiting:
+                self._log.waiting.discard(waiting)
+                waiting.callback(None)
+
+    def _entry(self, type: str, added: Sequence[Piece] = (), size: int = 0, **more: Any) -> Entry:
+        entry = Entry(
+            self._stream,
+            type,
+            [*self._pieces, *added],
+            recording=self,
+            released=self._held,
+            size=self._size + size,
+            **more,
+        )
+        self._pieces, self._size, self._held = [], 0, 0
+        return entry
+
+    def _submit(
+        self, type: str, added: Sequence[Piece] = (), size: int = 0, **more: Any
+    ) -> Deferred[int]:
+        if self._closed:
+            return fail(LocalProtocolError("the recording is closed"))
+        return self._log.submit_waiting(self._entry(type, added, size, **more))
+
+
+def check_type(type: str) -> None:
+    if type not in TYPES or type in OWN:
+        raise LocalProtocolError(f"{type!r} is not a type of leaf that may be noted")
+
+
+def session_fields(session: SessionFacts) -> tuple[dict[str, object], dict[str, object], bytes]:
+    """What of a session goes into its leaf for certain, what as far as it fits, and all of it."""
+    who = session.principal
+    vital: dict[str, object] = {
+        "subject": who.subject[:96],
+        "resource": session.resource[:96],
+        "protocol": session.protocol[:32],
+        "rules": session.rules_digest[:64],
+    }
+    extra: dict[str, object] = {
+        "issuer": who.issuer,
+        "groups": sorted(who.groups),
+        "actors": list(who.actors),
+        "owner": who.owner,
+        "client": who.client_id,
+        "peer": session.peer,
+        "listener": session.listener,
+        "database": session.database,
+        "tls": dict(session.tls),
+    }
+    whole = {
+        **vital,
+        **extra,
+        "subject": who.subject,
+        "resource": session.resource,
+        "scopes": sorted(who.scopes),
+        "token": who.token_id,
+        "expires": int(who.expires_at),
+        "application": session.application,
+    }
+    return vital, {name: value for name, value in extra.items() if value}, encode(whole)

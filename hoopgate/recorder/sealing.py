@@ -1,0 +1,152 @@
+"""Confidential payload: one random key per session, sealed to those who may replay it.
+
+A record's payload is AES-256-GCM under the session's key, nonce = sequence number, associated
+data = session ‖ sequence. GCM commits to no key, so ``session.open`` carries a commitment to it.
+The key itself is sealed by HPKE (RFC 9180) and lies outside the log, in ``wraps/<session>.json``:
+deleting that file is the lawful way to shred a recording.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.files import create_secret, read_secret
+from hoopgate.recorder.leaf import encode
+
+SUITE = "DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM"
+_hpke = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+class SessionKey:
+    """Encrypts and authenticates the records of one session."""
+
+    def __init__(self, session: str, key: bytes) -> None:
+        self._associated = session.encode()
+        self._aead = AESGCM(HKDFExpand(SHA256(), 32, b"hoopgate payload v1").derive(key))
+        self._mac = HKDFExpand(SHA256(), 32, b"hoopgate payload hmac v1").derive(key)
+        self.commitment = sha256(b"hoopgate key commitment v1\n" + key).digest()
+
+    def encrypt(self, seq: int, plaintext: bytes) -> bytes:
+        """Ciphertext and tag. ``seq`` is used once: it is the nonce."""
+        nonce = seq.to_bytes(12, "big")
+        return self._aead.encrypt(nonce, plaintext, self._associated + nonce[4:])
+
+    def decrypt(self, seq: int, ciphertext: bytes) -> bytes:
+        """:raises BadLog: not what this session's record ``seq`` was encrypted to."""
+        nonce = seq.to_bytes(12, "big")
+        try:
+            return self._aead.decrypt(nonce, ciphertext, self._associated + nonce[4:])
+        except InvalidTag:
+            raise BadLog("the payload does not open under the session's key") from None
+
+    def mac(self, plaintext: bytes) -> bytes:
+        """HMAC-SHA256: a bare hash of a short secret could be guessed for ever."""
+        return hmac.digest(self._mac, plaintext, "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody who may replay: an X25519 public key."""
+
+    public: bytes
+
+    @property
+    def id(self) -> str:
+        return sha256(self.public).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayKey:
+    """The private half of a recipient, from a PEM file with mode 0600."""
+
+    private: bytes = field(repr=False)
+
+    @property
+    def recipient(self) -> Recipient:
+        key = X25519PrivateKey.from_private_bytes(self.private)
+        return Recipient(key.public_key().public_bytes_raw())
+
+    @classmethod
+    def create(cls, path: Path) -> ReplayKey:
+        key = X25519PrivateKey.generate()
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        create_secret(path, pem)
+        return cls(key.private_bytes_raw())
+
+    @classmethod
+    def load(cls, path: Path) -> ReplayKey:
+        """:raises BadNote: not such a key. :raises OSError: unreadable, or readable by others."""
+        try:
+            key = serialization.load_pem_private_key(read_secret(path), None)
+        except (ValueError, TypeError):
+            key = None
+        if not isinstance(key, X25519PrivateKey):
+            raise BadNote(f"{path} is not an X25519 private key in PEM")
+        return cls(key.private_bytes_raw())
+
+
+def _info(session: str) -> bytes:
+    return b"hoopgate session key v1\n" + session.encode()
+
+
+def new_key() -> bytes:
+    return os.urandom(32)
+
+
+def seal(session: str, key: bytes, recipients: Sequence[Recipient]) -> bytes:
+    """Content of ``wraps/<session>.json``: the key sealed to each recipient."""
+    sealed = [
+        {
+            "id": recipient.id,
+            "key": b64encode(
+                _hpke.encrypt(
+                    key, X25519PublicKey.from_public_bytes(recipient.public), _info(session)
+                )
+            ).decode(),
+        }
+        for recipient in recipients
+    ]
+    return encode({"recipients": sealed, "session": session, "suite": SUITE}) + b"\n"
+
+
+def unseal(session: str, wrap: bytes, key: ReplayKey) -> bytes:
+    """The session's key.
+
+    :raises BadLog: the wrap is malformed, of another session, or not sealed to ``key``.
+    """
+    try:
+        content = json.loads(wrap)
+        if content["session"] != session or content["suite"] != SUITE:
+            raise BadLog("the wrap belongs to another session or suite", session=session)
+        mine = key.recipient.id
+        sealed = next((r["key"] for r in content["recipients"] if r["id"] == mine), None)
+        data = None if sealed is None else b64decode(sealed, validate=True)
+    except (ValueError, KeyError, TypeError):
+        raise BadLog("the wrap is malformed", session=session) from None
+    if data is None:
+        raise BadLog("the recording is not sealed to this replay key", session=session)
+    try:
+        private = X25519PrivateKey.from_private_bytes(key.private)
+        return _hpke.decrypt(data, private, _info(session))
+    except (InvalidTag, ValueError):
+        raise BadLog("the wrap does not open under this replay key", session=session) from None
