@@ -1,4 +1,4 @@
-"""``hoopgate``: the command line. Each command is a module of this package with ``add(commands)``."""
+"""``hoopgate``: the command line. A command is a module of this package with ``add(commands)``."""
 
 from __future__ import annotations
 

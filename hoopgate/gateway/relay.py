@@ -22,8 +22,8 @@ from zope.interface import implementer
 from hoopgate.errors import RecorderFull, RemoteProtocolError
 from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
 from hoopgate.gateway.logging import log_event
-from hoopgate.gateway.transport import write
 from hoopgate.interfaces import IRelay
+from hoopgate.network import hang_up, write
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -85,10 +85,10 @@ class _End:
         producer = _Throttle(lambda: other.hold("full"), lambda: other.release("full"))
         self._transport.registerProducer(producer, True)
 
-    def close(self) -> None:
+    def close(self, clock: IReactorTime) -> None:
         if not self.lost:
             self._transport.unregisterProducer()
-            self._transport.loseConnection()
+            hang_up(clock, self._transport)
 
 
 @implementer(IRelay)
@@ -355,8 +355,8 @@ class Relay:
             if timer.active():
                 timer.cancel()
         self._timers.clear()
-        self._client.close()
-        self._backend.close()
+        self._client.close(self._reactor)
+        self._backend.close(self._reactor)
         done = self._recording.close(self._closing)
         done.addErrback(lambda _: None)  # a failed log has said so already, for every session
         self._on_closed(self._closing)

@@ -34,7 +34,7 @@ from hoopgate.interfaces import IStatementResolver
 from hoopgate.postgres.factory import PostgresFactory
 from hoopgate.postgres.side import SideConnections
 from hoopgate.recorder.log import open_log
-from hoopgate.settings.load import load_policy
+from hoopgate.settings.load import load_policy, needs_restart
 from hoopgate.settings.model import LDAPDirectory, Listener, Settings
 from hoopgate.state.sqlite import SQLiteStore
 
@@ -183,6 +183,8 @@ class GatewayService(Service):
             for problem in error.problems:
                 log_event(log, "node.reload_failed", LogLevel.error, reason=problem)
             return
+        for key in needs_restart(self._settings):
+            log_event(log, "node.needs_restart", LogLevel.warn, reason=key)
         for problem in self._tls.reload():
             log_event(log, "node.certificate_kept", LogLevel.error, reason=problem)
         self._rules.replace(pipeline, policy.digest)

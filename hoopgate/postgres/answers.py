@@ -275,7 +275,10 @@ class Answers:
             if len(columns) != len(run.plan.columns):
                 raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
             form = "binary" if binary else run.copy_options.get("format", "text").lower()
-            self._copy = CopyMasker(run.plan, form, run.copy_options)
+            try:
+                self._copy = CopyMasker(run.plan, form, run.copy_options)
+            except ValueError:  # an option that the masker cannot follow was let through
+                raise RemoteProtocolError("a COPY in a format that cannot be masked") from None
         return message
 
     def _on_copy_done(self, message: bytes) -> bytes:

@@ -55,11 +55,11 @@ class ClientAuthentication:
         self._reader.feed(data)
         out: list[Token | Send] = []
         while (message := self._reader.next()) is not None:
-            if isinstance(message, wire.Oversized):
-                raise IdentityRefused("identity.size", "the token is above the size limit")
             if not isinstance(message, wire.PasswordMessage) or self._done:
                 raise IdentityRefused("identity.protocol", "a password message was due")
             out.append(self._answer(message))
+        if self._reader.skipping:
+            raise IdentityRefused("identity.size", "the token is above the size limit")
         return out
 
     def _answer(self, message: wire.PasswordMessage) -> Token | Send:

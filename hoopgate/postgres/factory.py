@@ -23,6 +23,7 @@ from zope.interface import implementer
 from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProtocolError
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay
+from hoopgate.network import hang_up, keep_alive, no_delay
 from hoopgate.postgres import startup, upstream, wire
 from hoopgate.postgres.answers import REPORTED
 from hoopgate.postgres.authentication import ClientAuthentication, Token
@@ -103,6 +104,7 @@ class PostgresServer(Protocol):
             limit=factory.gateway.limits.startup_bytes,
             tls_required=factory.listener.tls is not None,
             tls_available=factory.listener.tls is not None,
+            parameters=factory.parameters,
         )
         self._receive: Callable[[bytes], None] = self._starting
         self._authentication: ClientAuthentication | None = None
@@ -116,8 +118,8 @@ class PostgresServer(Protocol):
 
     def connectionMade(self) -> None:
         assert self.transport is not None
-        upstream.no_delay(self.transport)
-        self.transport.setTcpKeepAlive(1) if hasattr(self.transport, "setTcpKeepAlive") else None
+        keep_alive(self.transport)
+        no_delay(self.transport)
         if not self._gateway.admit():
             self._end(fatal("53300", "too many connections", hint="Try again later."))
             return
@@ -344,7 +346,7 @@ class PostgresServer(Protocol):
         self._receive = lambda _: None
         if data:
             self.transport.write(data)
-        self.transport.loseConnection()
+        hang_up(self._node.reactor, self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
@@ -386,6 +388,7 @@ class PostgresFactory(Factory):
         self.gateway = gateway
         self.listener = listener
         self.resources = resources
+        self.parameters = frozenset().union(*(one.parameters for one in resources.values()))
         self.cancels = Cancels(reactor, gateway, gateway.limits.cancels_per_second)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString, connectProtocol
-from twisted.internet.interfaces import IHandshakeListener, ITCPTransport, ITLSTransport
+from twisted.internet.interfaces import IHandshakeListener, ITLSTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.errors import Refused, RemoteProtocolError
 from hoopgate.interfaces import ITLS
+from hoopgate.network import no_delay
 from hoopgate.postgres import login
 from hoopgate.settings.model import TLSMode
 
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 
 #: Seconds a backend may take from connect to its first ReadyForQuery.
 LOGIN_SECONDS = 15.0
-
-
-def no_delay(transport: object) -> None:
-    """Switch Nagle's algorithm off where there is one (unix sockets have none)."""
-    if ITCPTransport.providedBy(transport):
-        with suppress(OSError):  # a unix socket says it is one, and is not
-            transport.setTcpNoDelay(True)
 
 
 class BackendUnavailable(Refused):
@@ -45,7 +38,7 @@ class BackendUnavailable(Refused):
 class BackendConnection(Protocol):
     """A connection that logs in, then hands every byte to ``receive``.
 
-    :ivar ready: the login's outcome; set once :meth:`login` has fired.
+    :ivar ready: the login's outcome; set once :meth:`logged_in` has fired.
     """
 
     ready: login.Ready
@@ -59,7 +52,7 @@ class BackendConnection(Protocol):
         self.receive: Callable[[bytes], None] | None = None
         self.lost: Callable[[], None] = lambda: None
 
-    def login(self) -> Deferred[None]:
+    def logged_in(self) -> Deferred[None]:
         """Fires when the server is ready for queries; fails with :class:`BackendUnavailable`."""
         assert self._login is not None
         return self._login
@@ -161,7 +154,7 @@ async def connect(
         await connecting
     except Exception as error:
         raise BackendUnavailable("connect", "the database cannot be reached") from error
-    waiting = protocol.login()
+    waiting = protocol.logged_in()
     waiting.addTimeout(LOGIN_SECONDS, reactor)
     try:
         await waiting

@@ -197,6 +197,11 @@ class FrontendReader:
         """Bytes held: at most the limit and one read."""
         return self._buffer.size
 
+    @property
+    def skipping(self) -> bool:
+        """True while a message above the limit streams by."""
+        return self._oversized is not None
+
     def feed(self, data: bytes) -> None:
         """Append what was read from the socket."""
         if self._broken:
