@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -198,21 +198,16 @@ class GatewayService(Service):
         return Deferred.fromCoroutine(self._drain())
 
     async def _drain(self) -> None:
-        await gatherResults([_deferred(port.stopListening()) for port in self._ports])
+        await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
         self._metrics.health.draining = True
         if self._node is not None:
             await self._node.drain(self._settings.node.drain_seconds)
         for stop in reversed(self._stop):
-            await _deferred(stop())
+            try:
+                await maybeDeferred(stop)
+            except Exception:  # noqa: BLE001 - what is below it still has to be closed
+                log.failure("node.stop_failed")
         log_event(log, "node.stopped")
-
-
-def _deferred(result: Any) -> Deferred[Any]:
-    if isinstance(result, Deferred):
-        return result
-    done: Deferred[Any] = Deferred()
-    done.callback(result)
-    return done
 
 
 class _Late(Factory):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import clientFromString, connectProtocol
-from twisted.internet.interfaces import IHandshakeListener, ITLSTransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -124,6 +124,18 @@ class BackendConnection(Protocol):
         self.lost()
 
 
+class _Single(Factory):
+    """For one connection; unlike Twisted's own it does not log every start and stop."""
+
+    noisy = False
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        return self._protocol
+
+
 async def connect(
     reactor: IReactorTime,
     resource: Resource,
@@ -147,8 +159,7 @@ async def connect(
         minor=minor,
     )
     protocol = BackendConnection(machine, resource, tls)
-    endpoint = clientFromString(reactor, resource.target)
-    connecting = connectProtocol(endpoint, protocol)
+    connecting = clientFromString(reactor, resource.target).connect(_Single(protocol))
     connecting.addTimeout(LOGIN_SECONDS, reactor)
     try:
         await connecting
@@ -202,7 +213,7 @@ class _Canceler(Protocol):
 def cancel(reactor: IReactorTime, resource: Resource, tls: ITLS, pid: int, key: bytes) -> None:
     """Ask the server to cancel what its process ``pid`` runs. There is no answer to it."""
     protocol = _Canceler(login.cancel_request(pid, key), resource, tls)
-    connecting = connectProtocol(clientFromString(reactor, resource.target), protocol)
+    connecting = clientFromString(reactor, resource.target).connect(_Single(protocol))
     connecting.addTimeout(LOGIN_SECONDS, reactor)
     # A cancel that does not arrive is not an error to anybody: the client sees no answer either.
     connecting.addErrback(lambda _: None)

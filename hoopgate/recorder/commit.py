@@ -10,7 +10,7 @@ import errno
 import os
 import threading
 import time
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hoopgate.events import Decision
 from hoopgate.recorder.files import sync_directory
-from hoopgate.recorder.leaf import LEAF_BYTES, decision_fields, encode, fit, verdict_name
+from hoopgate.recorder.leaf import (
+    LEAF_BYTES,
+    decision_fields,
+    encode,
+    encode_chunk,
+    fit,
+    verdict_name,
+    with_decisions,
+)
 from hoopgate.recorder.payload import Kind, Piece, cut, encode_pieces
 from hoopgate.recorder.sealing import SessionKey
 from hoopgate.recorder.segments import CHUNK_BYTES, Segment, encode_record, quarantine
@@ -175,14 +183,19 @@ def _decision_detail(decision: Decision) -> dict[str, object]:
 
 
 def _direction(pieces: Sequence[Piece]) -> str:
-    kinds = {kind for kind, _, _ in pieces}
-    if Kind.REQUEST not in kinds:
+    requested = answered = False
+    for kind, _, _ in pieces:
+        if kind == Kind.RESPONSE:
+            answered = True
+        elif kind == Kind.REQUEST:
+            requested = True
+    if not requested:
         return "backend"
-    return "both" if Kind.RESPONSE in kinds else "client"
+    return "both" if answered else "client"
 
 
 def _base64(data: bytes) -> str:
-    return b64encode(data).decode()
+    return b2a_base64(data, newline=False).decode()
 
 
 class Appender:
@@ -249,32 +262,50 @@ class Appender:
         vital: Mapping[str, object],
         extra: Mapping[str, object],
     ) -> None:
-        fields: dict[str, object] = {
-            **vital,
-            "index": self.index,
-            "mono": self._mono,
-            "offset": self._position,
-            "prev": stream.prev,
-            "segment": self.segment.number,
-            "seq": stream.seq,
-            "session": stream.id,
-            "time": self._time,
-            "type": type,
-        }
         if pieces:
             assert stream.key is not None
             plaintext = encode_pieces(pieces)
             payload = stream.key.encrypt(stream.seq, plaintext)
-            fields["hmac"] = _base64(stream.key.mac(plaintext))
+            mac = _base64(stream.key.mac(plaintext))
+        leaf = None
+        if type == "chunk":
+            leaf = encode_chunk(
+                _direction(pieces),
+                _base64(sha256(payload).digest()),
+                mac,
+                self.index,
+                len(payload),
+                self._mono,
+                self._position,
+                stream.prev,
+                self.segment.number,
+                stream.seq,
+                stream.id,
+                self._time,
+            )
+            if extra:
+                leaf = with_decisions(leaf, extra)
+        if leaf is None:
+            fields: dict[str, object] = {
+                **vital,
+                "index": self.index,
+                "length": len(payload),
+                "mono": self._mono,
+                "offset": self._position,
+                "prev": stream.prev,
+                "segment": self.segment.number,
+                "seq": stream.seq,
+                "session": stream.id,
+                "time": self._time,
+                "type": type,
+            }
+            if pieces:
+                fields["hmac"] = mac
+            if payload:
+                fields["hash"] = _base64(sha256(payload).digest())
             if type == "chunk":
                 fields["direction"] = _direction(pieces)
-        if payload:
-            fields["hash"] = _base64(sha256(payload).digest())
-        fields["length"] = len(payload)
-        if extra:
             leaf, _ = fit(fields, extra)
-        else:
-            leaf = encode(fields)
         assert len(leaf) <= LEAF_BYTES
         hashed = leaf_hash(leaf)
         parts = encode_record(leaf, payload)

@@ -109,6 +109,37 @@ def _weight(decision: Decision) -> int:
     return next((i for i, kind in enumerate(kinds) if isinstance(decision.verdict, kind)), 3)
 
 
+def encode_chunk(
+    direction: str,
+    hash: str,
+    hmac: str,
+    index: int,
+    length: int,
+    mono: int,
+    offset: int,
+    prev: str,
+    segment: int,
+    seq: int,
+    session: str,
+    time: int,
+) -> bytes:
+    """What :func:`encode` makes of a chunk without decisions, five times as fast: there is one for
+    each request. Session ids and base64 need no escaping."""
+    return (
+        f'{{"direction":"{direction}","hash":"{hash}","hmac":"{hmac}","index":{index},'
+        f'"length":{length},"mono":{mono},"offset":{offset},"prev":"{prev}","segment":{segment},'
+        f'"seq":{seq},"session":"{session}","time":{time},"type":"chunk"}}'
+    ).encode()
+
+
+def with_decisions(chunk: bytes, decisions: Mapping[str, object]) -> bytes | None:
+    """A chunk's leaf with :func:`decision_fields`; None when that is too large."""
+    named, counts = _encode(decisions["decisions"]), _encode(decisions["verdicts"])
+    head = f'{{"decisions":{named},'.encode("utf-8", "backslashreplace")
+    leaf = b"".join((head, chunk[1:-1], f',"verdicts":{counts}}}'.encode()))
+    return leaf if len(leaf) <= LEAF_BYTES else None
+
+
 def fit(fixed: Mapping[str, object], extra: Mapping[str, object]) -> tuple[bytes, bool]:
     """Encode ``fixed`` and as much of ``extra`` as fits below 1 KB.
 

@@ -28,9 +28,11 @@ Piece = tuple[int, int, bytes]  # kind, µs, data
 
 
 def encode_pieces(pieces: Iterable[Piece]) -> bytes:
-    return b"".join(
-        part for kind, at, data in pieces for part in (_head.pack(kind, at, len(data)), data)
-    )
+    parts: list[bytes] = []
+    for kind, at, data in pieces:
+        parts.append(_head.pack(kind, at, len(data)))
+        parts.append(data)
+    return b"".join(parts)
 
 
 def split_pieces(plaintext: bytes) -> Iterator[Piece]:

@@ -13,7 +13,7 @@ from hoopgate.recorder.leaf import SESSION_ID, Leaf, encode, hash_of
 from hoopgate.recorder.payload import split_pieces
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.sealing import ReplayKey, SessionKey, unseal
-from hoopgate.recorder.tree import leaf_hash
+from hoopgate.recorder.tree import Frontier, leaf_hash
 from hoopgate.recorder.wraps import wrap_path
 
 
@@ -39,14 +39,21 @@ class Summary:
 
 
 def sessions(log: LogReader) -> list[Summary]:
-    """All sessions, in the order they began."""
+    """All sessions, in the order they began.
+
+    :raises BadLog: the leaves are not those that were signed.
+    """
     found: dict[str, Summary] = {}
-    for leaf, _ in log.leaves():
+    tree = Frontier()
+    for leaf, data in log.leaves():
+        tree.append(leaf_hash(data))
         id = leaf["session"]
         if leaf["type"] == "session.open":
             found[id] = _summary(leaf)
         elif id in found:
             _count(found[id], leaf)
+    if tree.root() != log.checkpoint.root:
+        raise BadLog("the leaves are not those that were signed: run 'hoopgate audit verify'")
     return list(found.values())
 
 

@@ -66,13 +66,12 @@ def twins(any_postgres: Postgres) -> Iterator[Twins]:
     """The twins on both server versions."""
     schema = (HERE / "twin_schema.sql").read_text()
     difference = (HERE / "twin_difference.sql").read_text()
+    settle = (HERE / "twin_settle.sql").read_text()
     any_postgres.create_role("twin_agent", "secret-of-the-twins")
-    any_postgres.create_database("twin_one", schema)
-    any_postgres.create_database("twin_other", schema + difference)
+    any_postgres.create_database("twin_one", schema + settle)
+    any_postgres.create_database("twin_other", schema + difference + settle)
     connections = []
     for name in ("twin_one", "twin_other"):
-        # The same plans on both: what statistics know is another channel, out of scope here.
-        any_postgres.psql("SELECT 1", database=name)
         connections.append(connect(any_postgres.dsn(name, "twin_agent", "secret-of-the-twins")))
     one, other = connections
     yield Twins(

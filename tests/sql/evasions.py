@@ -139,7 +139,7 @@ SELECT ('x' || ssn)::bit(8) FROM patients WHERE id = 1
 -- views, generated columns, kin, policies
 SELECT * FROM v_pat WHERE id = 1
 SELECT s FROM v_pat WHERE id = 1
-SELECT both FROM v_deep WHERE who = 1
+SELECT joint FROM v_deep WHERE who = 1
 SELECT * FROM v_hidden
 SELECT count(*) FROM v_hidden
 SELECT who FROM m_pat WHERE id = 1

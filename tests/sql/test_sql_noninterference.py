@@ -15,7 +15,7 @@ from hoopgate.verdicts import Allow, Block, Mask, Verdict
 MASKED = "(masked)"
 
 
-def seen(connection: psycopg.Connection[Any], sql: str, verdict: Verdict) -> object:
+def seen(connection: psycopg.Connection[Any], sql: str, verdict: Verdict) -> Any:
     """What a client sees: rows by the plan, the command's tag, the error's class."""
     plans = verdict.plans if isinstance(verdict, Mask) else ()
     plan = plans[0] if plans else None

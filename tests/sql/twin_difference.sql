@@ -12,9 +12,3 @@ UPDATE guarded SET who = 'Aame'||(90-id);
 UPDATE dropped SET b = NULL;
 UPDATE "Odd.Table" SET "Se cret" = NULL WHERE "pla""in" > 2;
 UPDATE checked SET pin = id + 1;
--- An updated row moves to the end of its table; the order of rows is no secret's doing here.
-CLUSTER patients USING patients_pkey;
-CLUSTER encounters USING encounters_pkey;
-CLUSTER staff USING staff_pkey;
-CLUSTER guarded USING guarded_pkey;
-CLUSTER checked USING checked_pkey;

@@ -13,7 +13,7 @@ INSERT INTO encounters SELECT i, i%200+1, timestamp '2024-01-01' + i*interval '1
     FROM generate_series(1,1000) i;
 INSERT INTO codes SELECT 'E'||i, 'disease '||i FROM generate_series(0,19) i;
 CREATE VIEW v_pat AS SELECT id, ssn AS s, upper(name) n FROM patients;
-CREATE VIEW v_deep AS SELECT v.id AS who, v.s || v.n AS both FROM v_pat v JOIN encounters e ON e.patient_id = v.id WHERE e.dept = 'ICU';
+CREATE VIEW v_deep AS SELECT v.id AS who, v.s || v.n AS joint FROM v_pat v JOIN encounters e ON e.patient_id = v.id WHERE e.dept = 'ICU';
 CREATE VIEW v_hidden AS SELECT id FROM patients WHERE ssn < '2';
 CREATE MATERIALIZED VIEW m_pat AS SELECT id, name AS who, sex FROM patients;
 CREATE TABLE staff(id int PRIMARY KEY, name text, born date GENERATED ALWAYS AS (date '1980-01-01') STORED, initial text GENERATED ALWAYS AS (left(name, 1)) STORED);
