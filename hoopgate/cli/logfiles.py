@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hoopgate.cli.place import add_config_or
 from hoopgate.errors import HoopgateError
 from hoopgate.recorder.log import REPLAY_KEY, SIGNER_KEY
 from hoopgate.recorder.note import Verifier
@@ -20,9 +21,7 @@ class Unreadable(HoopgateError):
 
 def add_place(command: argparse.ArgumentParser) -> None:
     """Add ``--config``, ``--directory`` and ``--vkey``."""
-    place = command.add_mutually_exclusive_group(required=True)
-    place.add_argument("-c", "--config", type=Path, metavar="FILE", help="the node's settings")
-    place.add_argument("-d", "--directory", type=Path, metavar="DIR", help="the log itself")
+    add_config_or(command, "-d", "--directory", type=Path, metavar="DIR", help="the log itself")
     command.add_argument(
         "--vkey",
         action="append",
@@ -36,7 +35,7 @@ def find(options: argparse.Namespace) -> tuple[Path, Path | None]:
 
     :raises SettingsError: the settings are wrong.
     """
-    if options.config is None:
+    if options.directory is not None:
         directory: Path = options.directory
         return directory, None
     from hoopgate.settings.load import load

@@ -7,12 +7,14 @@ import shutil
 import stat
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recorder_world import ALLOWED, ORIGIN, World, facts
+from testbed.reactor import on_reactor, reactor
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.verify import verifyObject
 
@@ -20,8 +22,9 @@ from hoopgate.errors import LocalProtocolError, RecorderFailed
 from hoopgate.events import Decision, Principal, StatementFacts
 from hoopgate.interfaces import IRecorder, ISessionRecording
 from hoopgate.recorder.commit import Clock
+from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.leaf import LEAF_BYTES, encode
-from hoopgate.recorder.log import REPLAY_KEY, SIGNER_KEY
+from hoopgate.recorder.log import REPLAY_KEY, SIGNER_KEY, open_log
 from hoopgate.recorder.note import Note
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.replay import sessions
@@ -531,3 +534,41 @@ def _joined(pieces: Sequence[tuple[int | None, bytes]]) -> list[tuple[int | None
         else:
             joined.append((kind, data))
     return joined
+
+
+def test_on_a_real_reactor(tmp_path: Path) -> None:
+    """Opened off the reactor's thread, many sessions at once, stopped."""
+    world = World(tmp_path)
+
+    async def agent(log: Any, name: str) -> list[int]:
+        session = await log.open_session(facts(name))
+        indices = []
+        for number in range(50):
+            indices.append(await session.request(b"%d" % number, None, ALLOWED))
+            session.response(b"answer")
+        await session.flushed()
+        assert session.unreleased == 0
+        await session.close("done")
+        return indices
+
+    async def life() -> list[list[int]]:
+        log = await open_log(world.recording, world.state, reactor)
+        agents = [Deferred.fromCoroutine(agent(log, f"s-{n}")) for n in range(20)]
+        indices = await gatherResults(agents)
+        await log.stop()
+        return list(indices)
+
+    found = on_reactor(lambda: Deferred.fromCoroutine(life()))
+    assert len({index for one in found for index in one}) == 1000
+    assert all(one == sorted(one) for one in found)
+    assert world.verify().running == 0
+    assert world.stream("s-7", Kind.REQUEST) == [b"%d" % n for n in range(50)]
+
+
+def test_a_list_of_sessions_is_what_was_signed(world: World) -> None:
+    world.session("s-1")
+    world.stop()
+    (path,) = world.directory.glob("tile/entries/000.p/4")
+    path.write_bytes(path.read_bytes().replace(b"agent-7", b"agent-8"))
+    with pytest.raises(BadLog, match="not those that were signed"):
+        sessions(world.reader())
