@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hoopgate.cli.place import add_config_or
 from hoopgate.errors import HoopgateError
 from hoopgate.identity.secrets import read_private_file
 
@@ -76,9 +77,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _action(actions: Any, name: str, help_: str, run: Any) -> argparse.ArgumentParser:
     action: argparse.ArgumentParser = actions.add_parser(name, help=help_, description=help_)
-    place = action.add_mutually_exclusive_group(required=True)
-    place.add_argument("-c", "--config", type=Path, metavar="FILE", help="the node's settings")
-    place.add_argument("-s", "--socket", type=Path, metavar="FILE", help="the node's admin.sock")
+    add_config_or(action, "-s", "--socket", type=Path, metavar="FILE", help="the node's admin.sock")
     action.add_argument(
         "--token-file",
         type=Path,

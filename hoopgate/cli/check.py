@@ -6,8 +6,8 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
+from hoopgate.cli.place import add_config
 from hoopgate.errors import SettingsError
 from hoopgate.settings import packs
 from hoopgate.settings.load import load
@@ -31,7 +31,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "check", help="validate a settings file and print what the node would do"
     )
-    command.add_argument("-c", "--config", type=Path, required=True, metavar="FILE")
+    add_config(command)
     command.add_argument("--json", action="store_true", help="print for programs")
     command.set_defaults(run=run)
 
