@@ -70,10 +70,10 @@ def twins(any_postgres: Postgres) -> Iterator[Twins]:
     any_postgres.create_role("twin_agent", "secret-of-the-twins")
     any_postgres.create_database("twin_one", schema + settle)
     any_postgres.create_database("twin_other", schema + difference + settle)
-    connections = []
-    for name in ("twin_one", "twin_other"):
-        connections.append(connect(any_postgres.dsn(name, "twin_agent", "secret-of-the-twins")))
-    one, other = connections
+    one, other = (
+        connect(any_postgres.dsn(name, "twin_agent", "secret-of-the-twins"))
+        for name in ("twin_one", "twin_other")
+    )
     yield Twins(
         one,
         other,
