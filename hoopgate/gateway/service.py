@@ -13,6 +13,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
@@ -24,6 +25,7 @@ from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import Metrics, metrics_site
 from hoopgate.gateway.node import Node
+from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.workers import ParserPool
@@ -39,6 +41,9 @@ from hoopgate.settings.model import LDAPDirectory, Listener, Settings
 from hoopgate.state.sqlite import SQLiteStore
 
 log = Logger()
+
+#: A gap between heartbeats shows an auditor that the node was stopped or held up.
+HEARTBEAT_SECONDS = 60.0
 
 #: The gateway itself, where it asks a backend on its own behalf.
 ITSELF = Principal("", "hoopgate", frozenset(), float("inf"))
@@ -93,6 +98,7 @@ class GatewayService(Service):
     def startService(self) -> None:
         """Open the log and the state, start the children, take connections."""
         Service.startService(self)
+        make_lean(self._reactor)
         if not self._factories:
             self.privilegedStartService()
         starting = Deferred.fromCoroutine(self._start())
@@ -103,8 +109,8 @@ class GatewayService(Service):
         state_dir = settings.node.state_dir
         recorder = await open_log(settings.recording, state_dir, reactor)
 
-        def committed(seconds: float) -> None:
-            metrics.commit(seconds, 1)
+        def committed(seconds: float, leaves: int) -> None:
+            metrics.commit(seconds, leaves)
             metrics.log_size(recorder.size)
 
         recorder.observe_commit = committed
@@ -151,6 +157,11 @@ class GatewayService(Service):
             self._factories[listener.name].become(self._factory(listener))
         if settings.node.metrics:
             await self._listen(settings.node.metrics, metrics_site(metrics, reactor))
+        heartbeat = LoopingCall(recorder.append, "heartbeat", {})
+        heartbeat.clock = reactor
+        # A log that fails has said so; sessions end for it, the heartbeat just stops.
+        heartbeat.start(HEARTBEAT_SECONDS, now=False).addErrback(lambda _: None)
+        self._stop.append(lambda: heartbeat.running and heartbeat.stop())
         signal.signal(signal.SIGHUP, self._hangup)
         log_event(log, "node.ready", rules_digest=settings.policy.digest)
 

@@ -50,7 +50,7 @@ class Log:
     """The log of one node, running. Made by ``open_log``.
 
     :ivar last_commit_seconds: how long the last commit took, from its first entry to durable.
-    :ivar observe_commit: called in the reactor's thread with each commit's seconds.
+    :ivar observe_commit: called in the reactor's thread with each commit's seconds and leaves.
     :ivar on_failure: called in the reactor's thread, once, when the log has failed.
     """
 
@@ -71,7 +71,7 @@ class Log:
         self.waiting: set[Deferred[Any]] = set()
         self.recordings: set[SessionRecording] = set()
         self.last_commit_seconds = 0.0
-        self.observe_commit: Callable[[float], object] = lambda seconds: None
+        self.observe_commit: Callable[[float, int], object] = lambda seconds, leaves: None
         self.on_failure: Callable[[], object] = lambda: None
         self._size = appender.index
         self._directory = directory
@@ -250,7 +250,7 @@ class Log:
     def _committed(self, batch: list[Entry], leaves: int, seconds: float) -> None:
         self._size += leaves
         self.last_commit_seconds = seconds
-        self.observe_commit(seconds)
+        self.observe_commit(seconds, leaves)
         for entry in batch:
             if entry.recording is not None and entry.released:
                 entry.recording.released(entry.released)
