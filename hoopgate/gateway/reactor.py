@@ -34,5 +34,5 @@ def make_lean(reactor: Any) -> bool:
             if selectable is not None:
                 read_or_write(selectable, descriptor, event)
 
-    reactor.doPoll = reactor.doIteration = iterate
+    vars(reactor).update(doPoll=iterate, doIteration=iterate)
     return True

@@ -236,7 +236,7 @@ def test_nobody_writes_the_recorders_own_leaves(world: World, kind: str) -> None
 def test_many_sessions_share_commits(world: World) -> None:
     opened = world.wait(gatherResults([world.log.open_session(facts(f"s-{i}")) for i in range(50)]))
     commits: list[float] = []
-    world.log.observe_commit = commits.append
+    world.log.observe_commit = lambda seconds, leaves: commits.append(seconds)
     done = [s.request(b"q%d" % i, None, ()) for i, s in enumerate(opened)]
     indices = world.wait(gatherResults(done))
     assert sorted(indices) == list(range(51, 101))
