@@ -9,6 +9,7 @@ Twisted's own ``_doReadOrWrite``, unchanged.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -20,7 +21,7 @@ def make_lean(reactor: Any) -> bool:
         return False
     poll = reactor._poller.poll
     selectables = reactor._selectables
-    read_or_write = reactor._doReadOrWrite
+    read_or_write: Callable[[Any, int, int], None] = reactor._doReadOrWrite
 
     def iterate(timeout: float | None) -> None:
         try:

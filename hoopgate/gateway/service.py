@@ -161,7 +161,12 @@ class GatewayService(Service):
         heartbeat.clock = reactor
         # A log that fails has said so; sessions end for it, the heartbeat just stops.
         heartbeat.start(HEARTBEAT_SECONDS, now=False).addErrback(lambda _: None)
-        self._stop.append(heartbeat.stop)
+
+        def stop_heartbeat() -> None:
+            if heartbeat.running:
+                heartbeat.stop()
+
+        self._stop.append(stop_heartbeat)
         signal.signal(signal.SIGHUP, self._hangup)
         log_event(log, "node.ready", rules_digest=settings.policy.digest)
 
