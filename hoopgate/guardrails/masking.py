@@ -21,6 +21,7 @@ from hoopgate.plans import ColumnMask, MaskPlan
 from hoopgate.settings.model import LabelClass
 from hoopgate.sql.functions import (
     AGGREGATE,
+    FALLIBLE,
     GROWING,
     TOTAL,
     classify,
@@ -32,6 +33,9 @@ from hoopgate.verdicts import Block, Mask, Verdict
 #: Statements whose doings cannot be known beforehand.
 _OPAQUE: Final = frozenset({"call", "do", "replication", "unknown", "copy.file", "copy.program"})
 _REMEMBERED: Final = 4096
+#: May change what names mean and what the account may do, so it is not on the list of functions.
+_SET_CONFIG: Final = "pg_catalog.set_config(text, text, boolean)"
+_SETTERS: Final = frozenset({"setting_function", "state_function"})
 
 _Outcome = Block | MaskPlan | None
 
@@ -121,7 +125,7 @@ class MaskingGuard:
 def _outcome(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> _Outcome:
     block = (
         _predicates(resolution, labels)
-        or _functions(resolution, labels)
+        or _functions(facts, resolution, labels)
         or _writes(facts, resolution, labels)
     )
     if block is not None:
@@ -153,10 +157,12 @@ def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:
     )
 
 
-def _functions(resolution: Resolution, labels: LabelSet) -> Block | None:
+def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> Block | None:
+    # Without a relation there is no view either: the flags are of every call there is.
+    sets = facts.flags & _SETTERS == {"setting_function"} and not resolution.relations
     growing: list[ColumnRef] = []
     for signature, columns in sorted(resolution.flows.items()):
-        kind = classify(signature)
+        kind = FALLIBLE if sets and signature == _SET_CONFIG else classify(signature)
         if kind is None:
             return _block(
                 "function",

@@ -69,7 +69,7 @@ _CLASS_OF: Final = {
     "ExplainStmt": "explain",
     "NotifyStmt": "notify",
     "ListenStmt": "notify",
-    "UnlistenStmt": "notify",
+    "UnlistenStmt": "session",
     "LockStmt": "lock",
     "ConstraintsSetStmt": "transaction",
     "VacuumStmt": "maintenance",
@@ -337,7 +337,7 @@ class _Statement:
         outermost = True
         for name, node in _walk(tree):
             if name == "FuncCall":
-                self._function(_strings(node.get("funcname")))
+                self._function(_strings(node.get("funcname")), sets=_sets_harmlessly(node))
             elif name == "RangeVar":
                 self._relation(node, ctes)
             elif name == "ParamRef":
@@ -393,10 +393,13 @@ class _Statement:
         parts = [p for p in (node.get("catalogname"), schema, name) if p]
         self.relations[_name(parts)] = None
 
-    def _function(self, parts: list[str]) -> None:
+    def _function(self, parts: list[str], *, sets: bool = False) -> None:
         if not parts:
             return
         self.functions[_name(parts)] = None
+        if sets:
+            self.flags.add("setting_function")
+            return
         for flag, pattern in _FUNCTION_FLAGS:
             if pattern.match(parts[-1]):
                 self.flags.add(flag)
@@ -647,6 +650,19 @@ class _Statement:
                 start = position + 1
             depth += (word in ("(", "[")) - (word in (")", "]"))
         return tuple(items)
+
+
+def _sets_harmlessly(call: Tree) -> bool:
+    """``set_config('jit', 'off', false)``: drivers use it where SET cannot be in a query."""
+    arguments = call.get("args", [])
+    return (
+        _strings(call.get("funcname")) in (["set_config"], ["pg_catalog", "set_config"])
+        and len(arguments) == 3
+        and call.keys() <= {"funcname", "args", "funcformat", "location"}
+        and all("A_Const" in one or "ParamRef" in one for one in arguments)
+        and arguments[0].get("A_Const", {}).get("sval", {}).get("sval", "").lower()
+        in lists.HARMLESS_SETTINGS
+    )
 
 
 def _on(argument: Any) -> bool:

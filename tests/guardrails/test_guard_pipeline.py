@@ -222,6 +222,24 @@ def test_the_reason_of_what_is_unresolved_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sql", "relations", "passes"),
+    [
+        ("SELECT set_config('jit', 'off', false)", (), True),
+        ("SELECT set_config('role', 'x', false)", (), False),
+        ("SELECT set_config('jit', 'off', false), set_config('role', 'x', false)", (), False),
+        # A view may hold another call of it than the one that is seen.
+        ("SELECT set_config('jit', 'off', false) FROM v", ("public.v",), False),
+    ],
+)
+def test_settings_are_set_only_in_plain_sight(
+    sql: str, relations: tuple[str, ...], passes: bool
+) -> None:
+    flows = {"pg_catalog.set_config(text, text, boolean)": frozenset[ColumnRef]()}
+    found = masked(sql, replace(PLAIN, flows=flows, relations=frozenset(relations)))
+    assert isinstance(found, Allow if passes else Block)
+
+
+@pytest.mark.parametrize(
     "sql", ["BEGIN", "EXECUTE q(1)", "FETCH c", "CLOSE c", "SHOW x", "DROP TABLE t", "SET a = b"]
 )
 def test_what_moves_no_rows_is_none_of_its_business(sql: str) -> None:

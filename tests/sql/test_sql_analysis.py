@@ -105,6 +105,15 @@ CASES = [
     ("SELECT pg_catalog.lo_import('x')", "read", "file_function"),
     ("SELECT query_to_xml('select 1', true, true, '')", "read", "code_string_function"),
     ("SELECT set_config('role', 'x', false)", "read", "state_function"),
+    ("SELECT set_config('jit', 'off', false)", "read", "setting_function"),
+    ("SELECT pg_catalog.set_config('JIT', $1, true)", "read", "setting_function parameters"),
+    ("SELECT set_config('search_path', 'x', false)", "read", "state_function"),
+    ("SELECT set_config($1, $2, false)", "read", "state_function parameters"),
+    ("SELECT set_config('jit', a, false) FROM t WHERE a = 'x'", "read", "state_function"),
+    ("SELECT x.set_config('jit', 'off', false)", "read", "state_function"),
+    ("SELECT pg_advisory_lock(1)", "read", "state_function"),
+    ("SELECT pg_advisory_unlock_all()", "read", ""),
+    ("UNLISTEN *", "session", ""),
     ("SELECT pg_terminate_backend(1)", "read", "superuser_function"),
     ("EXECUTE q(1, 'x'::text)", "execute", ""),
     ("EXECUTE q(now())", "execute", "argument_expression"),
@@ -132,6 +141,8 @@ def test_a_second_statement_does_not_hide_behind_the_first() -> None:
     assert "multi_mixed" in first.flags & second.flags
     assert (first.text, second.text) == ("SELECT 1", "DROP TABLE patients")
     assert "multi_mixed" not in analyze("BEGIN; SELECT 1; COMMIT")[1].flags
+    release = "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;"  # asyncpg
+    assert not any(one.flags & {"multi_mixed", "state_function"} for one in analyze(release))
     assert [one.text for one in analyze("SELECT 'a;b'; ; SELECT $$;$$ -- ;\n")] == [
         "SELECT 'a;b'",
         "SELECT $$;$$",
