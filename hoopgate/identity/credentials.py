@@ -1,0 +1,143 @@
+"""Session credentials: a user name and password of minutes, given for a verified token.
+
+For clients that must have a password no longer than a line, and for those that refuse to send any
+secret in the clear even inside TLS (``require_auth=scram-sha-256``, PROTOCOLS A11). The gateway
+keeps verifiers only (RFC 5802 section 3), in memory: a restart ends every credential.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from hoopgate.errors import IdentityRefused, Refused
+from hoopgate.events import Principal
+
+#: What PostgreSQL itself uses. The passwords are random, so no number of iterations adds to them.
+ITERATIONS = 4096
+
+#: Seconds a credential is good for at most; it never outlives its token.
+LIFETIME = 900.0
+
+#: Credentials in force: of one identity, and of all.
+MOST_PER_IDENTITY = 20
+MOST = 10_000
+
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class ScramVerifier:
+    """What a SCRAM-SHA-256 server keeps of a password (RFC 5802 section 3, RFC 7677)."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, password: str, salt: bytes, iterations: int = ITERATIONS) -> ScramVerifier:
+        """The verifier of an ASCII password."""
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+        client_key = hmac.digest(salted, b"Client Key", "sha256")
+        return cls(
+            salt,
+            iterations,
+            hashlib.sha256(client_key).digest(),
+            hmac.digest(salted, b"Server Key", "sha256"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A session credential in force.
+
+    :ivar principal: whom it stands for; its ``expires_at`` is the credential's own end.
+    :ivar resource: the one resource it opens.
+    """
+
+    user: str
+    principal: Principal
+    resource: str
+    verifier: ScramVerifier = field(repr=False)
+
+
+class Credentials:
+    """The session credentials of a node.
+
+    :param clock: seconds since the epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: dict[str, Credential] = {}
+        self._decoy = secrets.token_bytes(32)
+
+    def issue(
+        self, principal: Principal, resource: str, lifetime: float = LIFETIME
+    ) -> tuple[Credential, str]:
+        """A new credential and its password, which is nowhere kept.
+
+        :raises Refused: ``credential.too_many``.
+        """
+        now = self._clock()
+        self._known = {
+            user: one for user, one in self._known.items() if one.principal.expires_at > now
+        }
+        identity = (principal.issuer, principal.subject)
+        mine = sum(
+            (one.principal.issuer, one.principal.subject) == identity
+            for one in self._known.values()
+        )
+        if mine >= MOST_PER_IDENTITY or len(self._known) >= MOST:
+            raise Refused("credential.too_many", "too many session credentials are in force")
+        user = "hg-" + _word(12)
+        password = _word(32)
+        expires = min(principal.expires_at, now + max(1.0, min(lifetime, LIFETIME)))
+        credential = Credential(
+            user,
+            replace(principal, expires_at=expires),
+            resource,
+            ScramVerifier.of(password, secrets.token_bytes(16)),
+        )
+        self._known[user] = credential
+        return credential, password
+
+    def find(self, user: str) -> Credential | None:
+        """The credential of ``user``, if it is in force."""
+        found = self._known.get(user)
+        if found is None or found.principal.expires_at <= self._clock():
+            return None
+        return found
+
+    def verifier(self, user: str) -> ScramVerifier:
+        """The verifier of ``user``; for one that is not there one that nothing satisfies, always
+        with the same salt, so that an exchange does not tell which users exist."""
+        found = self.find(user)
+        if found is not None:
+            return found.verifier
+        salt = hmac.digest(self._decoy, user.encode(), "sha256")[:16]
+        return ScramVerifier(salt, ITERATIONS, secrets.token_bytes(32), secrets.token_bytes(32))
+
+    def principal(self, user: str, resource: str) -> Principal:
+        """Whom ``user`` stands for, once its password was proven.
+
+        :raises IdentityRefused: it has ended, or is for another resource.
+        """
+        found = self.find(user)
+        if found is None:
+            raise IdentityRefused("identity.credential", "the session credential is not in force")
+        if found.resource != resource:
+            raise IdentityRefused("identity.credential", "the credential is for another resource")
+        return found.principal
+
+    def revoke(self, user: str) -> bool:
+        """End a credential now; True when there was one."""
+        return self._known.pop(user, None) is not None
+
+
+def _word(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
