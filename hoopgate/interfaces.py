@@ -251,6 +251,9 @@ class IGateway(Interface):
         make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
         client: ITransport,
         backend: ITransport,
+        interrupt: Callable[[], Deferred[None]],
     ) -> Deferred[IRelay]:
         """Record session.open, then relay. ``make`` gets the generation's source and the minter
-        of request ids. Fails with :class:`RecorderFailed` or :class:`RecorderFull`."""
+        of request ids. ``interrupt`` asks the backend to stop what the session runs: called when
+        the session is ended meanwhile; never fails. Fails with :class:`RecorderFailed` or
+        :class:`RecorderFull`."""

@@ -34,6 +34,14 @@ MOST_REMEMBERED = 512
 LONGEST_REMEMBERED = 16_384
 
 
+_EXPIRED = Block(
+    "identity",
+    "identity.expired",
+    "The token has expired.",
+    "Connect again with a new one.",
+)
+
+
 def mint_request_id() -> str:
     """An id that is safe to quote: it says nothing and cannot be guessed."""
     return "req-" + secrets.token_hex(6)
@@ -71,7 +79,8 @@ class _Remembered:
 class Judge:
     """Decides for one session.
 
-    :param principal_valid: asked when a held statement is released: is the identity still valid?
+    :param principal_valid: asked before a statement is judged and when a held one is released: is
+        the identity still valid?
     """
 
     def __init__(
@@ -110,6 +119,10 @@ class Judge:
             self._epoch += 1
         self._session = session
 
+    def expired(self) -> None:
+        """The identity has ended: what it prepared is judged again, and refused."""
+        self._epoch += 1
+
     @property
     def generation(self) -> int:
         """Of what this session's decisions rest on: rules, schema, the identity's groups."""
@@ -131,6 +144,8 @@ class Judge:
         self._canceled = False
         generation = self.generation
         judged = await self._look(event)
+        if not self._principal_valid():
+            return self._decide(_EXPIRED, (), judged.facts or ())
         outcome = self._rules.pipeline.judge(judged, self._session, self._clock())
         facts = judged.facts or ()
         verdict = outcome.verdict

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+_DRAINING = "the gateway is shutting down; connect again"
+
 
 @dataclass(slots=True)
 class _Session:
@@ -88,6 +90,7 @@ class Node:
         self._recheck_seconds = recheck_seconds
         self._logging_in = 0
         self._empty: Deferred[None] | None = None
+        self._interrupts: set[Deferred[None]] = set()
         self.draining = False
         self.sessions: dict[str, _Session] = {}
 
@@ -124,9 +127,10 @@ class Node:
         make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
         client: ITransport,
         backend: ITransport,
+        interrupt: Callable[[], Deferred[None]],
     ) -> Deferred[IRelay]:
         """See :class:`hoopgate.interfaces.IGateway`."""
-        return Deferred.fromCoroutine(self._serve(facts, make, client, backend))
+        return Deferred.fromCoroutine(self._serve(facts, make, client, backend, interrupt))
 
     async def _serve(
         self,
@@ -134,6 +138,7 @@ class Node:
         make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
         client: ITransport,
         backend: ITransport,
+        interrupt: Callable[[], Deferred[None]],
     ) -> IRelay:
         facts = replace(facts, rules_digest=self._rules.digest)
         recording = await self._recorder.open_session(facts)
@@ -158,6 +163,7 @@ class Node:
             recording=recording,
             client=client,
             backend=backend,
+            interrupt=lambda: self._interrupt(interrupt()),
             limits=self.limits,
             window=self._settings.recording.window_bytes,
             on_closed=lambda reason: self._closed(facts.id, reason),
@@ -183,6 +189,8 @@ class Node:
             session.recheck = LoopingCall(self._recheck, session)
             session.recheck.clock = self._reactor
             session.recheck.start(self._recheck_seconds, now=False)
+        if self.draining:  # since this client began to log in
+            relay.drain(_DRAINING)
         running: IRelay = relay
         return running
 
@@ -227,6 +235,10 @@ class Node:
             empty, self._empty = self._empty, None
             empty.callback(None)
 
+    def _interrupt(self, asking: Deferred[None]) -> None:
+        self._interrupts.add(asking)
+        asking.addBoth(lambda _: self._interrupts.discard(asking))
+
     def recheck_all(self) -> Deferred[list[tuple[bool, None]]]:
         """Look every session's groups up again, now."""
         return DeferredList([self._recheck(session) for session in self.sessions.values()])
@@ -234,16 +246,20 @@ class Node:
     async def drain(self, seconds: float) -> None:
         """Take no new session; let running ones end when idle, at the latest after ``seconds``."""
         self.draining = True
-        if not self.sessions:
-            return
+        if self.sessions:
+            await self._end_sessions(seconds)
+        # What was cut off must have been stopped at its backend before nobody can stop it.
+        await DeferredList(list(self._interrupts))
+
+    async def _end_sessions(self, seconds: float) -> None:
         self._empty = Deferred()
         self._empty.addTimeout(seconds, self._reactor)
         waiting = self._empty
         for session in list(self.sessions.values()):
-            session.relay.drain("the gateway is shutting down; connect again")
+            session.relay.drain(_DRAINING)
         try:
             await waiting
         except Exception:  # noqa: BLE001 - the deadline; nothing else cancels it
             self._empty = None
             for session in list(self.sessions.values()):
-                session.relay.end("node.drain", "the gateway is shutting down")
+                session.relay.end("node.drain", _DRAINING)

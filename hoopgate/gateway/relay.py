@@ -110,6 +110,7 @@ class Relay:
         recording: ISessionRecording,
         client: ITransport,
         backend: ITransport,
+        interrupt: Callable[[], object],
         limits: Limits,
         window: int,
         on_closed: Callable[[str], None],
@@ -121,6 +122,7 @@ class Relay:
         self._recording = recording
         self._client = _End(client)
         self._backend = _End(backend)
+        self._interrupt = interrupt
         self._limits = limits
         self._window = window
         self._on_closed = on_closed
@@ -130,6 +132,7 @@ class Relay:
         self._holding = False
         self._queued = 0  # bytes whose leaf is not durable yet
         self._forwards = 0
+        self._ending: tuple[str, str] | None = None  # reason and message, once it is to end
         self._closing = ""
         self._closed = False
         self._timers: dict[str, IDelayedCall] = {}
@@ -172,15 +175,18 @@ class Relay:
 
     def identity_ends(self, seconds: float, reason: str, message: str) -> None:
         """The identity ends in ``seconds``: idle sessions then, busy ones within the grace."""
-        self._after("identity", max(0.0, seconds), lambda: self._expire_soon(reason, message))
+        self._after("identity", max(0.0, seconds), lambda: self._identity_ended(reason, message))
 
     def end(self, reason: str, message: str) -> None:
-        """End the session now, with a message in its protocol."""
+        """End the session now, with a message in its protocol. What it runs is stopped at the
+        backend, too: it must not take effect after the client was told that it ended."""
+        if not self._closing and not self._backend.lost and self.busy():
+            self._interrupt()
         self._perform(self._session.expire(reason, message))
 
     def drain(self, message: str) -> None:
         """End the session as soon as it is idle; the caller has the deadline."""
-        self._expire_soon("node.drain", message, grace=None)
+        self._end_when_idle("node.drain", message)
 
     # --- the machine --------------------------------------------------------------------------
 
@@ -223,6 +229,8 @@ class Relay:
             self._working = False
             if self._closing:
                 self._work.clear()
+        if self._ending is not None:
+            self._end_if_idle()
 
     def _reply(self, data: bytes) -> None:
         recording = self._recording
@@ -326,19 +334,22 @@ class Relay:
         else:
             self._after("idle", max(left, 1.0), self._check_idle)
 
-    def _expire_soon(self, reason: str, message: str, grace: float | None = -1.0) -> None:
-        """End now when idle; else when idle, at the latest after the grace."""
-        if self._closed:
+    def _identity_ended(self, reason: str, message: str) -> None:
+        """No new statement is allowed any more; what runs may finish within the grace. The client
+        is heard meanwhile: a COPY needs the rest of its rows."""
+        self._judge.expired()
+        self._after("identity", self._limits.grace_seconds, lambda: self.end(reason, message))
+        self._end_when_idle(reason, message)
+
+    def _end_when_idle(self, reason: str, message: str) -> None:
+        self._ending = reason, message
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if self._ending is None or self._closing or self._working:
             return
-        if grace is not None and grace < 0:
-            grace = self._limits.grace_seconds
-        if self._session.idle() or self._holding or (grace is not None and grace == 0):
-            self.end(reason, message)
-            return
-        self._client.hold("expired")  # no new statement; the running one may finish
-        step = 0.2 if grace is None else min(0.2, grace)
-        left = None if grace is None else max(0.0, grace - step)
-        self._after("identity", step, lambda: self._expire_soon(reason, message, left))
+        if self._holding or self._session.idle():
+            self.end(*self._ending)
 
     def _close(self, reason: str) -> None:
         self._closing = reason

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -30,14 +33,15 @@ from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.workers import ParserPool
 from hoopgate.guardrails.pipeline import make_pipeline
-from hoopgate.identity.secrets import SecretSource
+from hoopgate.identity.secrets import SecretSource, check_secrets
 from hoopgate.identity.verifier import make_verifier
-from hoopgate.interfaces import IStatementResolver
+from hoopgate.interfaces import IRecorder, IStatementResolver
 from hoopgate.postgres.factory import PostgresFactory
 from hoopgate.postgres.side import SideConnections
-from hoopgate.recorder.log import open_log
+from hoopgate.recorder.files import make_directory
+from hoopgate.recorder.log import open_log_blocking
 from hoopgate.settings.load import load_policy, needs_restart
-from hoopgate.settings.model import LDAPDirectory, Listener, Settings
+from hoopgate.settings.model import LDAPDirectory, Listener, Settings, TLSMode
 from hoopgate.state.sqlite import SQLiteStore
 
 log = Logger()
@@ -47,6 +51,36 @@ HEARTBEAT_SECONDS = 60.0
 
 #: The gateway itself, where it asks a backend on its own behalf.
 ITSELF = Principal("", "hoopgate", frozenset(), float("inf"))
+
+
+class StartFailed(SystemExit, Exception):
+    """The node cannot start: one line says why.
+
+    In the foreground twistd ends with this line and status 1; as a daemon its parent quotes the
+    line and ends with status 1. It takes both bases: twistd tells its parent of an ``Exception``
+    only, and ends with a traceback for any that is no ``SystemExit``.
+    """
+
+
+@contextmanager
+def _or_fail() -> Iterator[None]:
+    try:
+        yield
+    except (HoopgateError, OSError, CannotListenError, StartFailed) as error:
+        _log_failed(error)
+        raise StartFailed(f"hoopgate: {error}") from None
+
+
+def _log_failed(error: BaseException) -> None:
+    # Text of our own and of the operating system's errors only: both are about the node.
+    ours = isinstance(error, HoopgateError | OSError | CannotListenError | StartFailed)
+    log_event(
+        log,
+        "node.failed",
+        LogLevel.critical,
+        error=type(error).__name__,
+        reason=str(error) if ours else "",
+    )
 
 
 class GatewayService(Service):
@@ -67,47 +101,62 @@ class GatewayService(Service):
         self._stop: list[Callable[[], Any]] = []
         self._node: Node | None = None
         self._rules: Rules | None = None
+        self._starting: Deferred[None] = succeed(None)
+        self._ready = False
+        self._metrics.health.check("node", lambda: "ok" if self._ready else "failed")
 
     def privilegedStartService(self) -> None:
-        """Bind the listeners' ports."""
-        for listener in self._settings.listeners:
-            late = self._factories[listener.name] = _Late()
-            listening = self._listen(listener.endpoint, late)
-            listening.addErrback(self._fatal, listener.name)
+        """Read the keys of TLS and bind the ports: both may need the rights that are dropped next.
 
-    def _listen(self, endpoint: str, factory: IProtocolFactory) -> Deferred[None]:
-        listening: Deferred[IListeningPort] = serverFromString(self._reactor, endpoint).listen(
-            factory
-        )
-        return listening.addCallback(self._ports.append)
+        :raises StartFailed: a port is taken, a key cannot be used.
+        """
+        settings = self._settings
+        with _or_fail():
+            for listener in settings.listeners:
+                if listener.tls is not None:
+                    self._tls.server(listener)
+                late = self._factories[listener.name] = _Late()
+                self._ports.append(self._bind(listener.endpoint, late))
+            for resource in settings.resources.values():
+                if resource.tls.mode is not TLSMode.DISABLE:
+                    self._tls.client(resource)
+            if settings.node.metrics:
+                site = metrics_site(self._metrics, self._reactor)
+                self._stop.append(self._bind(settings.node.metrics, site).stopListening)
 
-    def _fatal(self, failure: Failure, what: str) -> None:
-        """A node that cannot do all it was told to does nothing."""
-        # Text of our own and of the operating system's errors only: both are about the node.
-        ours = failure.check(HoopgateError, OSError, CannotListenError)
-        log_event(
-            log,
-            "node.failed",
-            LogLevel.critical,
-            code=what,
-            error=type(failure.value).__name__,
-            reason=str(failure.value) if ours else "",
-        )
-        self._reactor.callWhenRunning(self._reactor.stop)
+    def _bind(self, endpoint: str, factory: IProtocolFactory) -> IListeningPort:
+        try:
+            listening = serverFromString(self._reactor, endpoint).listen(factory)
+        except LookupError:
+            raise StartFailed(f"{endpoint}: systemd has not passed such a socket") from None
+        ports: list[IListeningPort] = []
+        listening.addCallback(ports.append)
+        failures: list[Failure] = []
+        listening.addErrback(failures.append)
+        for failure in failures:
+            failure.raiseException()
+        return ports[0]  # the endpoints that settings may name are bound at once
 
     def startService(self) -> None:
-        """Open the log and the state, start the children, take connections."""
+        """Open the log and the state, start the children, take connections.
+
+        :raises StartFailed: the log is locked or not what was signed, a secret is missing …
+        """
         Service.startService(self)
         make_lean(self._reactor)
         if not self._factories:
             self.privilegedStartService()
-        starting = Deferred.fromCoroutine(self._start())
-        starting.addErrback(self._fatal, "start")
+        with _or_fail():
+            starting = self._open()
+        self._starting = Deferred.fromCoroutine(starting).addErrback(self._fatal)
 
-    async def _start(self) -> None:
+    def _open(self) -> Coroutine[Deferred[Any], Any, None]:
+        """Everything that needs no reactor yet; the rest is the result."""
         settings, reactor, metrics = self._settings, self._reactor, self._metrics
         state_dir = settings.node.state_dir
-        recorder = await open_log(settings.recording, state_dir, reactor)
+        make_directory(state_dir, 0o700)
+        check_secrets(settings)
+        recorder = open_log_blocking(settings.recording, state_dir, reactor)
 
         def committed(seconds: float, leaves: int) -> None:
             metrics.commit(seconds, leaves)
@@ -121,11 +170,7 @@ class GatewayService(Service):
         approvals = Approvals(
             store, recorder, reactor, key_file=state_dir / "keys" / "approvals.key"
         )
-        await approvals.start()
-        self._stop.append(approvals.stop)
         analyzer = ParserPool(reactor, settings.node.workers, limit=settings.limits.statement_bytes)
-        analyzer.start()
-        self._stop.append(analyzer.stop)
         verifier = make_verifier(settings, reactor, metrics.identity_failure)
         self._stop.append(verifier.stop)
         secrets = SecretSource(reactor)
@@ -151,24 +196,46 @@ class GatewayService(Service):
         )
         metrics.health.check("recorder", lambda: "failed" if recorder.failed() else "ok")
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
-        admin = AdminServer(approvals, verifier, reactor)
-        await self._listen(f"unix:{state_dir / 'admin.sock'}:mode=600", admin.site)
-        for listener in settings.listeners:
+        self._listen_for_admins(state_dir / "admin.sock", AdminServer(approvals, verifier, reactor))
+        return self._start(approvals, analyzer, recorder)
+
+    def _listen_for_admins(self, path: Path, admin: AdminServer) -> None:
+        # One left by a node that was killed. We hold the lock of its log, so it is no other's.
+        path.unlink(missing_ok=True)
+        port = self._reactor.listenUNIX(str(path), admin.site, mode=0o600)
+        self._stop.append(port.stopListening)
+
+    async def _start(self, approvals: Approvals, analyzer: ParserPool, recorder: IRecorder) -> None:
+        self._stop.append(approvals.stop)
+        await approvals.start()
+        self._stop.append(analyzer.stop)
+        analyzer.start()
+        for listener in self._settings.listeners:
             self._factories[listener.name].become(self._factory(listener))
-        if settings.node.metrics:
-            await self._listen(settings.node.metrics, metrics_site(metrics, reactor))
+        self._start_heartbeat(recorder)
+        signal.signal(signal.SIGHUP, self._hangup)
+        self._ready = True
+        log_event(log, "node.ready", rules_digest=self._settings.policy.digest)
+
+    def _start_heartbeat(self, recorder: IRecorder) -> None:
         heartbeat = LoopingCall(recorder.append, "heartbeat", {})
-        heartbeat.clock = reactor
+        heartbeat.clock = self._reactor
         # A log that fails has said so; sessions end for it, the heartbeat just stops.
         heartbeat.start(HEARTBEAT_SECONDS, now=False).addErrback(lambda _: None)
 
-        def stop_heartbeat() -> None:
+        def stop() -> None:
             if heartbeat.running:
                 heartbeat.stop()
 
-        self._stop.append(stop_heartbeat)
-        signal.signal(signal.SIGHUP, self._hangup)
-        log_event(log, "node.ready", rules_digest=settings.policy.digest)
+        self._stop.append(stop)
+
+    def _fatal(self, failure: Failure) -> None:
+        """A node that cannot do all it was told to does nothing."""
+        assert failure.value is not None
+        _log_failed(failure.value)
+        # twistd ends with 0 whenever its reactor was stopped, and knows no other way.
+        atexit.register(os._exit, 1)
+        self._reactor.callWhenRunning(self._reactor.stop)
 
     def _resolvers(self, secrets: SecretSource) -> dict[str, IStatementResolver]:
         resolvers: dict[str, IStatementResolver] = {}
@@ -189,20 +256,20 @@ class GatewayService(Service):
         self._reactor.callFromThread(self.reload)
 
     def reload(self) -> None:
-        """Read rules and labels again; a bad file keeps the old ones and says so."""
+        """Read certificates, rules and labels again; a bad file keeps the old and says so."""
         assert self._rules is not None
-        path: Path = self._settings.path
+        for problem in self._tls.reload():
+            log_event(log, "node.certificate_kept", LogLevel.error, reason=problem)
         try:
-            policy = load_policy(path)
+            policy = load_policy(self._settings.path)
             pipeline = make_pipeline(policy, self._settings.resources)
+            unused = needs_restart(self._settings)
         except SettingsError as error:
             for problem in error.problems:
                 log_event(log, "node.reload_failed", LogLevel.error, reason=problem)
             return
-        for key in needs_restart(self._settings):
+        for key in unused:
             log_event(log, "node.needs_restart", LogLevel.warn, reason=key)
-        for problem in self._tls.reload():
-            log_event(log, "node.certificate_kept", LogLevel.error, reason=problem)
         self._rules.replace(pipeline, policy.digest)
         log_event(log, "node.reloaded", rules_digest=policy.digest)
 
@@ -214,8 +281,9 @@ class GatewayService(Service):
         return Deferred.fromCoroutine(self._drain())
 
     async def _drain(self) -> None:
-        await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        await self._starting
         self._metrics.health.draining = True
+        await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
         if self._node is not None:
             await self._node.drain(self._settings.node.drain_seconds)
         for stop in reversed(self._stop):

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from hoopgate.errors import Refused
 from hoopgate.events import Principal
 from hoopgate.interfaces import ISecretSource
-from hoopgate.settings.model import Resource, Secret
+from hoopgate.settings.model import LDAPDirectory, Resource, Secret, Settings
 
 COMMAND_SECONDS = 10.0
 MAXIMUM_BYTES = 65_536
@@ -51,6 +51,27 @@ def read_secret(secret: Secret) -> str:
     if not text:
         raise Refused("secret.empty", "the secret is empty")
     return text
+
+
+def check_secrets(settings: Settings) -> None:
+    """Read every secret once that is in a file or the environment, as a node starts. Commands wait
+    until their secret is needed.
+
+    :raises Refused: as :func:`read_secret`, the text says which key of the settings it is.
+    """
+    secrets = {
+        f"resources.{one.name}.credentials.password": one.password
+        for one in settings.resources.values()
+    }
+    if isinstance(settings.directory, LDAPDirectory):
+        secrets["directory.bind_password"] = settings.directory.bind_password
+    for key, secret in secrets.items():
+        if secret is None or secret.command is not None:
+            continue
+        try:
+            read_secret(secret)
+        except Refused as refused:
+            raise Refused(refused.code, f"{key}: {refused}") from None
 
 
 def _text(data: bytes) -> str:

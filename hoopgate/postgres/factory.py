@@ -193,7 +193,11 @@ class PostgresServer(Protocol):
         self._backend = backend
         facts = self._facts(start, principal, resource)
         relay = await self._gateway.serve(
-            facts, self._session(resource), self.transport, backend.transport
+            facts,
+            self._session(resource),
+            self.transport,
+            backend.transport,
+            lambda: self._interrupt(resource, backend),
         )
         self._greet(start, resource, relay, backend)
 
@@ -312,6 +316,12 @@ class PostgresServer(Protocol):
         early, self._early = self._early, []
         for data in early:
             relay.client_data(data)
+
+    def _interrupt(self, resource: Resource, backend: upstream.BackendConnection) -> Deferred[None]:
+        ready = backend.ready
+        return upstream.cancel(
+            self._node.reactor, resource, self._gateway.tls, ready.pid, ready.key
+        )
 
     def _too_early(self, data: bytes) -> None:
         """Bytes while a step of the login waits: kept, but only so many."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Seconds a backend may take from connect to its first ReadyForQuery.
 LOGIN_SECONDS = 15.0
+#: Seconds a CancelRequest may take from connect to the backend's hanging up.
+CANCEL_SECONDS = 5.0
 
 
 class BackendUnavailable(Refused):
@@ -185,6 +187,7 @@ class _Canceler(Protocol):
         self._request = request
         self._resource = resource
         self._tls = tls
+        self.done: Deferred[None] = Deferred(lambda _: self._abort())
 
     def connectionMade(self) -> None:
         assert self.transport is not None
@@ -209,11 +212,27 @@ class _Canceler(Protocol):
         self.transport.write(self._request)
         self.transport.loseConnection()
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The server hangs up once it has carried the request out."""
+        if not self.done.called:
+            self.done.callback(None)
 
-def cancel(reactor: IReactorTime, resource: Resource, tls: ITLS, pid: int, key: bytes) -> None:
-    """Ask the server to cancel what its process ``pid`` runs. There is no answer to it."""
+    def _abort(self) -> None:
+        assert self.transport is not None
+        self.transport.abortConnection()  # type: ignore[attr-defined]
+
+
+def cancel(
+    reactor: IReactorTime, resource: Resource, tls: ITLS, pid: int, key: bytes
+) -> Deferred[None]:
+    """Ask the server to cancel what its process ``pid`` runs. There is no answer to it.
+
+    Fires when the server has closed the connection, or is given up; never fails.
+    """
     protocol = _Canceler(login.cancel_request(pid, key), resource, tls)
     connecting = clientFromString(reactor, resource.target).connect(_Single(protocol))
-    connecting.addTimeout(LOGIN_SECONDS, reactor)
+    asking: Deferred[None] = connecting.addCallback(lambda _: protocol.done)
+    asking.addTimeout(CANCEL_SECONDS, reactor)
     # A cancel that does not arrive is not an error to anybody: the client sees no answer either.
-    connecting.addErrback(lambda _: None)
+    asking.addErrback(lambda _: None)
+    return asking
