@@ -4,7 +4,7 @@ BIN := .venv/bin
 SECONDS_PER_TARGET ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts test lint types check fuzz bench demo clean
+.PHONY: help install parts bench-parts demo-parts test lint types check fuzz bench demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -14,10 +14,9 @@ install: parts .venv/.installed ## a virtualenv with hoopgate and its tools, and
 .venv/.installed: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "hoopgate needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
-	@echo "install: hoopgate and its tools into .venv"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --editable '.[test,lint,types]'
+	@tools/progress "install: hoopgate and its tools into .venv" \
+	    $(BIN)/python -m pip install --disable-pip-version-check --editable '.[test,lint,types]'
 	@touch $@
 
 parts: ## servers and clients that the tests run against (Debian and npm)
@@ -48,8 +47,11 @@ fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
 bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy
 	@$(BIN)/python benchmarks/run.py
 
-demo: install ## a clinic, a directory, an issuer and the gateway; a session told step by step
-	@$(BIN)/python examples/demo.py
+demo: demo-parts .venv/.installed ## a clinic and the gateway, a session told step by step; PG=18, DEMO_EXIT=1
+	@PYTHONPATH=tests $(BIN)/python examples/demo $(if $(PG),--postgres $(PG))
+
+demo-parts:
+	@tools/install-parts $(if $(filter 18,$(PG)),,--demo)
 
 clean: ## remove .venv, installed parts and caches
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox

@@ -99,7 +99,8 @@ def _good(report: Report, directory: Path, as_json: bool) -> None:
         )
         return
     print(f"good  {directory}: {report.checkpoint.origin}, {size} leaves")
-    print(f"  {report.sessions} sessions, {report.payload_bytes} bytes of encrypted payload")
+    plural = "" if report.sessions == 1 else "s"
+    print(f"  {report.sessions} session{plural}, {report.payload_bytes} bytes of encrypted payload")
     if report.crashed or report.gaps:
         print(f"  {report.crashed} chains ended by a crash, {report.gaps} torn ends, all recorded")
     if report.above or report.torn:

@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from hoopgate.cli.logfiles import add_place, moment, open_reader, replay_key, unreadable
 from hoopgate.errors import HoopgateError
@@ -89,6 +90,9 @@ def _timeline(replay: Replay) -> Iterator[str]:
     )
     shown = renderer(summary.protocol)
     for moment_ in replay.moments():
+        if moment_.kind == Kind.FACTS:
+            yield inert(_who(json.loads(moment_.data)))
+            continue
         stamp = f"{(moment_.time - summary.start) / 1e6:+10.3f}"
         for line in _lines(moment_, shown):
             yield f"{stamp}  {line}"
@@ -114,3 +118,11 @@ def _lines(moment_: Moment, shown: Renderer) -> Iterator[str]:
         leaf = moment_.leaf
         about = leaf.get("reason") or json.dumps(leaf.get("detail", {}), sort_keys=True)
         yield inert(f"● {leaf['type']} {about}")
+
+
+def _who(facts: Mapping[str, Any]) -> str:
+    """Who opened the session, as the issuer and the directory said at that moment."""
+    behind = f", for {facts['owner']}" if facts.get("owner") else ""
+    through = f", through {', '.join(facts['actors'])}" if facts.get("actors") else ""
+    groups, scopes = (", ".join(facts.get(name, ())) or "none" for name in ("groups", "scopes"))
+    return f"{facts.get('subject')}{behind}{through}; groups: {groups}; scopes: {scopes}"

@@ -1,0 +1,210 @@
+"""The story: an agent's session, a reviewer at a second terminal, an auditor. Nothing is staged:
+every line behind a prompt is run, and every answer is checked before the story goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from psql import Psql
+from terminal import command, output, remark, say, title
+from world import AGENT, OWNER, REVIEWER, World
+
+
+class StoryFailed(Exception):
+    """Something did not happen as told."""
+
+
+def expect(outcome: object, what: str) -> None:
+    """The story goes on only if ``outcome`` is true.
+
+    :raises StoryFailed: it is not.
+    """
+    if not outcome:
+        raise StoryFailed(f"this was to happen and did not: {what}")
+
+
+class Story:
+    """Told once, from top to bottom."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._number = 0
+        self._secrets = set(
+            world.postgres.psql(
+                "SELECT unnest(ARRAY[name, ssn, mrn, email, phone]) FROM patients", "clinic"
+            ).split("\n")
+        ) - {""}
+        expect(len(self._secrets) > 900, "the clinic has patients")
+
+    def tell(self) -> None:
+        """Tell it.
+
+        :raises StoryFailed: the gateway did not do what it says.
+        """
+        agent = self._log_in()
+        self._masked(agent)
+        self._aliases(agent)
+        self._predicate(agent)
+        self._drop(agent)
+        self._export(agent)
+        expect(agent.close() == 0, "the session ends well")
+        self._recorded()
+        self._verified()
+
+    # --- the agent ------------------------------------------------------------------------------
+
+    def _log_in(self) -> Psql:
+        self._title("An agent logs in: its OpenID token is its password, its groups are LDAP's")
+        command("agent", f"as {AGENT} psql")
+        agent = Psql(AGENT, self._world)
+        where = agent.run("\\conninfo")
+        expect("TLS" in where, "psql is connected, over TLS")
+        output(where.split("\n")[0])
+        session = self._sessions()[-1]["id"]
+        who = self._hoopgate("replay", session).split("\n")[1]
+        expect("research-agents" in who and "analysts" in who, "nested groups are known")
+        output(who.strip())
+        return agent
+
+    def _masked(self, agent: Psql) -> None:
+        self._title("What the data dictionary calls secret comes back masked, dates as years")
+        shown = self._query(
+            agent, "SELECT id, name, ssn, dob, zip, sex FROM patients ORDER BY id LIMIT 3;"
+        )
+        expect(shown.count("[SSN]") == 3 and "1930-01-01" in shown, "rows come masked")
+
+    def _aliases(self, agent: Psql) -> None:
+        self._title("No alias, expression or view changes that: the database says what is read")
+        statement = "SELECT s AS colour, upper(n) || '!' AS hello FROM patient_names WHERE id = 1;"
+        shown = self._query(agent, statement)
+        expect("[SSN]" in shown, "aliases are seen through")
+
+    def _predicate(self, agent: Psql) -> None:
+        self._title("A secret decides nothing: it cannot be guessed at by asking yes or no")
+        shown = self._query(agent, "SELECT count(*) FROM patients WHERE ssn LIKE '9%';")
+        expect("phi/predicate" in shown, "a predicate on a secret is refused")
+
+    def _drop(self, agent: Psql) -> None:
+        self._title("What would do harm is an error, not a hang-up: the session goes on")
+        shown = self._query(agent, "DROP TABLE encounters;")
+        expect("hipaa-baseline/ddl" in shown, "DROP is blocked")
+        shown = self._query(agent, "SELECT count(*) AS still_there FROM encounters;")
+        expect("1000" in shown, "the session is alive, and the table")
+
+    def _export(self, agent: Psql) -> None:
+        self._title("A bulk export waits for a person")
+        copy = self._world.directory / "export.tsv"
+        statement = "\\copy patients (id, name, ssn, dob, sex) to 'export.tsv'"
+        command("agent", statement, "clinic=>")
+        agent.send(statement)
+        notice = agent.until(lambda line: line.startswith(("HINT", "ERROR")))
+        output(notice, "reviewer")
+        found = re.search(r"apr-\w+", notice)
+        expect(found, "the export is held, and the agent is told the request's id")
+        request = str(found and found[0])
+        say()
+        remark("a second terminal: neither the agent nor the person it runs for may approve")
+        reason = "--reason 'yearly report'"
+        for who in (AGENT, OWNER):
+            answer = self._decide(who, f"hoopgate approvals approve {request} {reason}", 1)
+            expect("approval.self" in answer, f"{who} may not approve")
+        listed = self._decide(REVIEWER, "hoopgate approvals list", 0)
+        expect(request in listed, "the reviewer sees the request")
+        expect(not copy.exists() or not copy.read_text(), "nothing was delivered yet")
+        answer = self._decide(REVIEWER, f"hoopgate approvals approve {request} {reason}", 0)
+        expect("approved" in answer, "the reviewer may approve")
+        say()
+        remark("the agent's terminal: the same statement, still waiting, goes on")
+        done = agent.rest()
+        output(done)
+        expect(done == "COPY 200", "the export is delivered")
+        command("agent", "\\! head -2 export.tsv", "clinic=>")
+        output("\n".join(copy.read_text().split("\n")[:2]).expandtabs())
+        rows = copy.read_text()
+        expect(rows.count("[SSN]\t") == 200, "the export is masked")
+        self._no_secret_in(rows)
+
+    # --- the auditor ----------------------------------------------------------------------------
+
+    def _recorded(self) -> None:
+        self._title("Every request was on disk, encrypted, before it went to the database")
+        output(self._typed("hoopgate sessions"))
+        session = self._sessions()[-1]["id"]
+        # The end is in the log when the next checkpoint is signed.
+        replay = self._hoopgate("replay", session)
+        self._no_secret_in(replay)
+        command("quiet", f"hoopgate replay {session} | grep -A3 DROP")
+        lines = replay.split("\n")
+        at = next(number for number, line in enumerate(lines) if "DROP TABLE" in line)
+        output("\n".join(lines[at : at + 4]))
+
+    def _verified(self) -> None:
+        self._title("The log is checked as a whole: one byte changed in a copy of it is found")
+        output(self._typed("hoopgate audit verify"), "good")
+        copy = self._world.directory / "copy-of-log"
+        shutil.copytree(self._world.log, copy)
+        place = self._change(copy)
+        remark(f"one byte of {place} is changed")
+        bad = self._typed("hoopgate audit verify --directory copy-of-log --vkey state/log/vkey", 1)
+        output(bad, "bad")
+        expect(bad.startswith("BAD"), "the changed byte is found")
+
+    def _change(self, log: Path) -> str:
+        segment = min((log / "seg").iterdir())
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        segment.write_bytes(data)
+        return f"{segment.name} at byte {len(data) // 2} of {len(data)}"
+
+    # --- how it is told -------------------------------------------------------------------------
+
+    def _title(self, text: str) -> None:
+        self._number += 1
+        title(self._number, text)
+
+    def _query(self, agent: Psql, statement: str) -> str:
+        command("agent", statement, "clinic=>")
+        shown = agent.run(statement)
+        output(shown, "bad")
+        self._no_secret_in(shown)
+        return shown
+
+    def _decide(self, who: str, line: str, status: int) -> str:
+        command("reviewer", f"as {who} {line}")
+        answer = self._run(["as", who, *shlex.split(line)], status)
+        output(answer)
+        return answer
+
+    def _typed(self, line: str, status: int = 0) -> str:
+        command("quiet", line)
+        return self._run(shlex.split(line), status)
+
+    def _sessions(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self._hoopgate("sessions", "--json").split("\n")]
+
+    def _hoopgate(self, *words: str) -> str:
+        return self._run(["hoopgate", *words], 0)
+
+    def _run(self, words: list[str], status: int) -> str:
+        done = subprocess.run(
+            words,
+            env=self._world.environment,
+            cwd=self._world.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        expect(done.returncode == status, f"{words[:3]} ends with {status}: {done.stdout}")
+        return done.stdout.rstrip("\n")
+
+    def _no_secret_in(self, text: str) -> None:
+        found = [one for one in self._secrets if one.upper() in text.upper()]
+        expect(not found, "no patient's name, number or address is shown")

@@ -1,0 +1,194 @@
+"""Everything the demo runs, private and on 127.0.0.1: database, directory, issuer, gateway."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from string import Template
+
+from terminal import progress
+from testbed.certificates import Certificates, write_private
+from testbed.clinic import AGENT_PASSWORD, SCHEMA
+from testbed.gateway import Gateway
+from testbed.issuer import TestIssuer, client
+from testbed.parts import debian
+from testbed.ports import free_port
+from testbed.postgres import Postgres
+from testbed.slapd import Slapd
+
+#: The gateway's settings, with $names for what is only known when everything runs.
+SETTINGS = Path(__file__).with_name("hoopgate.toml")
+PROGRAMS = Path(sys.executable).parent
+
+#: An agent; the person it runs for; who decides on exports; somebody who may not.
+AGENT, OWNER, REVIEWER, OUTSIDER = "atlas", "olga", "rita", "otto"
+PEOPLE = (OWNER, REVIEWER, OUTSIDER)
+
+#: group → members; a member may be a group. Olga is a reviewer, too: not of her own agent's wishes.
+GROUPS = {
+    "research-agents": [AGENT],
+    "analysts": ["research-agents"],
+    "data-protection": [REVIEWER, OWNER],
+    "privacy-office": ["data-protection"],
+    "staff": [*PEOPLE],
+}
+
+_AS = """\
+#!/bin/sh
+# as WHO COMMAND …: run COMMAND as WHO, with a fresh token of the demo's issuer.
+. {env}
+if [ $# -lt 2 ] || [ ! -e {secrets}/"$1".secret ]; then
+    echo "usage: as WHO COMMAND …   WHO: {names}" >&2
+    exit 2
+fi
+who=$1
+shift
+token=$(hoopgate token --issuer {issuer} --ca-file {ca} --resource hoopgate \\
+    --client-id "$who" --client-secret-file {secrets}/"$who".secret) || exit
+export PGUSER="$who" PGPASSWORD="$token" HOOPGATE_TOKEN="$token"
+exec "$@"
+"""
+
+
+class World:
+    """What runs, and how a person's programs reach it.
+
+    :ivar directory: holds the settings, the gateway's state, ``env`` and ``bin/as``.
+    :ivar environment: what makes psql and hoopgate mean this gateway; nobody's token.
+    """
+
+    def __init__(self, directory: Path, postgres: Postgres, issuer: TestIssuer, port: int) -> None:
+        self.directory = directory
+        self.postgres = postgres
+        self.issuer = issuer
+        self.log = directory / "state" / "log"
+        psql = debian("psql", "postgresql-client", "/usr/lib/postgresql/15/bin")
+        self.environment = {
+            "PATH": f"{directory / 'bin'}:{PROGRAMS}:{psql.parent}:{os.environ['PATH']}",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(port),
+            "PGDATABASE": "clinic",
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(directory / "certificates" / "ca.pem"),
+            "HOOPGATE_CONFIG": str(directory / "hoopgate.toml"),
+        }
+
+    def write_helpers(self, pid: int) -> None:
+        """Write ``env``, which a shell sources, and ``bin/as``, which runs a command as somebody.
+
+        :param pid: the gateway's.
+        """
+        variables = {**self.environment, "HOOPGATE_PID": str(pid)}
+        path = variables.pop("PATH").removesuffix(os.environ["PATH"])
+        lines = ["# . this file, and psql, hoopgate and `as` mean the demo's gateway."]
+        lines += [f'export PATH={shlex.quote(path)}"$PATH"']
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        (self.directory / "env").write_text("\n".join(lines) + "\n")
+        program = self.directory / "bin" / "as"
+        program.parent.mkdir()
+        program.write_text(
+            _AS.format(
+                env=shlex.quote(str(self.directory / "env")),
+                secrets=shlex.quote(str(self.issuer.directory)),
+                names=" ".join([AGENT, *PEOPLE]),
+                issuer=self.issuer.url,
+                ca=shlex.quote(self.environment["PGSSLROOTCERT"]),
+            )
+        )
+        program.chmod(0o755)
+
+
+class _Node(Gateway):
+    """The gateway on a settings file that people can read."""
+
+    def __init__(self, directory: Path, text: str, certificates: Certificates) -> None:
+        super().__init__(directory, tomllib.loads(text), certificates)
+        self._text = text
+
+    def write(self) -> None:
+        self.config.write_text(self._text)
+
+
+@contextmanager
+def running(version: int) -> Iterator[World]:
+    """Start everything; it ends with the context, and its files are removed.
+
+    :param version: of PostgreSQL, 15 or 18.
+    :raises MissingPart: something is not installed.
+    :raises ServerFailed: something did not come up.
+    """
+    with ExitStack() as stack:
+        directory = Path(tempfile.mkdtemp(prefix="hoopgate-demo-"))
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        certificates = Certificates(directory / "certificates", "hoopgate demo CA")
+        with progress(f"PostgreSQL {version}", "200 synthetic patients, TLS, SCRAM"):
+            postgres = stack.enter_context(Postgres(version, certificates))
+            postgres.create_database("clinic", SCHEMA.read_text())
+            postgres.psql(f"ALTER ROLE agent PASSWORD '{AGENT_PASSWORD}'", "clinic")
+        with progress("OpenLDAP", "agents, owners, reviewers; groups in groups"):
+            slapd = stack.enter_context(Slapd(certificates))
+            slapd.add(_entries(slapd))
+        with progress("hoopgate issuer", "OpenID Connect, tokens of 15 minutes"):
+            issuer = stack.enter_context(_issuer(directory, certificates))
+        with progress("twistd hoopgate", "the gateway"):
+            text = _settings(directory, certificates, postgres, slapd, issuer)
+            gateway = stack.enter_context(_Node(directory, text, certificates))
+        world = World(directory, postgres, issuer, gateway.port)
+        world.write_helpers(gateway.pid)
+        yield world
+
+
+def _entries(slapd: Slapd) -> str:
+    """LDIF of everybody and of the groups."""
+
+    def member(name: str) -> str:
+        return slapd.group_dn(name) if name in GROUPS else name
+
+    people = [slapd.user(name) for name in (AGENT, *PEOPLE)]
+    groups = [slapd.group(name, *map(member, members)) for name, members in GROUPS.items()]
+    return "".join(people + groups)
+
+
+def _issuer(directory: Path, certificates: Certificates) -> TestIssuer:
+    own = directory / "issuer"
+    own.mkdir(mode=0o700)
+    secrets = {name: os.urandom(16).hex() for name in (AGENT, *PEOPLE)}
+    for name, secret in secrets.items():
+        write_private(own / f"{name}.secret", secret.encode())
+    # The agent may even ask for approvals: that it may not decide its own is not left to a scope.
+    agent = client(
+        secrets[AGENT], scopes=["hoopgate:clinic", "hoopgate:approve"], claims={"owner": OWNER}
+    )
+    people = {name: client(secrets[name], scopes=["hoopgate:approve"]) for name in PEOPLE}
+    return TestIssuer({AGENT: agent, **people}, secrets, certificates, own)
+
+
+def _settings(
+    directory: Path,
+    certificates: Certificates,
+    postgres: Postgres,
+    slapd: Slapd,
+    issuer: TestIssuer,
+) -> str:
+    write_private(directory / "clinic.password", AGENT_PASSWORD.encode())
+    write_private(directory / "ldap.password", slapd.reader_password.encode())
+    return Template(SETTINGS.read_text()).substitute(
+        port=free_port(),
+        metrics_port=free_port(),
+        certificate=certificates.server.certificate,
+        key=certificates.server.key,
+        ca=certificates.ca,
+        issuer=issuer.url,
+        ldap=slapd.url,
+        ldap_people=slapd.people,
+        ldap_groups=slapd.groups,
+        ldap_reader=slapd.reader_dn,
+        postgres_port=postgres.port,
+    )

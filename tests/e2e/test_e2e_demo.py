@@ -1,0 +1,173 @@
+"""``make demo``: the story, told without a person, with each step's outcome."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from testbed.parts import CHECKOUT
+
+DEMO = [sys.executable, str(CHECKOUT / "examples" / "demo")]
+
+
+def environment(directory: Path, **more: str) -> dict[str, str]:
+    """As the Makefile has it; what the demo leaves behind would be in ``directory``."""
+    kept = {name: value for name, value in os.environ.items() if name != "DEMO_EXIT"}
+    return {**kept, "PYTHONPATH": str(CHECKOUT / "tests"), "TMPDIR": str(directory), **more}
+
+
+@contextmanager
+def place() -> Iterator[Path]:
+    """A directory that servers of other users may enter; pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="hgdm-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
+
+
+@pytest.fixture(scope="module", params=[15, 18])
+def told(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """The steps of a story, from its title on; everything is gone after it."""
+    with place() as directory:
+        yield tell(directory, request.param)
+
+
+def tell(directory: Path, version: int) -> list[str]:
+    done = subprocess.run(
+        [*DEMO, "--postgres", str(version)],
+        env=environment(directory, DEMO_EXIT="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "\x1b" not in done.stdout
+    assert not list(directory.iterdir())
+    return re.split(r"\n\n(?=\d  )", done.stdout)
+
+
+def test_everything_is_started(told: list[str]) -> None:
+    assert len(told) == 9
+    assert [line.split()[1] for line in told[0].splitlines() if "✓" in line] == [
+        "PostgreSQL",
+        "OpenLDAP",
+        "hoopgate",
+        "twistd",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (1, r'as user "atlas".*atlas, for olga; groups: analysts, research-agents; scopes: '),
+        (2, r"id \|  name  \|  ssn .* 1 \| \[NAME\] \| \[SSN\] \| 1930-01-01 \| 004 \| M"),
+        (3, r"colour \| hello.*\[SSN\]  \| \[NAME\]"),
+        (4, r"ERROR:  hoopgate: public\.patients\.ssn is secret.*phi\.predicate.*HINT"),
+        (5, r"DROP TABLE.*ERROR:  hoopgate: .*hipaa-baseline/ddl.*still_there.* 1000\n"),
+        (6, r"NOTICE:  hoopgate: .* (apr-\w+) .*as atlas hoopgate approvals approve \1.*"
+            r"approval\.self.*as olga hoopgate approvals approve \1.*approval\.self.*"
+            r"as rita hoopgate approvals list.*\n +\1.*as rita hoopgate approvals approve \1.*"
+            r"\1 is approved.*\n   COPY 200\n.*1 +\[NAME\] +\[SSN\] +1930-01-01 +M"),
+        (7, r"(ses-\w+)  atlas  .*2 block.*hoopgate replay \1.*→ DROP TABLE encounters;\n"
+            r".*block hipaa-baseline/ddl"),
+        (8, r"audit verify\n   good .*is changed\n.*BAD  copy-of-log: leaf \d+, session ses-"),
+    ],
+)  # fmt: skip
+def test_each_step_turns_out_as_told(told: list[str], step: int, expected: str) -> None:
+    assert told[step].startswith(f"{step}  ")
+    assert re.search(expected, told[step], re.DOTALL), told[step]
+
+
+def test_it_is_short_enough_to_read(told: list[str]) -> None:
+    lines = "\n\n".join(told).splitlines()
+    assert len(lines) <= 90
+    assert max(map(len, lines)) <= 240
+
+
+@pytest.fixture
+def staying(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]]:
+    """A demo that told its story and stays up: the process, its directory, what it printed."""
+    printed = tmp_path / "printed"
+    with place() as directory, printed.open("w") as output:
+        demo = subprocess.Popen(
+            DEMO,
+            env=environment(directory),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while "stays up" not in printed.read_text():
+                assert demo.poll() is None, printed.read_text()
+                assert time.monotonic() < deadline, printed.read_text()
+                time.sleep(0.1)
+            yield demo, directory, printed
+        finally:
+            demo.kill()
+            demo.wait(10)
+
+
+def test_it_stays_up_and_what_it_prints_works(
+    staying: tuple[subprocess.Popen[str], Path, Path],
+) -> None:
+    demo, directory, printed = staying
+    text = printed.read_text().partition("In another terminal:")[2]
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    source = next(line for line in lines if line.startswith(". "))
+    wanted = {
+        "as atlas psql": "connected to database",
+        "as atlas psql -c 'TABLE patients' | head": "[SSN]",
+        "as rita hoopgate approvals list": "Nothing waits.",
+        "hoopgate check": "hoopgate.toml is valid.",
+        "hoopgate sessions": "atlas",
+        "kill -HUP $HOOPGATE_PID": "",
+    }
+    assert wanted.keys() < set(lines)
+    for line, expected in wanted.items():
+        done = subprocess.run(
+            ["sh", "-c", f"{source}; {line}"],
+            input="\\conninfo\n",
+            text=True,
+            capture_output=True,
+            timeout=30,
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        assert expected in done.stdout, (line, done.stdout, done.stderr)
+    (log,) = directory.glob("hoopgate-demo-*/twistd.log")
+    deadline = time.monotonic() + 10
+    while "node.reloaded" not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(30) == 0
+    assert not list(directory.iterdir())
+
+
+def test_a_terminal_that_is_closed_in_the_middle_leaves_nothing() -> None:
+    with place() as directory:
+        demo = subprocess.Popen(
+            DEMO,
+            env=environment(directory),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert demo.stdout is not None
+        while not demo.stdout.readline().startswith("2  "):
+            assert demo.poll() is None
+        demo.send_signal(signal.SIGHUP)
+        demo.communicate(timeout=40)
+        assert demo.returncode == 130
+        assert not list(directory.iterdir())
