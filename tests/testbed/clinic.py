@@ -17,11 +17,17 @@ SCHEMA = Path(__file__).with_name("clinic.sql")
 #: The backend account: the role ``agent`` of clinic.sql.
 AGENT_PASSWORD = "backend-account-of-the-gateway"
 
-AGENTS = {"planner": "planner-secret", "executor": "executor-secret", "stranger": "stranger-secret"}
+AGENTS = {
+    "planner": "planner-secret",
+    "executor": "executor-secret",
+    "exporter": "exporter-secret",
+    "stranger": "stranger-secret",
+}
 REVIEWERS = {"rita": "rita-secret", "otto": "otto-secret"}
 
 GROUPS = {
     "analysts": ["planner", "executor"],
+    "exporters": ["exporter"],
     "privacy-office": ["rita", "planner"],
 }
 
@@ -50,9 +56,12 @@ RULES: list[dict[str, Any]] = [
     {
         "name": "analysts",
         "verdict": "allow",
-        "match": {"groups": ["analysts"]},
+        "match": {"groups": ["analysts", "exporters"]},
     },
 ]
+
+#: Makes the exporter's token longer than 16 KiB, as tokens with many groups or roles are.
+ENTITLEMENTS = [f"https://entitlements.clinic.example/{number:04}" for number in range(320)]
 
 
 def clients() -> dict[str, dict[str, Any]]:
@@ -63,6 +72,7 @@ def clients() -> dict[str, dict[str, Any]]:
         if name != "stranger"
     }
     table["stranger"] = client(AGENTS["stranger"], scopes=["other"])
+    table["exporter"]["claims"] = {"entitlements": ENTITLEMENTS}
     for name, secret in REVIEWERS.items():
         table[name] = client(secret, scopes=["hoopgate:approve"])
     return table
@@ -71,8 +81,11 @@ def clients() -> dict[str, dict[str, Any]]:
 class Clinic:
     """A running gateway with its issuer and its backend."""
 
-    def __init__(self, gateway: Gateway, issuer: TestIssuer, postgres: Postgres) -> None:
+    def __init__(
+        self, gateway: Gateway, issuer: TestIssuer, postgres: Postgres, database: str
+    ) -> None:
         self.gateway = gateway
+        self.database = database
         self.issuer = issuer
         self.postgres = postgres
 
@@ -83,6 +96,10 @@ class Clinic:
     def dsn(self, who: str = "executor", **more: object) -> str:
         """libpq connection string through the gateway."""
         return self.gateway.dsn(self.token(who), who, **more)
+
+    def direct_dsn(self) -> str:
+        """libpq connection string to the database itself, as the gateway's own account."""
+        return self.postgres.dsn(self.database, "agent", AGENT_PASSWORD)
 
 
 @contextmanager
@@ -123,4 +140,4 @@ def running_clinic(
             **sections,
         )
         with Gateway(directory, settings, certificates) as gateway:
-            yield Clinic(gateway, issuer, postgres)
+            yield Clinic(gateway, issuer, postgres, database)
