@@ -20,10 +20,10 @@ _TRY = f"""\
 Everything stays up until Ctrl-C. In another terminal:
 
    . {{env}}
-   as {AGENT} psql                                    # be the agent
-   as {AGENT} psql -c 'TABLE patients' | head
-   as {AGENT} psql -c "COPY encounters TO STDOUT"     # is held: decide it in a third terminal
-   as {REVIEWER} hoopgate approvals list
+   be {AGENT} psql                                    # be the agent
+   be {AGENT} psql -c 'TABLE patients' | head
+   be {AGENT} psql -c "COPY encounters TO STDOUT"     # is held: decide it in a third terminal
+   be {REVIEWER} hoopgate approvals list
    hoopgate check                                   # what this node does, by its settings
    hoopgate sessions
    kill -HUP $HOOPGATE_PID                          # after a change of the rules in

@@ -15,14 +15,14 @@ _DONE = "--done--"
 
 
 class Psql:
-    """``as WHO psql`` with pipes for keyboard and screen.
+    """``be WHO psql`` with pipes for keyboard and screen.
 
     :raises TimeoutError: psql stayed silent.
     """
 
     def __init__(self, who: str, world: World) -> None:
         self._child = subprocess.Popen(
-            ["as", who, "psql", "--no-psqlrc"],
+            ["be", who, "psql", "--no-psqlrc"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

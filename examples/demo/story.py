@@ -60,7 +60,7 @@ class Story:
 
     def _log_in(self) -> Psql:
         self._title("An agent logs in: its OpenID token is its password, its groups are LDAP's")
-        command("agent", f"as {AGENT} psql")
+        command("agent", f"be {AGENT} psql")
         agent = Psql(AGENT, self._world)
         where = agent.run("\\conninfo")
         expect("TLS" in where, "psql is connected, over TLS")
@@ -175,8 +175,8 @@ class Story:
         return shown
 
     def _decide(self, who: str, line: str, status: int) -> str:
-        command("reviewer", f"as {who} {line}")
-        answer = self._run(["as", who, *shlex.split(line)], status)
+        command("reviewer", f"be {who} {line}")
+        answer = self._run(["be", who, *shlex.split(line)], status)
         output(answer)
         return answer
 

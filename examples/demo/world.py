@@ -40,12 +40,12 @@ GROUPS = {
     "staff": [*PEOPLE],
 }
 
-_AS = """\
+_BE = """\
 #!/bin/sh
-# as WHO COMMAND …: run COMMAND as WHO, with a fresh token of the demo's issuer.
+# be WHO COMMAND …: run COMMAND in the name of WHO, with a fresh token of the demo's issuer.
 . {env}
 if [ $# -lt 2 ] || [ ! -e {secrets}/"$1".secret ]; then
-    echo "usage: as WHO COMMAND …   WHO: {names}" >&2
+    echo "usage: be WHO COMMAND …   WHO: {names}" >&2
     exit 2
 fi
 who=$1
@@ -60,7 +60,7 @@ exec "$@"
 class World:
     """What runs, and how a person's programs reach it.
 
-    :ivar directory: holds the settings, the gateway's state, ``env`` and ``bin/as``.
+    :ivar directory: holds the settings, the gateway's state, ``env`` and ``bin/be``.
     :ivar environment: what makes psql and hoopgate mean this gateway; nobody's token.
     """
 
@@ -81,20 +81,20 @@ class World:
         }
 
     def write_helpers(self, pid: int) -> None:
-        """Write ``env``, which a shell sources, and ``bin/as``, which runs a command as somebody.
+        """Write ``env``, which a shell sources, and ``bin/be``, which runs a command as somebody.
 
         :param pid: the gateway's.
         """
         variables = {**self.environment, "HOOPGATE_PID": str(pid)}
         path = variables.pop("PATH").removesuffix(os.environ["PATH"])
-        lines = ["# . this file, and psql, hoopgate and `as` mean the demo's gateway."]
+        lines = ["# . this file, and psql, hoopgate and `be` mean the demo's gateway."]
         lines += [f'export PATH={shlex.quote(path)}"$PATH"']
         lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         (self.directory / "env").write_text("\n".join(lines) + "\n")
-        program = self.directory / "bin" / "as"
+        program = self.directory / "bin" / "be"
         program.parent.mkdir()
         program.write_text(
-            _AS.format(
+            _BE.format(
                 env=shlex.quote(str(self.directory / "env")),
                 secrets=shlex.quote(str(self.issuer.directory)),
                 names=" ".join([AGENT, *PEOPLE]),

@@ -74,9 +74,9 @@ def test_everything_is_started(told: list[str]) -> None:
         (3, r"colour \| hello.*\[SSN\]  \| \[NAME\]"),
         (4, r"ERROR:  hoopgate: public\.patients\.ssn is secret.*phi\.predicate.*HINT"),
         (5, r"DROP TABLE.*ERROR:  hoopgate: .*hipaa-baseline/ddl.*still_there.* 1000\n"),
-        (6, r"NOTICE:  hoopgate: .* (apr-\w+) .*as atlas hoopgate approvals approve \1.*"
-            r"approval\.self.*as olga hoopgate approvals approve \1.*approval\.self.*"
-            r"as rita hoopgate approvals list.*\n +\1.*as rita hoopgate approvals approve \1.*"
+        (6, r"NOTICE:  hoopgate: .* (apr-\w+) .*be atlas hoopgate approvals approve \1.*"
+            r"approval\.self.*be olga hoopgate approvals approve \1.*approval\.self.*"
+            r"be rita hoopgate approvals list.*\n +\1.*be rita hoopgate approvals approve \1.*"
             r"\1 is approved.*\n   COPY 200\n.*1 +\[NAME\] +\[SSN\] +1930-01-01 +M"),
         (7, r"(ses-\w+)  atlas  .*2 block.*hoopgate replay \1.*→ DROP TABLE encounters;\n"
             r".*block hipaa-baseline/ddl"),
@@ -127,9 +127,9 @@ def test_it_stays_up_and_what_it_prints_works(
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     source = next(line for line in lines if line.startswith(". "))
     wanted = {
-        "as atlas psql": "connected to database",
-        "as atlas psql -c 'TABLE patients' | head": "[SSN]",
-        "as rita hoopgate approvals list": "Nothing waits.",
+        "be atlas psql": "connected to database",
+        "be atlas psql -c 'TABLE patients' | head": "[SSN]",
+        "be rita hoopgate approvals list": "Nothing waits.",
         "hoopgate check": "hoopgate.toml is valid.",
         "hoopgate sessions": "atlas",
         "kill -HUP $HOOPGATE_PID": "",
