@@ -61,7 +61,7 @@ def test_node_pg(clinic: Clinic, direct: bool) -> None:
         ["42501", "hipaa-baseline/ddl"],
         ["42501", "hipaa-baseline/truncate"],
         ["42501", "hipaa-baseline/ddl"],
-        ["42501", "hipaa-baseline/truncate"],
+        ["42501", "hipaa-baseline/multi-statement"],
         ["42501", "phi/predicate"],
     ]
     assert seen["alive"] == [{"x": 1}]
