@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,9 +112,13 @@ def running_clinic(
     rules: list[dict[str, Any]] | None = None,
     labels: list[dict[str, Any]] | None = None,
     groups: Mapping[str, Any] | None = None,
+    adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
     **sections: Any,
 ) -> Iterator[Clinic]:
-    """Make the database, start issuer and gateway."""
+    """Make the database, start issuer and gateway.
+
+    :param adjust: changes the settings before the gateway starts.
+    """
     postgres.create_database(database, SCHEMA.read_text())
     postgres.psql(f"ALTER ROLE agent PASSWORD '{AGENT_PASSWORD}'", database)
     secrets = {**AGENTS, **REVIEWERS}
@@ -139,5 +143,6 @@ def running_clinic(
             password=AGENT_PASSWORD,
             **sections,
         )
+        adjust(settings)
         with Gateway(directory, settings, certificates) as gateway:
             yield Clinic(gateway, issuer, postgres, database)
