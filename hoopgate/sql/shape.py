@@ -47,6 +47,8 @@ def scan(source: bytes, text: str) -> Tokens:
 
 def shape(source: bytes, tokens: Tokens) -> str:
     """The shape's digest (hex); ``""`` when the statement is to be known by its text alone."""
+    while tokens and source[tokens[-1][1] : tokens[-1][2]] == b";":
+        tokens = tokens[:-1]  # psql sends it with the statement, drivers do not
     if not tokens:
         return ""
     words = [source[start:end] for _, start, end in tokens]

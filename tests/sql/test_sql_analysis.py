@@ -250,6 +250,8 @@ def test_shapes_leave_out_only_what_means_nothing() -> None:
         "SELECT a FROM t /* */ WHERE id=22 AND b='y'",
     ]
     assert len({_shape(sql) for sql in same}) == 1
+    # psql sends the semicolon: the pool must find what it learned without it, and with it.
+    assert {_shape(f"{sql};") for sql in same} == {analyze(f"{same[0]};")[0].fingerprint}
     different = [
         "SELECT a FROM t ORDER BY 1",
         "SELECT a FROM t ORDER BY 2",
