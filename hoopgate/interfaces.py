@@ -104,9 +104,13 @@ class IStatementAnalyzer(Interface):
 class ISideConnection(Interface):
     """A pooled connection to the backend beside the sessions, for questions about statements."""
 
-    def run(script: Sequence[str]) -> Deferred[list[list[tuple[str | None, ...]]]]:
+    def run(
+        script: Sequence[str | tuple[str, ...]],
+    ) -> Deferred[list[list[tuple[str | None, ...]]]]:
         """Run the statements one after the other in one transaction that is rolled back.
 
+        :param script: statements; one that comes again and again is a tuple of its text and the
+            values of its parameters, and is kept prepared.
         :return: rows (text format) per statement.
         Fails with :class:`UnresolvableStatement` on a server error; its message quotes no data.
         """
@@ -242,6 +246,9 @@ class IGateway(Interface):
 
     def left() -> None:
         """An admitted connection that never became a session is gone."""
+
+    def canceled() -> None:
+        """A client's cancel request was passed on to its backend: to be counted."""
 
     def verify(token: str, resource: Resource) -> Deferred[Principal]:
         """See :class:`IIdentityVerifier`; failures are counted."""

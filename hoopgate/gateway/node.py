@@ -112,6 +112,10 @@ class Node:
         """See :class:`hoopgate.interfaces.IGateway`."""
         self._logging_in -= 1
 
+    def canceled(self) -> None:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        self._metrics.cancel()
+
     def verify(self, token: str, resource: Resource) -> Deferred[Principal]:
         """See :class:`hoopgate.interfaces.IGateway`."""
         return self._verifier.verify(token, resource).addErrback(self._not_verified, resource)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
@@ -56,10 +57,14 @@ ITSELF = Principal("", "hoopgate", frozenset(), float("inf"))
 class StartFailed(SystemExit, Exception):
     """The node cannot start: one line says why.
 
-    In the foreground twistd ends with this line and status 1; as a daemon its parent quotes the
-    line and ends with status 1. It takes both bases: twistd tells its parent of an ``Exception``
-    only, and ends with a traceback for any that is no ``SystemExit``.
+    In the foreground twistd ends with status 1, after this line on the standard error; as a daemon
+    its parent quotes the line and ends with status 1. It takes both bases: twistd tells its parent
+    of an ``Exception`` only, and ends with a traceback for any that is no ``SystemExit``.
     """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.code = 1
 
 
 @contextmanager
@@ -68,7 +73,8 @@ def _or_fail() -> Iterator[None]:
         yield
     except (HoopgateError, OSError, CannotListenError, StartFailed) as error:
         _log_failed(error)
-        raise StartFailed(f"hoopgate: {error}") from None
+        print(f"hoopgate: {error}", file=sys.__stderr__)  # sys.stderr is the log by now
+        raise StartFailed(str(error)) from None
 
 
 def _log_failed(error: BaseException) -> None:
@@ -96,7 +102,7 @@ class GatewayService(Service):
         self._reactor = reactor
         self._metrics = Metrics()
         self._tls = NodeTLS()
-        self._ports: list[IListeningPort] = []
+        self._ports: list[Any] = []
         self._factories: dict[str, _Late] = {}
         self._stop: list[Callable[[], Any]] = []
         self._node: Node | None = None
@@ -116,7 +122,11 @@ class GatewayService(Service):
                 if listener.tls is not None:
                     self._tls.server(listener)
                 late = self._factories[listener.name] = _Late()
-                self._ports.append(self._bind(listener.endpoint, late))
+                port = self._bind(listener.endpoint, late)
+                # Clients wait in the kernel's queue until we are ready. With systemd's sockets the
+                # first one is there before us.
+                port.stopReading()
+                self._ports.append(port)
             for resource in settings.resources.values():
                 if resource.tls.mode is not TLSMode.DISABLE:
                     self._tls.client(resource)
@@ -124,12 +134,12 @@ class GatewayService(Service):
                 site = metrics_site(self._metrics, self._reactor)
                 self._stop.append(self._bind(settings.node.metrics, site).stopListening)
 
-    def _bind(self, endpoint: str, factory: IProtocolFactory) -> IListeningPort:
+    def _bind(self, endpoint: str, factory: IProtocolFactory) -> Any:
         try:
             listening = serverFromString(self._reactor, endpoint).listen(factory)
         except LookupError:
             raise StartFailed(f"{endpoint}: systemd has not passed such a socket") from None
-        ports: list[IListeningPort] = []
+        ports: list[Any] = []
         listening.addCallback(ports.append)
         failures: list[Failure] = []
         listening.addErrback(failures.append)
@@ -196,6 +206,7 @@ class GatewayService(Service):
         )
         metrics.health.check("recorder", lambda: "failed" if recorder.failed() else "ok")
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
+        metrics.health.check("parser", lambda: "degraded" if analyzer.failing() else "ok")
         self._listen_for_admins(state_dir / "admin.sock", AdminServer(approvals, verifier, reactor))
         return self._start(approvals, analyzer, recorder)
 
@@ -211,7 +222,9 @@ class GatewayService(Service):
         self._stop.append(analyzer.stop)
         analyzer.start()
         for listener in self._settings.listeners:
-            self._factories[listener.name].become(self._factory(listener))
+            self._factories[listener.name].factory = self._factory(listener)
+        for port in self._ports:
+            port.startReading()
         self._start_heartbeat(recorder)
         signal.signal(signal.SIGHUP, self._hangup)
         self._ready = True
@@ -295,18 +308,13 @@ class GatewayService(Service):
 
 
 class _Late(Factory):
-    """Stands in for a listener's factory while the node starts: such clients are turned away."""
+    """Stands in for a listener's factory, which can be made only after its port is bound."""
 
     noisy = False
-
-    def __init__(self) -> None:
-        self._factory: Factory | None = None
-
-    def become(self, factory: Factory) -> None:
-        self._factory = factory
+    factory: Factory
 
     def buildProtocol(self, addr: Any) -> Any:
-        return None if self._factory is None else self._factory.buildProtocol(addr)
+        return self.factory.buildProtocol(addr)
 
 
 def make_service(settings: Settings, reactor: Any) -> GatewayService:

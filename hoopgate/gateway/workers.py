@@ -34,6 +34,8 @@ _MOST_ANSWER: Final = 32 * 2**20
 _SHAPED: Final = 4096
 #: Seconds before a child that died is replaced: doubled at every death without an answer between.
 _BACKOFF: Final = (0.05, 5.0)
+#: More deaths in a row than hostile statements are likely to cause between two good ones.
+_DEATHS: Final = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -146,9 +148,16 @@ class ParserPool:
         self._stopped = False
 
     def start(self) -> None:
-        """Start the children now rather than at the first statement."""
+        """Start the children now rather than at the first statement.
+
+        :raises OSError: they cannot be started.
+        """
         while len(self._children) < self._size and not self._stopped:
             self._spawn()
+
+    def failing(self) -> bool:
+        """True while one child after the other ends without an answer: nothing can be parsed."""
+        return self._deaths > _DEATHS
 
     def cached(self, text: str) -> Facts | None:
         """What is known of ``text`` without waiting; None when it must be parsed."""
@@ -215,12 +224,27 @@ class ParserPool:
 
     def _spawn(self) -> None:
         child = _Child(self)
-        self._children.add(child)
         # -I: neither the working directory nor the environment chooses the code.
         arguments = [sys.executable, "-I", "-m", "hoopgate.sql.worker", str(self._limit)]
-        self._reactor.spawnProcess(
-            child, sys.executable, arguments, env={"LC_ALL": "C.UTF-8", "PATH": os.defpath}
-        )
+        self._children.add(child)
+        try:
+            self._reactor.spawnProcess(
+                child, sys.executable, arguments, env={"LC_ALL": "C.UTF-8", "PATH": os.defpath}
+            )
+        except OSError:
+            self._children.discard(child)
+            raise
+
+    def _replace(self) -> None:
+        """Start a child; where the system does not let us, refuse what waits and try later."""
+        try:
+            self._spawn()
+        except OSError as problem:
+            log.error("The parser process cannot be started: {error}", error=type(problem).__name__)
+            while self._queue:
+                refusal = Refused("parse.crash", "The parser cannot be started.")
+                self._finish(self._queue.popleft(), refusal)
+            self._retry()
 
     def _pump(self) -> None:
         while self._queue and self._idle:
@@ -228,7 +252,7 @@ class ParserPool:
             self._idle.pop().start(job, self._seconds)
         waits = self._queue and not self._idle and self._restart is None
         if waits and len(self._children) < self._size:
-            self._spawn()
+            self._replace()
 
     def _ready(self, child: _Child) -> None:
         self._idle.append(child)
@@ -263,6 +287,9 @@ class ParserPool:
             "The parser process ended: {status}",
             status="timeout" if child.timed_out else reason.value.__class__.__name__,
         )
+        self._retry()
+
+    def _retry(self) -> None:
         low, high = _BACKOFF
         delay = min(high, low * 2**self._deaths)
         self._deaths = min(self._deaths + 1, 16)
@@ -272,7 +299,7 @@ class ParserPool:
     def _again(self) -> None:
         self._restart = None
         if len(self._children) < self._size:
-            self._spawn()
+            self._replace()
         self._pump()
 
     def _finish(self, job: _Job, outcome: Facts | Refused) -> None:

@@ -89,6 +89,7 @@ class Cancels:
             return
         if entry is None or entry.relay.cancel_hold() or not entry.relay.busy():
             return
+        self._gateway.canceled()
         upstream.cancel(self._reactor, entry.resource, self._gateway.tls, *entry.backend)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,3 +172,26 @@ def test_after_the_end_everything_is_refused(reaper: None) -> None:
     pool = on_reactor(lambda: ParserPool(reactor))
     on_reactor(lambda: Deferred.fromCoroutine(pool.stop()))
     assert refused(pool, "SELECT 1") == "parse.crash"
+
+
+def test_a_parser_that_cannot_be_started_refuses_and_is_tried_again(
+    pool: ParserPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in the middle of an upgrade of the interpreter's package."""
+    assert ask(pool, "SELECT 1")
+    monkeypatch.setattr("hoopgate.gateway.workers.sys.executable", str(tmp_path / "python"))
+    for pid in children(pool):
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while pool._children and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert refused(pool, "SELECT a, b FROM t") == "parse.crash"
+    while not on_reactor(pool.failing) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert on_reactor(pool.failing)
+    monkeypatch.undo()
+    deadline = time.monotonic() + 15
+    while not pool._children and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ask(pool, "SELECT a, b FROM t")
+    assert not on_reactor(pool.failing)
