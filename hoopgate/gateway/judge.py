@@ -276,6 +276,6 @@ class Judge:
         return Block(
             hold.rule,
             "approval.refused",
-            "The statement was not approved in time.",
+            "The statement was denied, or nobody approved it in time.",
             "Ask a reviewer why, then send it again.",
         )
