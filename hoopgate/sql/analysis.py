@@ -93,6 +93,7 @@ _DDL: Final = re.compile(
 _MIXABLE: Final = frozenset(
     "read transaction session show prepare execute deallocate cursor fetch close multi".split()
 )
+_SET_CONFIG: Final = frozenset({"set_config", "pg_catalog.set_config"})
 _ROLE_SETTINGS: Final = frozenset({"role", "session_authorization"})
 _FUNCTION_FLAGS: Final = tuple(
     (flag, re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)))
@@ -201,11 +202,16 @@ def _constant(tree: Any) -> bool:
 
 
 def _bare(tree: Any) -> Any:
-    """The tree without positions, to compare two."""
+    """The tree without positions, to compare two; and without literals, so that what is found does
+    not depend on what a statement's shape leaves out."""
     if isinstance(tree, list):
         return [_bare(item) for item in tree]
     if isinstance(tree, dict):
-        return {name: _bare(child) for name, child in tree.items() if name != "location"}
+        return {
+            name: None if name == "A_Const" else _bare(child)
+            for name, child in tree.items()
+            if name != "location"
+        }
     return tree
 
 
@@ -280,9 +286,9 @@ class _Statement:
             self.classes.add("multi")
         if mixed:
             self.flags.add("multi_mixed")
-        fingerprint = (
-            "" if self.space or self.inner is not None else shape(self.source, self.tokens)
-        )
+        # What set_config() sets, a literal says: such a statement is known by its text alone.
+        exact = self.space or self.inner is not None or _SET_CONFIG.intersection(self.functions)
+        fingerprint = "" if exact else shape(self.source, self.tokens)
         if not fingerprint:
             fingerprint = "=" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return StatementFacts(

@@ -66,5 +66,6 @@ def shape(source: bytes, tokens: Tokens) -> str:
             parts.append(b"\1b" if int(word) < 2**63 else b"\1n")
         else:
             parts.append(word)
-        before = word.decode("ascii", "replace").upper() if len(word) <= 8 else ""
+        if word != b"(" or before not in _STRING_MATTERS:  # LIKE ('%')
+            before = word.decode("ascii", "replace").upper() if len(word) <= 8 else ""
     return hashlib.blake2b(b"\0".join(parts), digest_size=16).hexdigest()
