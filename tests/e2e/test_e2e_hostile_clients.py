@@ -2,105 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from testbed.clinic import Clinic
+from testbed.raw import GOOD, GSS_REQUEST, SSL_REQUEST, Raw, startup
 
 from hoopgate.postgres import wire
-
-SSL_REQUEST = struct.pack("!II", 8, 80877103)
-GSS_REQUEST = struct.pack("!II", 8, 80877104)
-
-
-def startup(parameters: Mapping[str, str], version: int = 196608) -> bytes:
-    body = b"".join(
-        key.encode() + b"\0" + value.encode() + b"\0" for key, value in parameters.items()
-    )
-    return struct.pack("!II", 9 + len(body), version) + body + b"\0"
-
-
-GOOD = {"user": "executor", "database": "clinic"}
-
-
-class Raw:
-    """A socket, and TLS on it, with the answers cut into messages."""
-
-    def __init__(self, clinic: Clinic) -> None:
-        self.clinic = clinic
-        address = (clinic.gateway.host, clinic.gateway.port)
-        self.socket: socket.socket = socket.create_connection(address, timeout=15)
-        self._buffer = b""
-
-    def __enter__(self) -> Raw:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def send(self, data: bytes) -> Raw:
-        self.socket.sendall(data)
-        return self
-
-    def secure(self, alpn: list[str] | None = None, *, ask: bool = True) -> Raw:
-        if ask:
-            self.send(SSL_REQUEST)
-            assert self.socket.recv(1) == b"S"
-        context = ssl.create_default_context(cafile=str(self.clinic.gateway.certificates.ca))
-        if alpn:
-            context.set_alpn_protocols(alpn)
-        self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
-        return self
-
-    def login(self) -> Raw:
-        self.secure().send(startup(GOOD))
-        assert self.message()[:1] == b"R"
-        self.send(wire.password(self.clinic.token().encode() + b"\0"))
-        while (message := self.message())[:1] != b"Z":
-            assert message[:1] != b"E", message
-        return self
-
-    def message(self) -> bytes:
-        """The next message; b"" at the end of the connection."""
-        while len(self._buffer) < 5 or len(self._buffer) < 1 + struct.unpack(
-            "!I", self._buffer[1:5]
-        )[0]:
-            try:
-                data = self.socket.recv(65536)
-            except (ConnectionError, ssl.SSLError):
-                data = b""
-            if not data:
-                return b""
-            self._buffer += data
-        size = 1 + struct.unpack("!I", self._buffer[1:5])[0]
-        message, self._buffer = self._buffer[:size], self._buffer[size:]
-        return message
-
-    def until_ready(self) -> list[bytes]:
-        out = []
-        while message := self.message():
-            out.append(message)
-            if message[:1] == b"Z":
-                return out
-        raise AssertionError(f"closed after {out}")
-
-    def fatal(self) -> dict[bytes, bytes]:
-        """The FATAL that ends the connection."""
-        while (message := self.message())[:1] != b"E":
-            assert message, "closed without a word"
-        assert self.message() == b""
-        fields = wire.error_fields(message)
-        assert fields[b"S"] == b"FATAL"
-        return fields
-
-    def closed(self) -> bool:
-        """True when the gateway has hung up without a word."""
-        return self.message() == b""
 
 
 @pytest.fixture
