@@ -208,6 +208,9 @@ class ITLS(Interface):
     def certificate(transport: object) -> bytes | None:
         """The peer's certificate, DER, once the handshake is done."""
 
+    def own_certificate(transport: object) -> bytes | None:
+        """The certificate that we have shown the peer, DER; None without TLS."""
+
     def facts(transport: object) -> dict[str, str]:
         """``version``, ``cipher`` and ``alpn`` of a connection; empty for plaintext."""
 
@@ -240,6 +243,7 @@ class IGateway(Interface):
     limits = Attribute("settings.model.Limits")
     tls = Attribute("ITLS")
     secrets = Attribute("ISecretSource")
+    credentials = Attribute("identity.credentials.Credentials: session credentials in force")
 
     def admit() -> bool:
         """A connection was accepted; False when there are too many before login or in all."""
@@ -252,6 +256,9 @@ class IGateway(Interface):
 
     def verify(token: str, resource: Resource) -> Deferred[Principal]:
         """See :class:`IIdentityVerifier`; failures are counted."""
+
+    def confirm(principal: Principal, resource: Resource) -> Deferred[Principal]:
+        """Look the groups of a verified identity up again, for a login without its token."""
 
     def serve(
         facts: SessionFacts,

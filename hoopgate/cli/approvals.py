@@ -7,43 +7,17 @@ group's …; the code is printed); 2 the command could not be carried out (usage
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import os
 import re
 import shutil
-import socket
 import sys
 import time
-import unicodedata
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
-from hoopgate.cli.place import add_config_or
-from hoopgate.errors import HoopgateError
-from hoopgate.identity.secrets import read_private_file
+from hoopgate.cli.node import Node, Page, RefusedByNode, add_node_arguments, inert
 
-TOKEN_VARIABLE = "HOOPGATE_TOKEN"
-SOCKET_NAME = "admin.sock"
 STATES = ("pending", "approved", "used", "denied", "expired", "abandoned", "revoked", "all")
-
-_TIMEOUT_SECONDS = 30.0
-_ANSWER_BYTES = 64 * 2**20
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-
-Page = Mapping[str, Any]
-
-
-class Unreachable(HoopgateError):
-    """No answer of a node: no socket, no token, or not what a node says."""
-
-
-class RefusedByNode(HoopgateError):
-    """The node's answer is no; ``code`` says why."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{detail} ({code})")
 
 
 # --- the command line --------------------------------------------------------------------------
@@ -77,15 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _action(actions: Any, name: str, help_: str, run: Any) -> argparse.ArgumentParser:
     action: argparse.ArgumentParser = actions.add_parser(name, help=help_, description=help_)
-    add_config_or(action, "-s", "--socket", type=Path, metavar="FILE", help="the node's admin.sock")
-    action.add_argument(
-        "--token-file",
-        type=Path,
-        metavar="FILE",
-        help=f"your access token (default: the environment variable {TOKEN_VARIABLE})",
-    )
-    action.add_argument("--json", action="store_true", help="print for programs")
-    action.set_defaults(run=lambda options: _guarded(run, options))
+    add_node_arguments(action, "approvals", run)
     return action
 
 
@@ -94,17 +60,6 @@ def _interval(text: str) -> float:
     if not 0.1 <= seconds <= 3600:
         raise argparse.ArgumentTypeError("0.1 to 3600 seconds")
     return seconds
-
-
-def _guarded(run: Any, options: argparse.Namespace) -> int:
-    try:
-        run(options, Node(options))
-    except RefusedByNode as error:
-        print(f"hoopgate approvals: {inert(str(error))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 0 if options.action == "watch" else 130
-    return 0
 
 
 def run_list(options: argparse.Namespace, node: Node) -> None:
@@ -148,6 +103,13 @@ def run_decide(options: argparse.Namespace, node: Node) -> None:
 
 def run_watch(options: argparse.Namespace, node: Node) -> None:
     """A line per request and per change, until interrupted."""
+    try:
+        _watch(options, node)
+    except KeyboardInterrupt:
+        return
+
+
+def _watch(options: argparse.Namespace, node: Node) -> None:
     known: dict[str, str] = {}
     first = True
     while True:
@@ -163,84 +125,6 @@ def run_watch(options: argparse.Namespace, node: Node) -> None:
         time.sleep(options.interval)
 
 
-# --- asking the node ---------------------------------------------------------------------------
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-class Node:
-    """The node's API for reviewers.
-
-    :raises Unreachable: no usable token, or (in its methods) no usable answer.
-    :raises SettingsError: ``--config`` is wrong.
-    """
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._socket = _socket(options)
-        self._token = _token(options)
-
-    def get(self, path: str) -> Page:
-        """:raises RefusedByNode: the answer is no."""
-        return self._ask("GET", path, None)
-
-    def post(self, path: str, body: Mapping[str, str]) -> Page:
-        """:raises RefusedByNode: the answer is no."""
-        return self._ask("POST", path, json.dumps(body).encode())
-
-    def _ask(self, method: str, path: str, body: bytes | None) -> Page:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        connection = _UnixConnection(self._socket)
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            data = response.read(_ANSWER_BYTES)
-            page = json.loads(data)
-        except (OSError, http.client.HTTPException) as error:
-            why = getattr(error, "strerror", None) or type(error).__name__
-            raise Unreachable(f"{self._socket}: {why}; does the node run?") from None
-        except ValueError:
-            raise Unreachable(f"{self._socket}: not a hoopgate node's answer") from None
-        finally:
-            connection.close()
-        if not isinstance(page, dict):
-            raise Unreachable(f"{self._socket}: not a hoopgate node's answer")
-        if response.status != 200:
-            raise RefusedByNode(str(page.get("code", response.status)), str(page.get("detail")))
-        return page
-
-
-def _socket(options: argparse.Namespace) -> Path:
-    if options.socket is not None:
-        given: Path = options.socket
-        return given
-    from hoopgate.settings.load import load
-
-    return load(options.config).node.state_dir / SOCKET_NAME
-
-
-def _token(options: argparse.Namespace) -> str:
-    if options.token_file is not None:
-        token = read_private_file(options.token_file).decode("latin-1").strip()
-    else:
-        token = os.environ.get(TOKEN_VARIABLE, "").strip()
-        if not token:
-            raise Unreachable(f"no token: give --token-file or set {TOKEN_VARIABLE}")
-    if not _TOKEN.fullmatch(token):
-        raise Unreachable("the token is not one: it holds characters that no token has")
-    return token
-
-
 def _id(text: str) -> str:
     text = text.strip().lower()
     if not re.fullmatch(r"[a-z0-9-]{1,32}", text):
@@ -249,17 +133,6 @@ def _id(text: str) -> str:
 
 
 # --- on the terminal ---------------------------------------------------------------------------
-
-
-def inert(text: str) -> str:
-    """One line that no terminal interprets: control, invisible and bidirectional characters are
-    shown as escapes. Never shortened: what is approved is what was read."""
-    return "".join(
-        character
-        if character.isprintable() and unicodedata.category(character) != "Cf"
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def shown(page: Page) -> list[str]:

@@ -109,7 +109,11 @@ def _identity(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _listener(listener: Listener) -> str:
     encryption = "TLS" if listener.tls is not None else "plaintext, this machine only"
-    how = {"token": "token as password", "oauthbearer": "OAUTHBEARER"}[listener.authentication]
+    how = {
+        "token": "token as password",
+        "oauthbearer": "OAUTHBEARER",
+        "scram": "session credential by SCRAM-SHA-256",
+    }[listener.authentication]
     return (
         f"{listener.protocol} on {listener.endpoint} ({encryption}, {how}) "
         f"→ {_words(listener.resources)}"

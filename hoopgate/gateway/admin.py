@@ -4,10 +4,13 @@
 ``GET``     ``/v1/approvals[?state=pending]``   requests, the newest first; no statements
 ``GET``     ``/v1/approvals/ID``                one request; its statement for its reviewers
 ``POST``    ``/v1/approvals/ID/approve``        body ``{"reason": "…"}``; also ``deny``, ``revoke``
+``POST``    ``/v1/credentials``                 body ``{"resource": "…", "lifetime": "…"}``
 ==========  ==================================  ===================================================
 
 Every call carries ``Authorization: Bearer TOKEN``, an OIDC token with the scope
-``hoopgate:approve``; the directory says of which groups its holder is. Errors are RFC 9457 problem
+``hoopgate:approve``, or for a credential that of the resource; the directory says of which groups
+its holder is. A credential is the short user name and password for a listener that speaks SCRAM;
+``lifetime`` is in seconds. Errors are RFC 9457 problem
 details with ``code``, the same dotted words as in the log.
 """
 
@@ -16,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -38,6 +41,7 @@ from hoopgate.errors import (
 from hoopgate.events import Principal
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.web import BODY_BYTES, QuietRequest, QuietSite
+from hoopgate.identity.credentials import Credential
 from hoopgate.interfaces import IIdentityVerifier
 from hoopgate.settings.model import Resource
 
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from hoopgate.approvals.service import Approvals
 
 log = Logger()
+
+Issue = Callable[[str, str, float], Deferred[tuple[Credential, str]]]
 
 SCOPE = "hoopgate:approve"
 
@@ -70,6 +76,8 @@ _STATUS = {
     "approval.group": 403,
     "approval.reason": 422,
     "approval.unavailable": 503,
+    "resource.unknown": 404,
+    "credential.too_many": 429,
     "identity.missing": 401,
     "identity.scope": 403,
     "scope.missing": 403,
@@ -90,6 +98,7 @@ _TITLES = {
     413: "Body too large",
     415: "JSON is required",
     422: "Not acceptable",
+    429: "Too many",
     500: "Internal error",
     503: "Not available",
 }
@@ -106,8 +115,9 @@ class AdminServer:
         approvals: Approvals,
         verifier: IIdentityVerifier,
         reactor: IReactorTime | None = None,
+        issue: Issue | None = None,
     ) -> None:
-        self.site = QuietSite(_Root(_API(approvals, verifier)), reactor)
+        self.site = QuietSite(_Root(_API(approvals, verifier, issue)), reactor)
 
 
 class _Root(resource.Resource):
@@ -123,9 +133,12 @@ class _Root(resource.Resource):
 
 
 class _API:
-    def __init__(self, approvals: Approvals, verifier: IIdentityVerifier) -> None:
+    def __init__(
+        self, approvals: Approvals, verifier: IIdentityVerifier, issue: Issue | None
+    ) -> None:
         self._approvals = approvals
         self._verifier = verifier
+        self._issue = issue
 
     async def serve(self, request: QuietRequest) -> None:
         """Answer one request, whatever happens."""
@@ -152,10 +165,13 @@ class _API:
     async def _answer(self, request: QuietRequest, request_id: str) -> dict[str, object]:
         path = _path(request)
         method = _method(request)
-        if path is None or method is None:
+        if method is None:
             raise Refused("request.path", "there is nothing here")
         if request.method != method.encode():
             raise Refused("request.method", f"only {method} is possible here")
+        if path is None:
+            _no_query(request)
+            return await self._credential(request)
         who = await self._verifier.verify(_token(request), APPROVALS)
         if path["id"] is None:
             return await self._list(_states(request), who)
@@ -163,6 +179,21 @@ class _API:
         if path["step"] is None:
             return await self._show(path["id"], who)
         return await self._decide(path["id"], path["step"], _reason(request), who, request_id)
+
+    async def _credential(self, request: QuietRequest) -> dict[str, object]:
+        if self._issue is None:
+            raise Refused("request.path", "there is nothing here")
+        token = _token(request)
+        body = _body(request, {"resource", "lifetime"})
+        if re.fullmatch(r"[1-9][0-9]{0,5}", body["lifetime"]) is None:
+            raise Refused("request.body", "the lifetime must be a number of seconds")
+        credential, password = await self._issue(token, body["resource"], float(body["lifetime"]))
+        return {
+            "user": credential.user,
+            "password": password,
+            "resource": credential.resource,
+            "expires": credential.principal.expires_at,
+        }
 
     async def _list(self, states: Collection[State], who: Principal) -> dict[str, object]:
         found = await self._approvals.requests(states, _LISTED + 1)
@@ -263,6 +294,8 @@ def _path(request: QuietRequest) -> re.Match[str] | None:
 
 def _method(request: QuietRequest) -> str | None:
     """The method that this path has; None where there is no such path."""
+    if request.path == b"/v1/credentials":
+        return "POST"
     path = _path(request)
     return path and ("GET" if path["step"] is None else "POST")
 
@@ -305,6 +338,13 @@ def _reason(request: QuietRequest) -> str:
     """
     :raises Refused: the body is not ``{"reason": "…"}``.
     """
+    return _body(request, {"reason"})["reason"]
+
+
+def _body(request: QuietRequest, keys: Collection[str]) -> dict[str, str]:
+    """
+    :raises Refused: the body is not a JSON object of exactly these strings.
+    """
     if request.oversized:
         raise Refused("request.size", f"a body has at most {BODY_BYTES} bytes")
     types = request.requestHeaders.getRawHeaders("content-type") or []
@@ -323,11 +363,12 @@ def _reason(request: QuietRequest) -> str:
         body = None
     if (
         not isinstance(body, dict)
-        or body.keys() != {"reason"}
-        or not isinstance(body["reason"], str)
+        or body.keys() != set(keys)
+        or not all(isinstance(value, str) for value in body.values())
     ):
-        raise Refused("request.body", 'the body must be {"reason": "…"} and nothing else')
-    return body["reason"]
+        expected = ", ".join(f'"{key}": "…"' for key in sorted(keys))
+        raise Refused("request.body", f"the body must be {{{expected}}} and nothing else")
+    return body
 
 
 # --- what an error becomes ---------------------------------------------------------------------

@@ -22,6 +22,7 @@ from hoopgate.events import Principal, SessionFacts
 from hoopgate.gateway.judge import Judge, Rules, mint_request_id
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.relay import Relay
+from hoopgate.identity.credentials import Credential, Credentials
 from hoopgate.interfaces import (
     ITLS,
     IApprovals,
@@ -76,6 +77,7 @@ class Node:
         recheck_seconds: float,
     ) -> None:
         self.limits = settings.limits
+        self.credentials = Credentials(self._now)
         self.tls = tls
         self.secrets = secrets
         self._reactor = reactor
@@ -119,6 +121,44 @@ class Node:
     def verify(self, token: str, resource: Resource) -> Deferred[Principal]:
         """See :class:`hoopgate.interfaces.IGateway`."""
         return self._verifier.verify(token, resource).addErrback(self._not_verified, resource)
+
+    def confirm(self, principal: Principal, resource: Resource) -> Deferred[Principal]:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        return self._verifier.recheck(principal, resource).addErrback(self._not_verified, resource)
+
+    def issue_credential(
+        self, token: str, resource_name: str, lifetime: float
+    ) -> Deferred[tuple[Credential, str]]:
+        """A session credential for the holder of ``token``, and its password.
+
+        Fails with :class:`Refused`; given out only once its leaf is durable.
+        """
+        return Deferred.fromCoroutine(self._issue_credential(token, resource_name, lifetime))
+
+    async def _issue_credential(
+        self, token: str, resource_name: str, lifetime: float
+    ) -> tuple[Credential, str]:
+        resource = self._settings.resources.get(resource_name)
+        if resource is None:
+            raise Refused("resource.unknown", "there is no resource of that name")
+        principal = await self.verify(token, resource)
+        credential, password = self.credentials.issue(principal, resource.name, lifetime)
+        try:
+            await self._recorder.append(
+                "admin",
+                {
+                    "action": "credential.issue",
+                    "user": credential.user,
+                    "issuer": principal.issuer,
+                    "subject": principal.subject,
+                    "resource": resource.name,
+                    "expires": int(credential.principal.expires_at),
+                },
+            )
+        except BaseException:
+            self.credentials.revoke(credential.user)
+            raise
+        return credential, password
 
     def _not_verified(self, failure: Failure, resource: Resource) -> Failure:
         code = failure.value.code if isinstance(failure.value, Refused) else "identity.bug"

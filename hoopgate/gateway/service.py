@@ -207,7 +207,8 @@ class GatewayService(Service):
         metrics.health.check("recorder", lambda: "failed" if recorder.failed() else "ok")
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
         metrics.health.check("parser", lambda: "degraded" if analyzer.failing() else "ok")
-        self._listen_for_admins(state_dir / "admin.sock", AdminServer(approvals, verifier, reactor))
+        admin = AdminServer(approvals, verifier, reactor, self._node.issue_credential)
+        self._listen_for_admins(state_dir / "admin.sock", admin)
         return self._start(approvals, analyzer, recorder)
 
     def _listen_for_admins(self, path: Path, admin: AdminServer) -> None:

@@ -294,6 +294,14 @@ class NodeTLS:
         """See :class:`ITLS`."""
         return peer_certificate_der(transport)
 
+    def own_certificate(self, transport: object) -> bytes | None:
+        """See :class:`ITLS`."""
+        connection = _connection(transport)
+        certificate = None if connection is None else connection.get_certificate()
+        if certificate is None:
+            return None
+        return certificate.to_cryptography().public_bytes(Encoding.DER)
+
     def facts(self, transport: object) -> dict[str, str]:
         """See :class:`ITLS`."""
         return tls_facts(transport)

@@ -22,12 +22,19 @@ from zope.interface import implementer
 
 from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProtocolError
 from hoopgate.events import Principal, SessionFacts
+from hoopgate.identity.jwks import DISCOVERY_PATH
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay
 from hoopgate.network import hang_up, keep_alive, no_delay
-from hoopgate.postgres import startup, upstream, wire
+from hoopgate.postgres import scram, startup, upstream, wire
 from hoopgate.postgres.answers import REPORTED
-from hoopgate.postgres.authentication import ClientAuthentication, Token
+from hoopgate.postgres.authentication import (
+    ClientAuthentication,
+    CredentialAuthentication,
+    Send,
+    Token,
+)
 from hoopgate.postgres.refusals import fatal
+from hoopgate.postgres.scram_server import ScramServer
 from hoopgate.postgres.session import PostgresSession
 
 if TYPE_CHECKING:
@@ -108,7 +115,7 @@ class PostgresServer(Protocol):
             parameters=factory.parameters,
         )
         self._receive: Callable[[bytes], None] = self._starting
-        self._authentication: ClientAuthentication | None = None
+        self._authentication: ClientAuthentication | CredentialAuthentication | None = None
         self._relay: IRelay | None = None
         self._backend: upstream.BackendConnection | None = None
         self._pid = 0
@@ -179,8 +186,10 @@ class PostgresServer(Protocol):
         if start.negotiate:
             self.transport.write(start.negotiate)
         resource = self._resource(start.parameters)
-        token = await self._token()
-        principal = await self._gateway.verify(token, resource)
+        if self._node.listener.authentication == "scram":
+            principal = await self._identify_by_credential(start.parameters["user"], resource)
+        else:
+            principal = await self._identify(resource)
         password = None
         if resource.password is not None:
             password = await self._gateway.secrets.password(resource, principal)
@@ -213,32 +222,63 @@ class PostgresServer(Protocol):
             )
         return resource
 
-    async def _token(self) -> str:
-        """Ask the client for its token.
+    async def _identify(self, resource: Resource) -> Principal:
+        """Ask the client for its token and verify it.
 
-        :raises IdentityRefused: what came is not a token.
+        :raises Refused: what came is not a token, or not one that opens ``resource``.
+        """
+        listener = self._node.listener
+        self._authentication = ClientAuthentication(
+            listener.authentication,
+            self._gateway.limits.token_bytes,
+            listener.issuer_url.rstrip("/") + DISCOVERY_PATH,
+            resource.scope,
+        )
+        token = await self._exchange(self._authentication.start())
+        try:
+            return await self._gateway.verify(token, resource)
+        except IdentityRefused as refusal:
+            challenge = self._authentication.refuse(refusal)
+            if challenge:
+                await self._exchange(challenge)
+            raise
+
+    async def _identify_by_credential(self, user: str, resource: Resource) -> Principal:
+        """Let the client prove its session credential; look the identity's groups up again.
+
+        :raises Refused: it is not in force, or does not open ``resource``.
+        """
+        credentials = self._gateway.credentials
+        certificate = self._gateway.tls.own_certificate(self.transport)
+        binding = None if certificate is None else scram.server_end_point(certificate)
+        server = ScramServer(credentials.verifier(user), binding)
+        self._authentication = CredentialAuthentication(server)
+        await self._exchange(self._authentication.start())
+        return await self._gateway.confirm(credentials.principal(user, resource.name), resource)
+
+    async def _exchange(self, data: bytes) -> str:
+        """Send ``data`` and read on until there is a token, or a proof (then the token is "").
+
+        :raises IdentityRefused: what came is neither.
         """
         assert self.transport is not None
-        self._authentication = ClientAuthentication(
-            self._node.listener.authentication, self._gateway.limits.token_bytes
-        )
         received: Deferred[str] = Deferred()
 
         def receive(data: bytes) -> None:
             assert self._authentication is not None and self.transport is not None
             try:
                 for event in self._authentication.received(data):
-                    if isinstance(event, Token):
-                        self._receive = self._too_early
-                        received.callback(event.token)
-                    else:
+                    if isinstance(event, Send):
                         self.transport.write(event.data)
+                        continue
+                    self._receive = self._too_early
+                    received.callback(event.token if isinstance(event, Token) else "")
             except (RemoteProtocolError, IdentityRefused) as error:
                 self._receive = lambda _: None
                 received.errback(Failure(error))
 
         self._receive = receive
-        self.transport.write(self._authentication.start())
+        self.transport.write(data)
         return await received
 
     def _facts(

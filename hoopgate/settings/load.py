@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,7 +34,7 @@ from hoopgate.settings.reader import Problems, Table, defaults
 from hoopgate.settings.rules import known, name
 
 PROTOCOLS = ("postgres",)
-AUTHENTICATIONS = ("token", "oauthbearer")
+AUTHENTICATIONS = ("token", "oauthbearer", "scram")
 #: Signature algorithms whose verifier holds no secret. HS256 and "none" are not among them.
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -82,7 +82,7 @@ def _load(path: Path, *, check: bool) -> Settings:
     settings = Settings(
         path=path,
         node=node,
-        listeners=tuple(_listeners(root, resources, check)),
+        listeners=tuple(_listeners(root, resources, issuers, check)),
         issuers=issuers,
         directory=directory,
         resources=resources,
@@ -168,7 +168,9 @@ def _embedded_issuer(table: Table, check: bool) -> Path:
 # --- clients' side -----------------------------------------------------------------------------
 
 
-def _listeners(root: Table, resources: Mapping[str, Resource], check: bool) -> Iterator[Listener]:
+def _listeners(
+    root: Table, resources: Mapping[str, Resource], issuers: Sequence[Issuer], check: bool
+) -> Iterator[Listener]:
     taken: set[str] = set()
     for table in root.tables("listeners"):
         tls = None
@@ -176,13 +178,15 @@ def _listeners(root: Table, resources: Mapping[str, Resource], check: bool) -> I
             tls_table = table.table("tls")
             tls = material.pair(tls_table, check=check)
             tls_table.finish()
+        authentication = table.choice("authentication", AUTHENTICATIONS, "token")
         listener = Listener(
             name=name(table, taken, "listeners"),
             protocol=table.choice("protocol", PROTOCOLS),
             endpoint=endpoints.server(table, "endpoint", '"tcp:5432"'),
             tls=tls,
             resources=table.texts("resources"),
-            authentication=table.choice("authentication", AUTHENTICATIONS, "token"),
+            authentication=authentication,
+            issuer_url=_issuer_url(table, authentication, issuers),
         )
         if listener.endpoint and tls is None and not endpoints.listens_locally(listener.endpoint):
             write = "tls = { certificate = …, key = … }, or an endpoint on loopback"
@@ -197,6 +201,23 @@ def _listeners(root: Table, resources: Mapping[str, Resource], check: bool) -> I
         yield listener
     if not taken:
         root.wrong("listeners", "missing: nobody could connect", "a table [[listeners]]")
+
+
+def _issuer_url(table: Table, authentication: str, issuers: Sequence[Issuer]) -> str:
+    """Where OAUTHBEARER clients are sent for a token: to the issuer named, or to the only one."""
+    named = table.optional_text("issuer")
+    urls = {issuer.name: issuer.url for issuer in issuers}
+    if authentication != "oauthbearer":
+        if named is not None:
+            write = 'authentication = "oauthbearer"'
+            table.wrong("issuer", f'has no meaning for authentication "{authentication}"', write)
+        return ""
+    if named is None:
+        if len(urls) > 1:
+            table.wrong("issuer", "missing: which of the issuers is it?", " or ".join(urls))
+        return next(iter(urls.values()), "")
+    known(table, "issuer", [named], urls)
+    return urls.get(named, "")
 
 
 def _issuers(root: Table, check: bool) -> Iterator[Issuer]:

@@ -83,7 +83,9 @@ class Listener:
     """Where clients connect.
 
     :ivar endpoint: Twisted server endpoint string (``tcp:5432``, ``systemd:domain=INET:index=0``).
-    :ivar authentication: ``token`` (the OIDC token as password) or ``oauthbearer`` (RFC 7628).
+    :ivar authentication: ``token`` (the OIDC token as password), ``oauthbearer`` (RFC 7628) or
+        ``scram`` (a session credential of ``hoopgate credential``, by SCRAM-SHA-256).
+    :ivar issuer_url: issuer that ``oauthbearer`` clients without a token are told of, else "".
     :ivar tls: None means plaintext: accepted on loopback and unix sockets only.
     :ivar resources: names a client may ask for here.
     """
@@ -94,6 +96,7 @@ class Listener:
     tls: ServerTLS | None
     resources: tuple[str, ...]
     authentication: str = "token"
+    issuer_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
