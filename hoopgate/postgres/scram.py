@@ -208,8 +208,7 @@ class OAuthBearer:
     """
 
     def __init__(self, configuration: str, scope: str) -> None:
-        failure = {"status": "invalid_token", "openid-configuration": configuration, "scope": scope}
-        self._failure = json.dumps({key: value for key, value in failure.items() if value}).encode()
+        self._where = {"openid-configuration": configuration, "scope": scope}
         self._challenged = False
 
     def initial(self, body: bytes) -> str | bytes:
@@ -229,20 +228,28 @@ class OAuthBearer:
         if int.from_bytes(rest[:4], "big") != len(data):
             raise RemoteProtocolError("malformed SASL response")
         token = self._token(data)
-        if token is None:
-            self._challenged = True
-            return self._failure
-        return token
+        return self.failure() if token is None else token
 
-    def response(self, body: bytes) -> str | bytes:
-        """Read the SASLResponse that ends a discovery: one byte 0x01, and no login.
+    def failure(self, code: str = "") -> bytes:
+        """Data of the AuthenticationSASLContinue that tells a failure (RFC 7628 3.2.2).
 
-        :raises IdentityRefused: always, when the protocol was kept.
+        :param code: of the refusal.
+        """
+        self._challenged = True
+        # RFC 6750 3.1: the token is good, and for something else.
+        status = "insufficient_scope" if code == "scope.missing" else "invalid_token"
+        failure = {"status": status, **self._where}
+        return json.dumps({key: value for key, value in failure.items() if value}).encode()
+
+    def response(self, body: bytes, refusal: IdentityRefused | None = None) -> str | bytes:
+        """Read the SASLResponse to a failure: one byte 0x01, and no login.
+
+        :raises IdentityRefused: always, when the protocol was kept; ``refusal`` if given.
         :raises RemoteProtocolError: when it was not.
         """
         if not self._challenged or body != b"\1":
             raise RemoteProtocolError("malformed SASL response")
-        raise IdentityRefused("identity.missing", "no token was given")
+        raise refusal or IdentityRefused("identity.missing", "no token was given")
 
     @staticmethod
     def _token(data: bytes) -> str | None:

@@ -249,6 +249,21 @@ def test_discovery_is_answered_and_ends_in_a_refusal() -> None:
         exchange.response(b"\1")
 
 
+def test_a_token_that_is_not_accepted_is_answered_before_the_refusal() -> None:
+    """RFC 7628 3.2.3."""
+    for code, status in (
+        ("identity.expired", "invalid_token"),
+        ("scope.missing", "insufficient_scope"),
+    ):
+        exchange = bearer()
+        assert exchange.initial(initial(b"n,,\1auth=Bearer abc\1\1")) == "abc"
+        assert json.loads(exchange.failure(code))["status"] == status
+        with pytest.raises(RemoteProtocolError):
+            exchange.response(b"")
+        with pytest.raises(IdentityRefused, match="why"):
+            exchange.response(b"\1", IdentityRefused(code, "why"))
+
+
 @pytest.mark.parametrize("body", [b"", b"\1\1", b"n,,\1auth=Bearer x\1\1"])
 def test_discovery_ends_with_one_byte_only(body: bytes) -> None:
     exchange = bearer()

@@ -166,6 +166,21 @@ def test_plaintext_stays_on_the_machine(file: File, endpoint: str) -> None:
     assert file.load(**changes).listeners[0].tls is None
 
 
+def test_oauthbearer_clients_are_sent_to_an_issuer(file: File) -> None:
+    """PROTOCOLS A12: to the one that is named, or to the only one."""
+    assert file.load().listeners[0].issuer_url == ""
+    settings = file.load(listeners__0__authentication="oauthbearer")
+    assert settings.listeners[0].issuer_url == settings.issuers[0].url
+    second = {"name": "second", "url": "https://second.example", "audiences": ["gw"]}
+    file.valid["issuers"].append(second)
+    with pytest.raises(
+        SettingsError, match=r"listeners\[0\]\.issuer: missing: which of the issuers"
+    ):
+        file.load(listeners__0__authentication="oauthbearer")
+    settings = file.load(listeners__0__authentication="oauthbearer", listeners__0__issuer="second")
+    assert settings.listeners[0].issuer_url == "https://second.example"
+
+
 def test_systemd_sockets_are_not_opened(file: File) -> None:
     endpoint = "systemd:domain=INET:index=0"
     assert file.load(listeners__0__endpoint=endpoint).listeners[0].endpoint == endpoint
@@ -200,6 +215,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"listeners.0.tls": "on"}, "listeners[0].tls: a string where a table belongs"),
     ({"listeners.0.tls.key": REMOVE}, "listeners[0].tls.key: missing"),
     ({"listeners.0.tls.key": "nope"}, "listeners[0].tls.key: no such file"),
+    (
+        {"listeners.0.issuer": "test"},
+        'listeners[0].issuer: has no meaning for authentication "token"; write authentication = ',
+    ),
+    (
+        {"listeners.0.authentication": "oauthbearer", "listeners.0.issuer": "nobody"},
+        'listeners[0].issuer: "nobody" is not known',
+    ),
     ({"listeners.0.resources": []}, "listeners[0].resources: an empty list says nothing"),
     (
         {"listeners.0.resources": ["clinc"]},
