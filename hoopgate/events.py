@@ -1,7 +1,9 @@
 """What protocols and guardrails say to each other.
 
-Everything is frozen. Payload (statement text, parameters, bytes) is kept out of ``repr`` so that
-no traceback or log line can carry PHI.
+Nothing is written to once it is made. What is made for every statement says so here only, and has
+its ``__init__`` written out: a frozen dataclass takes three times as long to make, and mypyc
+compiles no ``__init__`` but a written one. Payload (statement text, parameters, bytes) is kept out
+of ``repr`` so that no traceback or log line can carry PHI.
 """
 
 from __future__ import annotations
@@ -9,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import Final, final
 
 from hoopgate.verdicts import Verdict
+
+_NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Side(Enum):
@@ -76,7 +82,8 @@ class SessionFacts:
 # --- what is asked -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Statement:
     """SQL that a client wants run. One protocol message may hold several statements.
 
@@ -89,10 +96,24 @@ class Statement:
     """
 
     text: str = field(repr=False)
-    parameter_types: tuple[int, ...] = ()
-    parameters: tuple[tuple[int, bytes | None], ...] | None = field(default=None, repr=False)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    executes: bool = True
+    parameter_types: tuple[int, ...]
+    parameters: tuple[tuple[int, bytes | None], ...] | None = field(repr=False)
+    settings: Mapping[str, str]
+    executes: bool
+
+    def __init__(
+        self,
+        text: str,
+        parameter_types: tuple[int, ...] = (),
+        parameters: tuple[tuple[int, bytes | None], ...] | None = None,
+        settings: Mapping[str, str] = _NO_SETTINGS,
+        executes: bool = True,
+    ) -> None:
+        self.text = text
+        self.parameter_types = parameter_types
+        self.parameters = parameters
+        self.settings = settings
+        self.executes = executes
 
 
 Event = Statement  # grows a member per protocol family: exec, SFTP operation, HTTP request
@@ -209,18 +230,34 @@ class Judged:
 # --- what a session does -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Decision:
     """What was decided about a request: goes into its leaf and onto the client's screen."""
 
     request_id: str
     verdict: Verdict
-    monitored: tuple[str, ...] = ()
-    approval: str = ""
-    facts: tuple[StatementFacts, ...] = ()
+    monitored: tuple[str, ...]
+    approval: str
+    facts: tuple[StatementFacts, ...]
+
+    def __init__(
+        self,
+        request_id: str,
+        verdict: Verdict,
+        monitored: tuple[str, ...] = (),
+        approval: str = "",
+        facts: tuple[StatementFacts, ...] = (),
+    ) -> None:
+        self.request_id = request_id
+        self.verdict = verdict
+        self.monitored = monitored
+        self.approval = approval
+        self.facts = facts
 
 
-@dataclass(frozen=True, slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Forward:
     """Send ``data`` to the backend once the leaf of ``received`` and ``decisions`` is durable.
 
@@ -229,23 +266,39 @@ class Forward:
     """
 
     data: bytes = field(repr=False)
-    received: bytes | None = field(default=None, repr=False)
-    decisions: tuple[Decision, ...] = ()
+    received: bytes | None = field(repr=False)
+    decisions: tuple[Decision, ...]
+
+    def __init__(
+        self, data: bytes, received: bytes | None = None, decisions: tuple[Decision, ...] = ()
+    ) -> None:
+        self.data = data
+        self.received = received
+        self.decisions = decisions
 
 
-@dataclass(frozen=True, slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Reply:
     """Send ``data`` to the client; it is recorded as what the client saw."""
 
     data: bytes = field(repr=False)
 
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
-@dataclass(frozen=True, slots=True)
+
+@final
+@dataclass(slots=True, init=False)
 class Ask:
     """Ask for a verdict on ``event``; the session goes on when ``decided(ticket, …)`` is called."""
 
     ticket: int
     event: Event
+
+    def __init__(self, ticket: int, event: Event) -> None:
+        self.ticket = ticket
+        self.event = event
 
 
 @dataclass(frozen=True, slots=True)

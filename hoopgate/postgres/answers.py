@@ -12,9 +12,10 @@ Rules (PostgreSQL manual, 55.2 Message Flow):
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
+from typing import Final, final
 
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.plans import MaskPlan
@@ -22,6 +23,8 @@ from hoopgate.postgres import errors, wire
 from hoopgate.postgres.copy import CopyMasker
 from hoopgate.postgres.masking import RowMasker, compile_plan
 from hoopgate.postgres.names import Change, Names
+
+_NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Kind(Enum):
@@ -37,7 +40,7 @@ class Kind(Enum):
     QUERY = ord("Q")
 
 
-@dataclass(slots=True)
+@final
 class Run:
     """One statement of a Query, or the one of an Execute.
 
@@ -45,13 +48,22 @@ class Run:
     :ivar change: what its success does to the session's names.
     """
 
-    plan: MaskPlan | None = None
-    formats: tuple[int, ...] = ()
-    change: Change | None = None
-    copy_options: Mapping[str, str] = field(default_factory=dict)
+    __slots__ = ("change", "copy_options", "formats", "plan")
+
+    def __init__(
+        self,
+        plan: MaskPlan | None = None,
+        formats: tuple[int, ...] = (),
+        change: Change | None = None,
+        copy_options: Mapping[str, str] = _NO_OPTIONS,
+    ) -> None:
+        self.plan = plan
+        self.formats = formats
+        self.change = change
+        self.copy_options = copy_options
 
 
-@dataclass(slots=True)
+@final
 class Expected:
     """An answer that the server owes.
 
@@ -60,13 +72,24 @@ class Expected:
     :ivar change: what ParseComplete, BindComplete or CloseComplete does to the session's names.
     """
 
-    kind: Kind
-    refusal: bytes | None = field(default=None, repr=False)
-    runs: tuple[Run, ...] = ()
-    change: Change | None = None
-    plan: MaskPlan | None = None
-    failed: bool = False
-    _run: int = 0
+    __slots__ = ("_run", "change", "failed", "kind", "plan", "refusal", "runs")
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        refusal: bytes | None = None,
+        runs: Sequence[Run] = (),
+        change: Change | None = None,
+        plan: MaskPlan | None = None,
+    ) -> None:
+        self.kind = kind
+        self.refusal = refusal
+        self.runs = runs
+        self.change = change
+        self.plan = plan
+        self.failed = False
+        self._run = 0
 
     @property
     def run(self) -> Run:
@@ -109,10 +132,17 @@ REPORTED = frozenset(
     }
 )
 
-_ERROR, _NOTICE, _NOTIFICATION = ord("E"), ord("N"), ord("A")
-_DATA_ROW, _COPY_DATA, _READY = ord("D"), ord("d"), ord("Z")
+_PARSE_COMPLETE: Final = ord("1")
+_BIND_COMPLETE: Final = ord("2")
+_CLOSE_COMPLETE: Final = ord("3")
+_ROW_DESCRIPTION: Final = ord("T")
+_DATA_ROW: Final = ord("D")
+_COMMAND_COMPLETE: Final = ord("C")
+_COPY_DATA: Final = ord("d")
+_READY: Final = ord("Z")
 
 
+@final
 class Answers:
     """Turns the server's bytes into the client's.
 
@@ -146,25 +176,61 @@ class Answers:
         reader = self._reader
         reader.feed(data)
         out: list[bytes] = []
-        while (kind := reader.peek()) is not None:
+        while reader.ready():
+            kind = reader.kind
             if kind == _DATA_ROW:
-                run = reader.take_run()
                 self._rows_expected()
-                out.append(run if self._masker is None else self._masker.rewrite(run))
+                masker = self._masker
+                if masker is None:
+                    reader.keep_run()
+                else:
+                    out.append(reader.kept())
+                    out.append(masker.rewrite(reader.take_run()))
             elif kind == _COPY_DATA:
-                run = reader.take_run()
-                out.append(run if self._copy is None else self._copy.data(run))
+                copy = self._copy
+                if copy is None:
+                    reader.keep_run()
+                else:
+                    out.append(reader.kept())
+                    out.append(copy.data(reader.take_run()))
             else:
-                out.append(self._handle(kind, reader.take()))
+                shown = self._answer(kind)
+                if shown is None:
+                    reader.keep()
+                else:
+                    out.append(reader.kept())
+                    out.append(shown)
+                    reader.drop()
+        rest = reader.kept()
+        if not out:
+            return rest
+        out.append(rest)
         return b"".join(out)
 
-    # --- one message -----------------------------------------------------------------------
+    # --- one message: None passes it on as it is ------------------------------------------------
 
-    def _handle(self, kind: int, message: bytes) -> bytes:
+    def _answer(self, kind: int) -> bytes | None:
+        if kind == _READY:
+            self._on_ready()
+            return None
+        if kind == _COMMAND_COMPLETE:
+            return self._on_command_complete()
+        if kind == _BIND_COMPLETE:
+            self._complete(Kind.BIND)
+            return None
+        if kind == _ROW_DESCRIPTION:
+            self._on_row_description()
+            return None
+        if kind == _PARSE_COMPLETE:
+            self._complete(Kind.PARSE)
+            return None
+        if kind == _CLOSE_COMPLETE:
+            self._complete(Kind.CLOSE)
+            return None
         handler = _HANDLERS.get(kind)
         if handler is None:
             raise RemoteProtocolError(f"unexpected message {kind:#04x} from the server")
-        return handler(self, message)
+        return handler(self)
 
     def _head(self) -> Expected:
         if not self.expected:
@@ -173,7 +239,7 @@ class Answers:
 
     def _running(self) -> Expected:
         head = self._head()
-        if head.kind not in (Kind.QUERY, Kind.EXECUTE) or head.failed:
+        if (head.kind is not Kind.EXECUTE and head.kind is not Kind.QUERY) or head.failed:
             raise RemoteProtocolError("the server sent a result where none was due")
         if head.refusal is not None:
             raise RemoteProtocolError("the server ran what was refused")
@@ -187,9 +253,9 @@ class Answers:
 
     def _make_masker(self, run: Run) -> None:
         plan = run.plan
-        self._masker = compile_plan(plan, run.formats) if plan and plan.masks else None
+        self._masker = None if plan is None or not plan.masks else compile_plan(plan, run.formats)
 
-    def _complete(self, kind: Kind) -> Expected:
+    def _complete(self, kind: Kind) -> None:
         head = self._head()
         if head.kind is not kind:
             raise RemoteProtocolError("the server's answers are out of order")
@@ -198,80 +264,68 @@ class Answers:
         self.expected.popleft()
         if head.change is not None:
             self._names.settle(head.change)
-        return head
 
-    def _on_parse_complete(self, message: bytes) -> bytes:
-        self._complete(Kind.PARSE)
-        return message
-
-    def _on_bind_complete(self, message: bytes) -> bytes:
-        self._complete(Kind.BIND)
-        return message
-
-    def _on_close_complete(self, message: bytes) -> bytes:
-        self._complete(Kind.CLOSE)
-        return message
-
-    def _on_parameter_description(self, message: bytes) -> bytes:
+    def _on_parameter_description(self) -> None:
         if self._head().kind is not Kind.DESCRIBE_STATEMENT:
             raise RemoteProtocolError("the server's answers are out of order")
-        return message
 
-    def _on_no_data(self, message: bytes) -> bytes:
+    def _on_no_data(self) -> None:
         head = self._head()
         if head.kind not in (Kind.DESCRIBE_STATEMENT, Kind.DESCRIBE_PORTAL):
             raise RemoteProtocolError("the server's answers are out of order")
         self.expected.popleft()
-        return message
 
-    def _on_row_description(self, message: bytes) -> bytes:
+    def _on_row_description(self) -> None:
         head = self._head()
-        if head.kind in (Kind.DESCRIBE_STATEMENT, Kind.DESCRIBE_PORTAL):
-            _fits(message, head.plan)
+        if head.kind is Kind.DESCRIBE_PORTAL or head.kind is Kind.DESCRIBE_STATEMENT:
+            self._fits(head.plan)
             self.expected.popleft()
-            return message
+            return
         run = self._running().run
-        formats = _fits(message, run.plan)
+        formats = self._fits(run.plan)
         if formats:  # a FETCH from a BINARY cursor answers a simple query in binary
             run.formats = formats
         self._make_masker(run)
-        return message
 
-    def _on_command_complete(self, message: bytes) -> bytes:
+    def _fits(self, plan: MaskPlan | None) -> tuple[int, ...]:
+        """Fail closed when a result is not the one that the plan was made for; its formats."""
+        if plan is None or not plan.masks:
+            return ()
+        return _fits(self._reader.message(), plan)
+
+    def _on_command_complete(self) -> bytes | None:
         head = self._running()
         run = head.finish_run()
         tail = b"" if self._copy is None else self._copy.finish()
-        self._masker = self._copy = None
+        self._masker = None
+        self._copy = None
         self.copying_in = False
         if run.change is not None:
             self._names.settle(run.change)
         if head.kind is Kind.EXECUTE:
             self.expected.popleft()
-        return tail + message
+        return tail + self._reader.message() if tail else None
 
-    def _on_portal_suspended(self, message: bytes) -> bytes:
+    def _on_portal_suspended(self) -> None:
         head = self._running()
         if head.kind is not Kind.EXECUTE:
             raise RemoteProtocolError("the server suspended a portal that was not executed")
         self._masker = None
         self.expected.popleft()
-        return message
 
-    def _on_empty_query(self, message: bytes) -> bytes:
+    def _on_empty_query(self) -> None:
         head = self._running()
         if head.kind is Kind.EXECUTE:
             self.expected.popleft()
-        return message
 
-    def _on_copy_in(self, message: bytes) -> bytes:
+    def _on_copy_in(self) -> None:
         self._running()
         self.copying_in = True
-        return message
 
-    def _on_copy_out(self, message: bytes) -> bytes:
+    def _on_copy_out(self) -> None:
         run = self._running().run
         if run.plan is not None and run.plan.masks:
-            binary, columns = wire.copy_response(message)
+            binary, columns = wire.copy_response(self._reader.message())
             if len(columns) != len(run.plan.columns):
                 raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
             form = "binary" if binary else run.copy_options.get("format", "text").lower()
@@ -279,18 +333,18 @@ class Answers:
                 self._copy = CopyMasker(run.plan, form, run.copy_options)
             except ValueError:  # an option that the masker cannot follow was let through
                 raise RemoteProtocolError("a COPY in a format that cannot be masked") from None
-        return message
 
-    def _on_copy_done(self, message: bytes) -> bytes:
+    def _on_copy_done(self) -> bytes | None:
         self._running()
         tail = b"" if self._copy is None else self._copy.finish()
         self._copy = None
-        return tail + message
+        return tail + self._reader.message() if tail else None
 
-    def _on_error(self, message: bytes) -> bytes:
-        self._masker = self._copy = None
+    def _on_error(self) -> bytes | None:
+        self._masker = None
+        self._copy = None
         self.copying_in = False
-        shown = errors.scrub(message) if self._phi else message
+        shown = self._scrubbed()
         if not self.expected:
             return shown  # FATAL ahead of a close: an administrator's shutdown, a time-out
         head = self.expected[0]
@@ -309,7 +363,7 @@ class Answers:
         for change in expected.changes():
             self._names.abort(change)
 
-    def _on_ready(self, message: bytes) -> bytes:
+    def _on_ready(self) -> None:
         head = self._head()
         if head.kind is Kind.QUERY:
             if head.refusal is not None and not head.failed:
@@ -318,55 +372,45 @@ class Answers:
         elif head.kind is not Kind.SYNC:
             raise RemoteProtocolError("the server became ready before it answered")
         self.expected.popleft()
-        self._masker = self._copy = None
+        self._masker = None
+        self._copy = None
         self.copying_in = False
-        self.status = wire.transaction_status(message)
+        self.status = wire.transaction_status(self._reader.message())
         if self.status == b"I":
             self._names.transaction_ended()
-        return message
 
-    def _on_notice(self, message: bytes) -> bytes:
-        return errors.scrub(message) if self._phi else message
+    def _scrubbed(self) -> bytes | None:
+        """An error, a notice or a notification as the client may see it."""
+        return errors.scrub(self._reader.message()) if self._phi else None
 
-    def _on_notification(self, message: bytes) -> bytes:
-        return errors.scrub(message) if self._phi else message
-
-    def _on_parameter_status(self, message: bytes) -> bytes:
-        name, value = wire.parameter_status_fields(message)
+    def _on_parameter_status(self) -> bytes | None:
+        name, value = wire.parameter_status_fields(self._reader.message())
         pinned = _PINNED.get(name)
         if pinned is not None and value not in pinned:
             raise RemoteProtocolError("a pinned session parameter was changed")
-        return message if not self._phi or name in REPORTED else b""
+        return None if not self._phi or name in REPORTED else b""
 
 
 #: Settings that change how text is read: judged statements rely on them (PROTOCOLS "State").
 _PINNED = {b"client_encoding": (b"UTF8",), b"standard_conforming_strings": (b"on",)}
 
-_HANDLERS = {
-    ord("1"): Answers._on_parse_complete,
-    ord("2"): Answers._on_bind_complete,
-    ord("3"): Answers._on_close_complete,
+#: What does not come with every statement.
+_HANDLERS: dict[int, Callable[[Answers], bytes | None]] = {
     ord("t"): Answers._on_parameter_description,
     ord("n"): Answers._on_no_data,
-    ord("T"): Answers._on_row_description,
-    ord("C"): Answers._on_command_complete,
     ord("s"): Answers._on_portal_suspended,
     ord("I"): Answers._on_empty_query,
     ord("G"): Answers._on_copy_in,
     ord("H"): Answers._on_copy_out,
     ord("c"): Answers._on_copy_done,
-    _ERROR: Answers._on_error,
-    _READY: Answers._on_ready,
-    _NOTICE: Answers._on_notice,
-    _NOTIFICATION: Answers._on_notification,
+    ord("E"): Answers._on_error,
+    ord("N"): Answers._scrubbed,
+    ord("A"): Answers._scrubbed,
     ord("S"): Answers._on_parameter_status,
 }
 
 
-def _fits(row_description: bytes, plan: MaskPlan | None) -> tuple[int, ...]:
-    """Fail closed when a result is not the one that the plan was made for; its formats."""
-    if plan is None or not plan.masks:
-        return ()
+def _fits(row_description: bytes, plan: MaskPlan) -> tuple[int, ...]:
     fields = wire.row_description(row_description)
     if len(fields) != len(plan.columns):
         raise RemoteProtocolError("a result does not have the columns its plan was made for")

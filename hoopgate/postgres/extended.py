@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, final
+
 from hoopgate.events import Decision, Statement, StatementFacts
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
@@ -19,9 +21,10 @@ from hoopgate.verdicts import Block
 
 #: The server compares this many bytes of a name (NAMEDATALEN - 1): two longer names that differ
 #: behind it are one to the server, and must not be two to us.
-LONGEST_NAME = 63
+LONGEST_NAME: Final = 63
 
 
+@final
 class ExtendedQuery:
     """Handles the messages of the extended protocol."""
 
@@ -37,23 +40,23 @@ class ExtendedQuery:
 
     def parse(self, message: wire.Parse) -> None:
         """Judged now, so that a refusal comes early; run by Execute, which asks where it must."""
-        if self._name_too_long(message, message.name):
+        if len(message.name) > LONGEST_NAME:
+            self._name_too_long(message)
             return
-        event = Statement(
+        self._requests.ask(message, self._event(message), self._parse_decided)
+
+    def _event(self, message: wire.Parse) -> Statement:
+        return Statement(
             message.text.decode(), message.types, settings=self._settings, executes=False
         )
 
-        def decided(decision: Decision) -> None:
-            self._parse_decided(message, event, decision)
-
-        self._requests.ask(message, event, decided)
-
-    def _parse_decided(self, message: wire.Parse, event: Statement, decision: Decision) -> None:
+    def _parse_decided(self, message: wire.Parse, decision: Decision) -> None:
         if isinstance(decision.verdict, Block):
             self._requests.refuse_extended(message, decision)
             return
         facts = decision.facts[0] if decision.facts else NOTHING
         generation = self._planner.generation()
+        event = self._event(message)
         prepared = Prepared(event, facts, decision, plan_of(decision), generation)
         self._propose(message, Kind.PARSE, Change(Space.STATEMENT, message.name, prepared))
 
@@ -61,41 +64,41 @@ class ExtendedQuery:
 
     def bind(self, message: wire.Bind) -> None:
         """The portal takes the statement's plan."""
-        if self._name_too_long(message, message.portal, message.statement):
+        if len(message.portal) > LONGEST_NAME or len(message.statement) > LONGEST_NAME:
+            self._name_too_long(message)
             return
         prepared = self._names.statement(message.statement, self._requests.segment)
         if prepared is None:
             self._unknown(message, Space.STATEMENT)
             return
-        formats = message.formats
-        parameters = tuple(
-            (formats[index] if len(formats) > 1 else formats[0] if formats else 0, value)
-            for index, value in enumerate(message.parameters)
-        )
-        portal = Portal(prepared, prepared.plan, message.result_formats, parameters)
+        portal = Portal(prepared, prepared.plan, message.result_formats, message)
         self._propose(message, Kind.BIND, Change(Space.PORTAL, message.portal, portal))
 
     def describe(self, message: wire.Describe) -> None:
         """The answer is held against the plan (``answers.py``)."""
-        if self._name_too_long(message, message.name):
+        if len(message.name) > LONGEST_NAME:
+            self._name_too_long(message)
             return
         segment = self._requests.segment
-        if message.kind == b"S":
-            prepared = self._names.statement(message.name, segment)
-            space, kind = Space.STATEMENT, Kind.DESCRIBE_STATEMENT
-        else:
+        if message.kind == b"P":
             portal = self._names.portal(message.name, segment)
-            prepared = None if portal is None else portal.prepared
-            space, kind = Space.PORTAL, Kind.DESCRIBE_PORTAL
-        if prepared is None:
-            self._unknown(message, space)
-            return
+            if portal is None:
+                self._unknown(message, Space.PORTAL)
+                return
+            kind, prepared = Kind.DESCRIBE_PORTAL, portal.prepared
+        else:
+            found = self._names.statement(message.name, segment)
+            if found is None:
+                self._unknown(message, Space.STATEMENT)
+                return
+            kind, prepared = Kind.DESCRIBE_STATEMENT, found
         plan = prepared.plan if prepared.facts.kind not in MAKES_NAMES else None
         self._requests.forward(message, Expected(kind, plan=plan))
 
     def close(self, message: wire.CloseMessage) -> None:
         """Closing what is not there is no error."""
-        if self._name_too_long(message, message.name):
+        if len(message.name) > LONGEST_NAME:
+            self._name_too_long(message)
             return
         space = Space.STATEMENT if message.kind == b"S" else Space.PORTAL
         self._propose(message, Kind.CLOSE, Change(space, message.name, None))
@@ -108,7 +111,8 @@ class ExtendedQuery:
 
     def execute(self, message: wire.Execute) -> None:
         """Runs a portal, or goes on with a suspended one."""
-        if self._name_too_long(message, message.portal):
+        if len(message.portal) > LONGEST_NAME:
+            self._name_too_long(message)
             return
         portal = self._names.portal(message.portal, self._requests.segment)
         if portal is None:
@@ -125,7 +129,7 @@ class ExtendedQuery:
             prepared.event.text, prepared.event.parameter_types, portal.parameters, self._settings
         )
 
-        def decided(decision: Decision) -> None:
+        def decided(message: wire.Execute, decision: Decision) -> None:
             if isinstance(decision.verdict, Block):
                 self._requests.refuse_extended(message, decision)
                 return
@@ -137,19 +141,21 @@ class ExtendedQuery:
 
     def _run(self, message: wire.Execute, portal: Portal) -> None:
         requests, prepared = self._requests, portal.prepared
+        facts = prepared.facts
+        if not facts.kind:  # nearly all there is
+            self._send(message, portal, Run(portal.plan, copy_options=facts.copy_options), facts)
+            return
         try:
-            planned = self._planner.planned(
-                prepared.decision, 0, prepared.facts, requests.segment, {}
-            )
+            planned = self._planner.planned(prepared.decision, 0, facts, requests.segment, {})
         except Missing as missing:
             requests.refuse_extended(message, requests.block(*missing.why))
             return
         if planned.ask is not None:
             self._ask_for_name(message, portal, planned.ask)
             return
-        if prepared.facts.kind not in ("execute", "fetch", *MAKES_NAMES):
+        if facts.kind not in ("execute", "fetch") and facts.kind not in MAKES_NAMES:
             planned.run.plan = portal.plan
-        self._send(message, portal, planned.run, prepared.facts)
+        self._send(message, portal, planned.run, facts)
 
     def _ask_for_name(self, message: wire.Execute, portal: Portal, named: Prepared) -> None:
         """The portal runs ``EXECUTE s``, and s must be judged again."""
@@ -160,7 +166,7 @@ class ExtendedQuery:
             self._settings,
         )
 
-        def decided(decision: Decision) -> None:
+        def decided(message: wire.Execute, decision: Decision) -> None:
             if isinstance(decision.verdict, Block):
                 self._requests.refuse_extended(message, decision)
             else:
@@ -173,7 +179,7 @@ class ExtendedQuery:
         run.formats = portal.formats
         if run.change is not None:
             self._names.propose(self._requests.segment, run.change)
-        expected = Expected(Kind.EXECUTE, runs=(run,))
+        expected = Expected(Kind.EXECUTE, runs=[run])
         self._requests.forward(message, expected)
         if copies_in(facts):
             self._requests.wait_for_copy(expected)
@@ -202,13 +208,10 @@ class ExtendedQuery:
         )
         self._requests.refuse_extended(message, decision)
 
-    def _name_too_long(self, message: Message, *names: bytes) -> bool:
-        if all(len(name) <= LONGEST_NAME for name in names):
-            return False
+    def _name_too_long(self, message: Message) -> None:
         decision = self._requests.block(
             "name.length",
             f"A name is longer than {LONGEST_NAME} bytes.",
             "Use shorter names for statements and portals.",
         )
         self._requests.refuse_extended(message, decision)
-        return True

@@ -12,16 +12,17 @@ it will meet, so it waits (:class:`Unsettled`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final, final
 
 from hoopgate.errors import LimitExceeded
 from hoopgate.events import Decision, Statement, StatementFacts
 from hoopgate.plans import MaskPlan
+from hoopgate.postgres.wire import Bind
 from hoopgate.verdicts import Hold
 
 #: Named statements and portals a session may have. PostgreSQL has no bound of its own.
-MOST_NAMES = 20_000
+MOST_NAMES: Final = 20_000
 
 
 class Unsettled(Exception):
@@ -35,7 +36,7 @@ class Space(Enum):
     PORTAL = "portal"
 
 
-@dataclass(slots=True)
+@final
 class Prepared:
     """A prepared statement and what was decided about it.
 
@@ -43,74 +44,111 @@ class Prepared:
     :ivar facts: of the statement an execution runs.
     :ivar plan: for its rows.
     :ivar generation: of the rules and the schema it was judged by.
+    :ivar held: every execution needs an approval.
     """
 
-    event: Statement = field(repr=False)
-    facts: StatementFacts
-    decision: Decision
-    plan: MaskPlan | None
-    generation: int
+    __slots__ = ("decision", "event", "facts", "generation", "held", "plan")
 
-    @property
-    def held(self) -> bool:
-        """True when every execution needs an approval."""
-        return isinstance(self.decision.verdict, Hold)
+    def __init__(
+        self,
+        event: Statement,
+        facts: StatementFacts,
+        decision: Decision,
+        plan: MaskPlan | None,
+        generation: int,
+    ) -> None:
+        self.event = event
+        self.facts = facts
+        self.decision = decision
+        self.plan = plan
+        self.generation = generation
+        self.held = isinstance(decision.verdict, Hold)
 
 
-@dataclass(slots=True)
+@final
 class Portal:
     """A portal or cursor.
 
+    :ivar bind: the message that made it; None for a cursor.
     :ivar declared: made by SQL DECLARE, so it may outlive its transaction.
     :ivar cleared: this execution was judged by the rules in force, and approved where needed.
     """
 
-    prepared: Prepared
-    plan: MaskPlan | None
-    formats: tuple[int, ...] = ()
-    parameters: tuple[tuple[int, bytes | None], ...] = field(default=(), repr=False)
-    declared: bool = False
-    cleared: bool = False
+    __slots__ = ("bind", "cleared", "declared", "formats", "plan", "prepared")
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        plan: MaskPlan | None,
+        formats: tuple[int, ...] = (),
+        bind: Bind | None = None,
+        *,
+        declared: bool = False,
+        cleared: bool = False,
+    ) -> None:
+        self.prepared = prepared
+        self.plan = plan
+        self.formats = formats
+        self.bind = bind
+        self.declared = declared
+        self.cleared = cleared
+
+    @property
+    def parameters(self) -> tuple[tuple[int, bytes | None], ...]:
+        """The bound values, each after its format code."""
+        bind = self.bind
+        if bind is None:
+            return ()
+        formats = bind.formats or (0,)
+        if len(formats) == 1:
+            formats *= len(bind.parameters)
+        return tuple(zip(formats, bind.parameters, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Change:
     """What a name will mean once the server has confirmed it; ``value`` None removes it.
 
     :ivar name: None stands for every name in the space.
     """
 
-    space: Space
-    name: bytes | None
-    value: Prepared | Portal | None
+    __slots__ = ("name", "space", "value")
+
+    def __init__(self, space: Space, name: bytes | None, value: Prepared | Portal | None) -> None:
+        self.space = space
+        self.name = name
+        self.value = value
 
 
+@final
 class Names:
     """The names of one session."""
 
     def __init__(self) -> None:
-        self._settled: dict[Space, dict[bytes, Prepared | Portal]] = {
-            Space.STATEMENT: {},
-            Space.PORTAL: {},
-        }
+        self._statements: dict[bytes, Prepared | Portal] = {}
+        self._portals: dict[bytes, Prepared | Portal] = {}
         self._pending: list[tuple[int, Change]] = []
+
+    def _table(self, space: Space) -> dict[bytes, Prepared | Portal]:
+        return self._portals if space is Space.PORTAL else self._statements
 
     def propose(self, segment: int, change: Change) -> None:
         """A message that will make ``change`` is on its way to the server.
 
         :raises LimitExceeded: the session has too many names.
         """
-        if len(self._settled[change.space]) + len(self._pending) >= MOST_NAMES:
+        if len(self._table(change.space)) + len(self._pending) >= MOST_NAMES:
             raise LimitExceeded("too many prepared statements or portals")
         self._pending.append((segment, change))
 
     def settle(self, change: Change) -> None:
         """The server has confirmed ``change``."""
-        for index, (_, pending) in enumerate(self._pending):
-            if pending is change:
-                del self._pending[index]
+        pending = self._pending
+        for index in range(len(pending)):
+            if pending[index][1] is change:
+                pending.pop(index)
                 break
-        table = self._settled[change.space]
+        table = self._table(change.space)
         if change.name is None:
             table.clear()
         elif change.value is None:
@@ -124,9 +162,9 @@ class Names:
 
     def transaction_ended(self) -> None:
         """Portals of the protocol die with their transaction; cursors may be WITH HOLD."""
-        table = self._settled[Space.PORTAL]
+        table = self._portals
         if table:
-            self._settled[Space.PORTAL] = {
+            self._portals = {
                 name: value
                 for name, value in table.items()
                 if isinstance(value, Portal) and value.declared
@@ -146,9 +184,13 @@ class Names:
         return value if isinstance(value, Portal) else None
 
     def _lookup(self, space: Space, name: bytes, segment: int) -> Prepared | Portal | None:
-        for proposed_in, change in reversed(self._pending):
+        pending = self._pending
+        at = len(pending)
+        while at:
+            at -= 1
+            proposed_in, change = pending[at]
             if change.space is space and (change.name is None or change.name == name):
                 if proposed_in != segment:
                     raise Unsettled
                 return change.value
-        return self._settled[space].get(name)
+        return self._table(space).get(name)

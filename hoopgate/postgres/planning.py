@@ -7,7 +7,7 @@ EXECUTE and FETCH, whichever of SQL and protocol made the object and whichever r
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Final, final
 
 from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Decision, Statement, StatementFacts
@@ -17,10 +17,10 @@ from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space
 from hoopgate.verdicts import Allow, Hold, Mask
 
 #: Facts of nothing in particular.
-NOTHING = StatementFacts(classes=frozenset())
+NOTHING: Final = StatementFacts(classes=frozenset())
 
 #: Kinds of statements whose plan is for what they make, not for rows of their own.
-MAKES_NAMES = ("prepare", "declare")
+MAKES_NAMES: Final = ("prepare", "declare")
 
 _Made = dict[tuple[Space, bytes], Prepared | Portal | None]
 
@@ -36,15 +36,18 @@ class Missing(Exception):
         self.why = (reason, message, "Prepare or declare it in this session first.")
 
 
-@dataclass(slots=True)
+@final
 class Planned:
     """One statement ready to run.
 
     :ivar ask: the prepared statement it runs, when that must be judged again first.
     """
 
-    run: Run
-    ask: Prepared | None = None
+    __slots__ = ("ask", "run")
+
+    def __init__(self, run: Run, ask: Prepared | None = None) -> None:
+        self.run = run
+        self.ask = ask
 
 
 def copies_in(facts: StatementFacts) -> bool:
@@ -58,7 +61,7 @@ def _own_way(facts: StatementFacts) -> bool:
     return facts.kind in ("execute", "fetch") or not facts.classes.isdisjoint(_COPIES)
 
 
-_COPIES = frozenset({"copy.to", "copy.from"})
+_COPIES: Final = frozenset({"copy.to", "copy.from"})
 
 
 def plan_of(decision: Decision, index: int = 0) -> MaskPlan | None:
@@ -71,6 +74,7 @@ def plan_of(decision: Decision, index: int = 0) -> MaskPlan | None:
     return None
 
 
+@final
 class Planner:
     """Plans for one session.
 
@@ -109,6 +113,8 @@ class Planner:
         made: _Made,
     ) -> Planned:
         plan = plan_of(decision, index)
+        if not facts.kind:
+            return Planned(Run(plan, copy_options=facts.copy_options))
         name = facts.name.encode()
         if facts.kind == "execute":
             found = made.get((Space.STATEMENT, name)) or self._names.statement(name, segment)
@@ -122,14 +128,13 @@ class Planner:
             if not isinstance(cursor, Portal):
                 raise Missing("portal.unknown", "There is no cursor of that name.")
             self._fetchable(cursor)
-            return Planned(Run(cursor.plan), None)
+            return Planned(Run(cursor.plan))
         return Planned(
             Run(
                 plan if facts.kind not in MAKES_NAMES else None,
                 change=self._change(decision, facts, plan),
                 copy_options=facts.copy_options,
-            ),
-            None,
+            )
         )
 
     def _fetchable(self, cursor: Portal) -> None:

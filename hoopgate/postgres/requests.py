@@ -12,7 +12,7 @@ nothing of it half-commits (PROTOCOLS A19).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any, TypeVar, final
 
 from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Action, Ask, Decision, Forward, Statement
@@ -26,8 +26,23 @@ from hoopgate.verdicts import Block
 _REFUSED = b"hoopgate.refused"
 
 Message = wire.FrontendMessage
+_M = TypeVar("_M", bound=Message)
+#: Goes on with a message once its verdict is known.
+_Resume = Callable[[Any, Decision], None]
 
 
+class Handler:
+    """Handles one message. A class and no callable: mypyc then calls it as C does."""
+
+    def handle(self, message: Message) -> None:
+        """Forward, ask about, drop or refuse ``message``.
+
+        :raises Unsettled: it must wait, and is handled again later.
+        """
+        raise NotImplementedError
+
+
+@final
 class Requests:
     """What the handlers of messages have in common.
 
@@ -38,23 +53,23 @@ class Requests:
     def __init__(
         self,
         answers: Answers,
-        handle: Callable[[Message], None],
+        handler: Handler,
         mint: Callable[[], str],
         message_limit: int,
     ) -> None:
         self.answers = answers
         self.segment = 0
         self.actions: list[Action] = []
-        self._handle = handle
+        self._handler = handler
         self._mint = mint
         self._reader = wire.FrontendReader(message_limit)
         self._tickets = 0
-        self._resume: tuple[Message, Callable[[Decision], None]] | None = None
-        self._again: tuple[Message, Callable[[], None]] | None = None
+        self._asked: tuple[Message, _Resume] | None = None
+        self._again: tuple[Message, _Resume | None, Decision | None] | None = None
         self._copy: Expected | None = None
         self._skipping = False
-        self._data: list[bytes] = []
         self._received: list[bytes] = []
+        self._data: list[bytes] | None = None  # None: what was received
         self._decisions: list[Decision] = []
 
     @property
@@ -65,7 +80,7 @@ class Requests:
     @property
     def waiting(self) -> bool:
         """True while a verdict is due."""
-        return self._resume is not None
+        return self._asked is not None
 
     @property
     def stalled(self) -> bool:
@@ -86,38 +101,45 @@ class Requests:
 
     def decided(self, ticket: int, decision: Decision) -> None:
         """The verdict on the last Ask."""
-        if self._resume is None or ticket != self._tickets:
+        asked = self._asked
+        if asked is None or ticket != self._tickets:
             raise LocalProtocolError("a verdict that was not asked for")
-        (message, resume), self._resume = self._resume, None
+        self._asked = None
         self._decisions.append(decision)
-        self._again = message, partial(resume, decision)
+        self._again = asked[0], asked[1], decision
         self.pump()
 
     def is_asking(self, ticket: int) -> bool:
         """True while the verdict on ``ticket`` is due."""
-        return self._resume is not None and ticket == self._tickets
+        return self._asked is not None and ticket == self._tickets
 
     def pump(self) -> None:
         """Handle messages until one has to wait."""
-        while self._resume is None:
+        while self._asked is None:
             if self._copy is not None:
                 if not self.answers.copying_in and self._copy in self.answers.expected:
                     return
                 self._copy = None
-            again, self._again = self._again, None
+            again = self._again
             if again is None:
                 message = self._reader.next()
                 if message is None:
                     self.flush()
                     return
-                again = message, partial(self._handle, message)
-            elif self.discarding:  # the server failed something before it while it waited
-                self.drop(again[0])
-                continue
+                resume = decision = None
+            else:
+                self._again = None
+                message, resume, decision = again
+                if self.discarding:  # the server failed something before it while it waited
+                    self.drop(message)
+                    continue
             try:
-                again[1]()
+                if resume is None or decision is None:
+                    self._handler.handle(message)
+                else:
+                    resume(message, decision)
             except Unsettled:
-                self._again = again
+                self._again = message, resume, decision
                 self.flush()
                 return
 
@@ -125,24 +147,34 @@ class Requests:
 
     def forward(self, message: Message, expected: Expected | None = None) -> None:
         """Pass ``message`` on; the server will answer as ``expected``."""
-        self._received.append(message.raw)
-        self._data.append(message.raw)
+        raw = message.raw
+        self._received.append(raw)
+        if self._data is not None:
+            self._data.append(raw)
         if expected is not None:
             self.answers.expected.append(expected)
 
     def drop(self, message: Message) -> None:
         """Do not pass ``message`` on, as the server would ignore it; it is recorded."""
+        self._changed()
         self._received.append(message.raw)
 
     def replace(self, message: Message, data: bytes) -> None:
         """Send ``data`` in place of ``message``."""
+        self._changed().append(data)
         self._received.append(message.raw)
-        self._data.append(data)
 
-    def ask(self, message: Message, event: Statement, resume: Callable[[Decision], None]) -> None:
+    def _changed(self) -> list[bytes]:
+        """What goes to the server, now that it is not what was received."""
+        data = self._data
+        if data is None:
+            data = self._data = list(self._received)
+        return data
+
+    def ask(self, message: _M, event: Statement, resume: Callable[[_M, Decision], None]) -> None:
         """Wait for the verdict on ``event``, then go on with ``resume``."""
         self._tickets += 1
-        self._resume = message, resume
+        self._asked = message, resume
         self.actions.append(Ask(self._tickets, event))
 
     def block(self, reason: str, message: str, remedy: str) -> Decision:
@@ -186,12 +218,15 @@ class Requests:
         """Hand over what is ready for the server, with what it came from."""
         if not self._received:
             return
-        data = b"".join(self._data)
         received = b"".join(self._received)
-        self.actions.append(
-            Forward(data, None if received == data else received, tuple(self._decisions))
-        )
-        self._data, self._received, self._decisions = [], [], []
+        decisions = tuple(self._decisions)
+        if self._data is None:
+            self.actions.append(Forward(received, None, decisions))
+        else:
+            self.actions.append(Forward(b"".join(self._data), received, decisions))
+            self._data = None
+        self._received = []
+        self._decisions = []
 
 
 def _poison(decision: Decision) -> bytes:

@@ -10,8 +10,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import final
 
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Action, Close, Decision, Reply, Side
@@ -22,13 +23,14 @@ from hoopgate.postgres.extended import ExtendedQuery
 from hoopgate.postgres.names import Names
 from hoopgate.postgres.planning import Planner
 from hoopgate.postgres.refusals import fatal, hold_notice
-from hoopgate.postgres.requests import Message, Requests
+from hoopgate.postgres.requests import Handler, Message, Requests
 from hoopgate.postgres.simple import SimpleQuery
+from hoopgate.postgres.wire import Bind, Describe, Execute, Parse, Query, Sync
 from hoopgate.verdicts import Hold
 
 
-@implementer(IProtocolSession)
-class PostgresSession:
+@final
+class PostgresSession(Handler):
     """One client's session.
 
     :param phi: the resource holds PHI: errors, notices and notifications are scrubbed.
@@ -53,28 +55,10 @@ class PostgresSession:
         names = Names()
         planner = Planner(names, settings, generation)
         self._answers = Answers(names, phi, response_limit)
-        self._requests = Requests(self._answers, self._handle, mint, message_limit)
-        simple = SimpleQuery(self._requests, names, planner, settings)
-        extended = ExtendedQuery(self._requests, names, planner, settings)
+        self._requests = Requests(self._answers, self, mint, message_limit)
+        self._simple = SimpleQuery(self._requests, names, planner, settings)
+        self._extended = ExtendedQuery(self._requests, names, planner, settings)
         self._closed = False
-        self._handlers: dict[type, Callable[..., None]] = {
-            wire.Query: simple.query,
-            wire.FunctionCall: simple.function_call,
-            wire.Parse: extended.parse,
-            wire.Bind: extended.bind,
-            wire.Describe: extended.describe,
-            wire.Execute: extended.execute,
-            wire.CloseMessage: extended.close,
-            wire.Sync: extended.sync,
-            wire.Flush: extended.flush,
-            # What a client still sends after its COPY has failed; the server ignores it too.
-            wire.CopyData: self._requests.drop,
-            wire.CopyDone: self._requests.drop,
-            wire.CopyFail: self._requests.drop,
-            wire.Terminate: self._terminate,
-            wire.Oversized: self._unfit,
-            wire.Malformed: self._unfit,
-        }
 
     # --- IProtocolSession -------------------------------------------------------------------------
 
@@ -140,22 +124,53 @@ class PostgresSession:
     # --- the client's messages --------------------------------------------------------------------
 
     def _take(self) -> list[Action]:
-        actions, self._requests.actions = self._requests.actions, []
+        actions = self._requests.actions
+        if not actions:
+            return []
+        self._requests.actions = []
         return actions
 
-    def _handle(self, message: Message) -> None:
+    def handle(self, message: Message) -> None:
+        """See :class:`hoopgate.postgres.requests.Handler`."""
         if self._closed:
             return
         if self._answers.copying_in:
             self._in_copy(message)
             return
-        if self._requests.discarding and not isinstance(message, wire.Sync | wire.Terminate):
+        if isinstance(message, Sync):
+            self._extended.sync(message)
+        elif isinstance(message, wire.Terminate):
+            self._terminate(message)
+        elif self._requests.discarding:
             self._requests.drop(message)
-            return
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            raise RemoteProtocolError("a message out of state from the client")
-        handler(message)
+        elif isinstance(message, Bind):
+            self._extended.bind(message)
+        elif isinstance(message, Execute):
+            self._extended.execute(message)
+        elif isinstance(message, Describe):
+            self._extended.describe(message)
+        elif isinstance(message, Query):
+            self._simple.query(message)
+        elif isinstance(message, Parse):
+            self._extended.parse(message)
+        else:
+            self._handle_rare(message)
+
+    def _handle_rare(self, message: Message) -> None:
+        match message:
+            case wire.CloseMessage():
+                self._extended.close(message)
+            case wire.Flush():
+                self._extended.flush(message)
+            case wire.CopyData() | wire.CopyDone() | wire.CopyFail():
+                # What a client still sends after its COPY has failed; the server ignores it too.
+                self._requests.drop(message)
+            case wire.FunctionCall():
+                self._simple.function_call(message)
+            case wire.Oversized() | wire.Malformed():
+                self._unfit(message)
+            case _:
+                raise RemoteProtocolError("a message out of state from the client")
 
     def _in_copy(self, message: Message) -> None:
         """COPY FROM STDIN: the server ignores Sync and Flush until CopyDone or CopyFail."""
@@ -201,3 +216,7 @@ class PostgresSession:
         self._requests.flush()
         self._requests.actions.append(Close("client.terminate"))
         self._closed = True
+
+
+# No decorator: mypyc makes a decorated class slow.
+classImplements(PostgresSession, IProtocolSession)

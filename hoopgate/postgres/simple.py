@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 from hoopgate.events import Decision, Statement
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
@@ -11,6 +13,7 @@ from hoopgate.postgres.requests import Requests
 from hoopgate.verdicts import Block
 
 
+@final
 class SimpleQuery:
     """Handles Query and FunctionCall."""
 
@@ -25,7 +28,7 @@ class SimpleQuery:
     def query(self, message: wire.Query) -> None:
         """Every statement of the text is judged before the first is forwarded (PROTOCOLS A17)."""
         event = Statement(message.text.decode(), settings=self._settings)
-        self._requests.ask(message, event, lambda decision: self._decided(message, decision))
+        self._requests.ask(message, event, self._decided)
 
     def function_call(self, message: wire.FunctionCall) -> None:
         """Refused: it runs functions without a statement that could be judged (PROTOCOLS A20)."""
@@ -46,11 +49,13 @@ class SimpleQuery:
         except Missing as missing:
             requests.refuse_query(message, requests.block(*missing.why))
             return
-        asks = [one.ask for one in planned if one.ask is not None]
-        if not asks:
+        again = None
+        for one in planned:
+            again = again or one.ask
+        if again is None:
             self._send(message, decision, [one.run for one in planned])
         elif len(planned) == 1:
-            self._ask_again(message, asks[0])
+            self._ask_again(message, again)
         else:
             alone = requests.block(
                 "statement.held",
@@ -68,21 +73,23 @@ class SimpleQuery:
             self._settings,
         )
 
-        def decided(decision: Decision) -> None:
-            if isinstance(decision.verdict, Block):
-                self._requests.refuse_query(message, decision)
-            else:
-                self._send(message, decision, [Run(plan_of(decision))])
+        self._requests.ask(message, event, self._decided_again)
 
-        self._requests.ask(message, event, decided)
+    def _decided_again(self, message: wire.Query, decision: Decision) -> None:
+        if isinstance(decision.verdict, Block):
+            self._requests.refuse_query(message, decision)
+        else:
+            self._send(message, decision, [Run(plan_of(decision))])
 
     def _send(self, message: wire.Query, decision: Decision, runs: list[Run]) -> None:
         requests = self._requests
-        expected = Expected(Kind.QUERY, runs=tuple(runs))
+        expected = Expected(Kind.QUERY, runs=runs)
         for run in runs:
             if run.change is not None:
                 self._names.propose(requests.segment, run.change)
         requests.forward(message, expected)
         requests.end_segment()
-        if any(copies_in(facts) for facts in decision.facts):
-            requests.wait_for_copy(expected)
+        for facts in decision.facts:
+            if copies_in(facts):
+                requests.wait_for_copy(expected)
+                break

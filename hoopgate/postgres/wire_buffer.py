@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import final
 
+from mypy_extensions import i64
+
+
+@final
 class StreamBuffer:
     """Received bytes in front of a message reader.
 
@@ -18,10 +23,10 @@ class StreamBuffer:
 
     def __init__(self) -> None:
         self.data = b""
-        self.at = 0
-        self.need = 0
+        self.at: i64 = 0
+        self.need: i64 = 0
         self._parts: list[bytes] = []
-        self._waiting = 0
+        self._waiting: i64 = 0
 
     @property
     def size(self) -> int:

@@ -8,39 +8,64 @@ message must end where its last field ends.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final, NoReturn, final
+
+from librt.strings import read_i16_be, read_i32_be
+from mypy_extensions import i64
 
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 from hoopgate.postgres.wire_buffer import StreamBuffer
 
 #: The server's own bound on any message (PQ_LARGE_MESSAGE_LIMIT); beyond it the length is a lie.
-LARGEST_LENGTH = 0x3FFFFFFF
+LARGEST_LENGTH: Final = 0x3FFFFFFF
 
-_HEADER = struct.Struct(">Bi")
-_U16 = struct.Struct(">H")
-_I32 = struct.Struct(">i")
+_QUERY: Final = 0x51
+_PARSE: Final = 0x50
+_BIND: Final = 0x42
+_DESCRIBE: Final = 0x44
+_EXECUTE: Final = 0x45
+_SYNC: Final = 0x53
+_COPY_DATA: Final = 0x64
+_KNOWN: Final = frozenset(b"QPBDECSHFdcfXp")
+
+_I32: Final = struct.Struct(">i")
 
 
-# Not frozen: these are made for every message of every session, and a frozen dataclass takes three
-# times as long to make. Nothing writes to them after the reader has made them.
+# Not frozen, and their __init__ written out: these are made for every message of every session. A
+# frozen dataclass takes three times as long to make, and mypyc compiles no __init__ but a written
+# one. Nothing writes to them after the reader has made them.
 
 
-@dataclass(slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Query:
     text: bytes = field(repr=False)
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = field(repr=False)
+
+    def __init__(self, text: bytes, raw: bytes = b"") -> None:
+        self.text = text
+        self.raw = raw
 
 
-@dataclass(slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Parse:
     name: bytes = field(repr=False)
     text: bytes = field(repr=False)
     types: tuple[int, ...]
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = field(repr=False)
+
+    def __init__(self, name: bytes, text: bytes, types: tuple[int, ...], raw: bytes = b"") -> None:
+        self.name = name
+        self.text = text
+        self.types = types
+        self.raw = raw
 
 
-@dataclass(slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Bind:
     """:ivar formats: as sent: none, one for all, or one per parameter."""
 
@@ -49,27 +74,56 @@ class Bind:
     formats: tuple[int, ...]
     parameters: tuple[bytes | None, ...] = field(repr=False)
     result_formats: tuple[int, ...]
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = field(repr=False)
+
+    def __init__(
+        self,
+        portal: bytes,
+        statement: bytes,
+        formats: tuple[int, ...],
+        parameters: tuple[bytes | None, ...],
+        result_formats: tuple[int, ...],
+        raw: bytes = b"",
+    ) -> None:
+        self.portal = portal
+        self.statement = statement
+        self.formats = formats
+        self.parameters = parameters
+        self.result_formats = result_formats
+        self.raw = raw
 
 
-@dataclass(slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Describe:
     """:ivar kind: ``b"S"`` for a statement, ``b"P"`` for a portal."""
 
     kind: bytes
     name: bytes = field(repr=False)
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = field(repr=False)
+
+    def __init__(self, kind: bytes, name: bytes, raw: bytes = b"") -> None:
+        self.kind = kind
+        self.name = name
+        self.raw = raw
 
 
-@dataclass(slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Execute:
     """:ivar limit: rows at most; zero and below mean all."""
 
     portal: bytes = field(repr=False)
     limit: int
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = field(repr=False)
+
+    def __init__(self, portal: bytes, limit: int, raw: bytes = b"") -> None:
+        self.portal = portal
+        self.limit = limit
+        self.raw = raw
 
 
+@final
 @dataclass(slots=True)
 class CloseMessage:
     """:ivar kind: ``b"S"`` for a statement, ``b"P"`` for a portal."""
@@ -79,16 +133,22 @@ class CloseMessage:
     raw: bytes = field(default=b"", repr=False)
 
 
-@dataclass(slots=True)
+@final
+@dataclass(slots=True, init=False)
 class Sync:
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = field(repr=False)
+
+    def __init__(self, raw: bytes = b"") -> None:
+        self.raw = raw
 
 
+@final
 @dataclass(slots=True)
 class Flush:
     raw: bytes = field(default=b"", repr=False)
 
 
+@final
 @dataclass(slots=True)
 class FunctionCall:
     """Never forwarded, so not decoded further."""
@@ -96,31 +156,39 @@ class FunctionCall:
     raw: bytes = field(default=b"", repr=False)
 
 
-@dataclass(slots=True)
+@final
+@dataclass(slots=True, init=False)
 class CopyData:
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = field(repr=False)
+
+    def __init__(self, raw: bytes = b"") -> None:
+        self.raw = raw
 
     @property
     def data(self) -> bytes:
         return self.raw[5:]
 
 
+@final
 @dataclass(slots=True)
 class CopyDone:
     raw: bytes = field(default=b"", repr=False)
 
 
+@final
 @dataclass(slots=True)
 class CopyFail:
     reason: bytes = field(repr=False)
     raw: bytes = field(default=b"", repr=False)
 
 
+@final
 @dataclass(slots=True)
 class Terminate:
     raw: bytes = field(default=b"", repr=False)
 
 
+@final
 @dataclass(slots=True)
 class PasswordMessage:
     """PasswordMessage, SASLInitialResponse, SASLResponse: one type byte, told apart by state."""
@@ -129,6 +197,7 @@ class PasswordMessage:
     raw: bytes = field(default=b"", repr=False)
 
 
+@final
 @dataclass(slots=True)
 class Oversized:
     """A message above the limit, skipped.
@@ -142,6 +211,7 @@ class Oversized:
     raw: bytes = field(default=b"", repr=False)
 
 
+@final
 @dataclass(slots=True)
 class Malformed:
     """A message with a sound frame and a body that the server would refuse too.
@@ -174,6 +244,7 @@ FrontendMessage = (
 )
 
 
+@final
 class FrontendReader:
     """The client's byte stream, cut into decoded messages.
 
@@ -186,9 +257,9 @@ class FrontendReader:
     __slots__ = ("_broken", "_buffer", "_limit", "_oversized", "_skip")
 
     def __init__(self, message_limit: int) -> None:
-        self._limit = message_limit
+        self._limit: i64 = message_limit
         self._buffer = StreamBuffer()
-        self._skip = 0
+        self._skip: i64 = 0
         self._oversized: Oversized | None = None
         self._broken = ""
 
@@ -207,7 +278,9 @@ class FrontendReader:
         if self._broken:
             return
         if self._skip:
-            skipped = min(self._skip, len(data))
+            skipped: i64 = len(data)
+            if skipped > self._skip:
+                skipped = self._skip
             self._skip -= skipped
             data = data[skipped:]
         if data:
@@ -229,36 +302,36 @@ class FrontendReader:
         buffer = self._buffer
         if buffer.starved():
             return None
-        data, at = buffer.data, buffer.at
-        held = len(data) - at
+        data = buffer.data
+        at: i64 = buffer.at
+        held: i64 = len(data) - at
         if held < 5:
             buffer.need = 5
             return None
-        type_, length = _HEADER.unpack_from(data, at)
-        decode = _DECODERS.get(type_)
-        if decode is None:
+        type_ = data[at]
+        length: int = read_i32_be(data, at + 1)
+        if type_ not in _KNOWN:
             self._fail("unknown message type")
         if length < 4 or length > LARGEST_LENGTH:
             self._fail("impossible message length")
-        size = length + 1
+        size: i64 = length + 1
         if size > self._limit:
-            taken = min(size, held)
+            taken: i64 = size if size < held else held
             buffer.at = at + taken
             self._skip = size - taken
-            self._oversized = Oversized(type_, size, data[at : at + 5])
+            self._oversized = Oversized(type_, length + 1, data[at : at + 5])
             return self.next()
         if held < size:
             buffer.need = size
             return None
         raw = data[at : at + size] if at or held > size else data
         buffer.at = at + size
-        assert decode is not None
         try:
-            return decode(raw)
+            return _decode(type_, raw)
         except _BodyError as error:
             return Malformed(type_, error.why, raw)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str) -> NoReturn:
         self._broken = why
         self._buffer.clear()
         raise RemoteProtocolError(why)
@@ -273,10 +346,12 @@ class _BodyError(Exception):
         self.why = why
 
 
-def _string(raw: bytes, at: int) -> tuple[bytes, int]:
-    end = raw.find(0, at)
+def _string(raw: bytes, at: i64) -> tuple[bytes, i64]:
+    end: i64 = raw.find(b"\0", at)
     if end < 0:
         raise _BodyError("a string has no terminator")
+    if end == at:  # most names are empty
+        return b"", end + 1
     text = raw[at:end]
     if not text.isascii():
         _require_utf8(text)
@@ -291,35 +366,84 @@ def _require_utf8(text: bytes) -> None:
         raise _BodyError("a string is not UTF-8") from None
 
 
-def _require_end(raw: bytes, at: int) -> None:
+def _require_end(raw: bytes, at: i64) -> None:
     if at != len(raw):
         raise _BodyError("bytes behind the last field")
 
 
-def _count(raw: bytes, at: int) -> int:
+def _count(raw: bytes, at: i64) -> int:
     if at + 2 > len(raw):
         raise _BodyError("shorter than its fields")
-    count: int = _U16.unpack_from(raw, at)[0]
-    return count
+    return raw[at] << 8 | raw[at + 1]
 
 
-def _formats(raw: bytes, at: int) -> tuple[tuple[int, ...], int]:
+#: What nearly every list of format codes is, by how many there are and the first of them.
+_TEXT: Final = (0,)
+_BINARY: Final = (1,)
+
+
+def _formats(raw: bytes, at: i64) -> tuple[tuple[int, ...], i64]:
     count = _count(raw, at)
     at += 2
     if count == 0:
         return (), at
-    if at + 2 * count > len(raw):
+    end: i64 = at + 2 * count
+    if end > len(raw):
         raise _BodyError("shorter than its fields")
-    formats = struct.unpack_from(f">{count}H", raw, at)
+    if count == 1:
+        code: int = read_i16_be(raw, at)
+        if code == 0:
+            return _TEXT, end
+        if code == 1:
+            return _BINARY, end
+    formats: tuple[int, ...] = struct.unpack_from(f">{count}H", raw, at)
     if max(formats) > 1:
         raise _BodyError("unknown format code")
-    return formats, at + 2 * count
+    return formats, end
 
 
-def _decode_query(raw: bytes) -> Query:
-    text, end = _string(raw, 5)
-    _require_end(raw, end)
-    return Query(text, raw)
+def _decode(type_: int, raw: bytes) -> FrontendMessage:
+    """:raises _BodyError: the body is not one of a message of this type."""
+    if type_ == _BIND:
+        return _decode_bind(raw)
+    if type_ == _EXECUTE:
+        return _decode_execute(raw)
+    if type_ == _SYNC:
+        _require_end(raw, 5)
+        return Sync(raw)
+    if type_ == _DESCRIBE:
+        kind, name = _kind_and_name(raw)
+        return Describe(kind, name, raw)
+    if type_ == _QUERY:
+        text, end = _string(raw, 5)
+        _require_end(raw, end)
+        return Query(text, raw)
+    if type_ == _COPY_DATA:
+        return CopyData(raw)
+    if type_ == _PARSE:
+        return _decode_parse(raw)
+    return _decode_rare(type_, raw)
+
+
+def _decode_rare(type_: int, raw: bytes) -> FrontendMessage:
+    if type_ == ord("C"):
+        kind, name = _kind_and_name(raw)
+        return CloseMessage(kind, name, raw)
+    if type_ == ord("f"):
+        reason, end = _string(raw, 5)
+        _require_end(raw, end)
+        return CopyFail(reason, raw)
+    if type_ == ord("p"):
+        return PasswordMessage(raw[5:], raw)
+    if type_ == ord("F"):
+        return FunctionCall(raw)
+    _require_end(raw, 5)
+    if type_ == ord("H"):
+        return Flush(raw)
+    if type_ == ord("c"):
+        return CopyDone(raw)
+    assert type_ == ord("X")
+    return Terminate(raw)
 
 
 def _decode_parse(raw: bytes) -> Parse:
@@ -342,12 +466,12 @@ def _decode_bind(raw: bytes) -> Bind:
     at += 2
     if len(formats) > 1 and len(formats) != count:
         raise _BodyError("parameter formats do not match the parameters")
-    end = len(raw)
+    end: i64 = len(raw)
     parameters: list[bytes | None] = []
     for _ in range(count):
         if at + 4 > end:
             raise _BodyError("shorter than its fields")
-        length = _I32.unpack_from(raw, at)[0]
+        length: int = read_i32_be(raw, at)
         at += 4
         if length == -1:
             parameters.append(None)
@@ -372,71 +496,13 @@ def _kind_and_name(raw: bytes) -> tuple[bytes, bytes]:
     return kind, name
 
 
-def _decode_describe(raw: bytes) -> Describe:
-    kind, name = _kind_and_name(raw)
-    return Describe(kind, name, raw)
-
-
-def _decode_close(raw: bytes) -> CloseMessage:
-    kind, name = _kind_and_name(raw)
-    return CloseMessage(kind, name, raw)
-
-
 def _decode_execute(raw: bytes) -> Execute:
     portal, at = _string(raw, 5)
     if at + 4 > len(raw):
         raise _BodyError("shorter than its fields")
-    limit: int = _I32.unpack_from(raw, at)[0]
+    limit: int = read_i32_be(raw, at)
     _require_end(raw, at + 4)
     return Execute(portal, limit, raw)
-
-
-def _decode_sync(raw: bytes) -> Sync:
-    _require_end(raw, 5)
-    return Sync(raw)
-
-
-def _decode_flush(raw: bytes) -> Flush:
-    _require_end(raw, 5)
-    return Flush(raw)
-
-
-def _decode_copy_done(raw: bytes) -> CopyDone:
-    _require_end(raw, 5)
-    return CopyDone(raw)
-
-
-def _decode_terminate(raw: bytes) -> Terminate:
-    _require_end(raw, 5)
-    return Terminate(raw)
-
-
-def _decode_copy_fail(raw: bytes) -> CopyFail:
-    reason, end = _string(raw, 5)
-    _require_end(raw, end)
-    return CopyFail(reason, raw)
-
-
-def _decode_password(raw: bytes) -> PasswordMessage:
-    return PasswordMessage(raw[5:], raw)
-
-
-_DECODERS: dict[int, Callable[[bytes], FrontendMessage]] = {
-    ord("Q"): _decode_query,
-    ord("P"): _decode_parse,
-    ord("B"): _decode_bind,
-    ord("D"): _decode_describe,
-    ord("E"): _decode_execute,
-    ord("C"): _decode_close,
-    ord("S"): _decode_sync,
-    ord("H"): _decode_flush,
-    ord("F"): FunctionCall,
-    ord("d"): CopyData,
-    ord("c"): _decode_copy_done,
-    ord("f"): _decode_copy_fail,
-    ord("X"): _decode_terminate,
-    ord("p"): _decode_password,
-}
 
 
 # --- encoding ----------------------------------------------------------------------------------
