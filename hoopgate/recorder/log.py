@@ -72,7 +72,7 @@ def open_log_blocking(
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RecorderFull(
                 f"the log in {directory} needs {recording.reserve_bytes} bytes of reserve and the "
-                "disk has no room: make room, or lower recording.reserve_bytes"
+                "disk has no room: make room, or lower recording.reserve_size"
             ) from error
         where = error.filename or directory
         raise RecorderFailed(f"the log cannot be opened: {where}: {error.strerror}") from error

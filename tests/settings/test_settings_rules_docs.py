@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from testbed.parts import CHECKOUT
 
-from hoopgate.events import Judged, Principal, SessionFacts, Statement
+from hoopgate.events import ColumnRef, Judged, Principal, SessionFacts, Statement
 from hoopgate.guardrails.pipeline import make_pipeline
+from hoopgate.phi.labels import LabelSet
 from hoopgate.settings.load import load_policy
 from hoopgate.settings.model import Resource
 from hoopgate.settings.packs import read_pack
@@ -81,6 +82,24 @@ def test_examples(rules: str, verdicts: str, tmp_path: Path) -> None:
         found = type(outcome.verdict).__name__.lower(), outcome.verdict.rule
         assert found == (verdict, rule), line
         assert outcome.monitored == ((monitored,) if monitored else ()), line
+
+
+def test_the_labels_of_masking_are_valid(tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs" / "masking.md").read_text()
+    (labels,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    file = tmp_path / "hoopgate.toml"
+    file.write_text(BASE + labels)
+    found = LabelSet("clinic", load_policy(file).labels)
+
+    def kind(table: str, column: str) -> str:
+        label = found.lookup(ColumnRef("public", table, column))
+        assert label is not None
+        return f"{label.kind} {label.level.value} {label.method.value}"
+
+    assert kind("patients", "ssn") == "PHI secret redact"
+    assert kind("patients", "dob") == "DOB quasi generalise"
+    assert kind("codes", "dx") == "CODE public redact"
+    assert kind("encounters", "note") == "NOTE secret redact"
 
 
 def test_examples_are_worked() -> None:
