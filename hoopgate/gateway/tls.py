@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import X509, X509StoreFlags
 from service_identity.cryptography import extract_patterns
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from twisted.internet.interfaces import (
@@ -29,7 +29,14 @@ from zope.interface import implementer
 
 from hoopgate.errors import LocalProtocolError, SettingsError
 from hoopgate.interfaces import ITLS
-from hoopgate.settings.model import BackendTLS, Listener, Resource, ServerTLS, TLSMode
+from hoopgate.settings.model import (
+    BackendTLS,
+    ClientCertificates,
+    Listener,
+    Resource,
+    ServerTLS,
+    TLSMode,
+)
 
 #: What a client that negotiates ALPN on a listener must offer (PostgreSQL 17 manual, 55.2.11).
 ALPN = {"postgres": (b"postgresql",)}
@@ -51,11 +58,18 @@ class ServerContext:
 
     :param alpn: protocols to choose from, the preferred first. A client that offers ALPN and none
         of these is refused (RFC 7301 3.2); one that offers no ALPN is taken.
+    :param clients: certificates that clients must have; None asks for none.
     :raises SettingsError: certificate or key cannot be used.
     """
 
-    def __init__(self, tls: ServerTLS, alpn: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        tls: ServerTLS,
+        alpn: Sequence[bytes] = (),
+        clients: ClientCertificates | None = None,
+    ) -> None:
         self._tls = tls
+        self._clients = clients
         self._alpn = tuple(alpn)
         self._context = self._load()
 
@@ -73,6 +87,8 @@ class ServerContext:
     def _load(self) -> SSL.Context:
         context = _context(SSL.TLS_SERVER_METHOD)
         _present(context, self._tls)
+        if self._clients is not None:
+            _demand(context, self._clients)
         if self._alpn:
             context.set_alpn_select_callback(self._select)
         return context
@@ -216,6 +232,32 @@ def _present(context: SSL.Context, tls: ServerTLS) -> None:
         raise SettingsError([f"certificate {tls.certificate}: too weak for TLS"]) from None
 
 
+def _demand(context: SSL.Context, clients: ClientCertificates) -> None:
+    """Let nobody through the handshake without a certificate of these authorities, in its time and
+    not revoked.
+
+    :raises SettingsError: naming the file and what is wrong with it.
+    """
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    store = context.get_cert_store()
+    assert store is not None
+    for authority in _certificates(clients.ca_file, "ca_file"):
+        store.add_cert(X509.from_cryptography(authority))
+    if clients.crl_file is None:
+        return
+    pem = _read(clients.crl_file, "crl_file")
+    try:
+        for text in pem.split(_END_CRL)[:-1]:
+            store.add_crl(x509.load_pem_x509_crl(text + _END_CRL))
+    except ValueError:
+        problem = f"crl_file {clients.crl_file}: holds no PEM revocation list"
+        raise SettingsError([problem]) from None
+    store.set_flags(X509StoreFlags.CRL_CHECK)
+
+
+_END_CRL = b"-----END X509 CRL-----"
+
+
 def _certificates(path: Path, what: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(_read(path, what))
@@ -277,7 +319,7 @@ class NodeTLS:
             raise LocalProtocolError("the listener has no certificate")
         if listener.name not in self._servers:
             self._servers[listener.name] = ServerContext(
-                listener.tls, ALPN.get(listener.protocol, ())
+                listener.tls, ALPN.get(listener.protocol, ()), listener.clients
             )
         return self._servers[listener.name]
 

@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProtocolError
 from hoopgate.events import Principal, SessionFacts
+from hoopgate.identity.certificates import require_same
 from hoopgate.identity.jwks import DISCOVERY_PATH
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay
 from hoopgate.network import hang_up, keep_alive, no_delay
@@ -190,6 +191,8 @@ class PostgresServer(Protocol):
             principal = await self._identify_by_credential(start.parameters["user"], resource)
         else:
             principal = await self._identify(resource)
+        if self._node.listener.clients is not None:
+            require_same(self._gateway.tls.certificate(self.transport), principal)
         password = None
         if resource.password is not None:
             password = await self._gateway.secrets.password(resource, principal)

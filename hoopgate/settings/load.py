@@ -16,6 +16,7 @@ from hoopgate.errors import SettingsError
 from hoopgate.settings import endpoints, material
 from hoopgate.settings.model import (
     BackendTLS,
+    ClientCertificates,
     Directory,
     FileDirectory,
     Issuer,
@@ -187,7 +188,10 @@ def _listeners(
             resources=table.texts("resources"),
             authentication=authentication,
             issuer_url=_issuer_url(table, authentication, issuers),
+            clients=_clients(table, check),
         )
+        if listener.clients is not None and tls is None:
+            table.wrong("clients", "has no meaning without TLS", "tls = { … } on the listener")
         if listener.endpoint and tls is None and not endpoints.listens_locally(listener.endpoint):
             write = "tls = { certificate = …, key = … }, or an endpoint on loopback"
             table.wrong("tls", "missing: tokens would cross the network in the clear", write)
@@ -201,6 +205,18 @@ def _listeners(
         yield listener
     if not taken:
         root.wrong("listeners", "missing: nobody could connect", "a table [[listeners]]")
+
+
+def _clients(parent: Table, check: bool) -> ClientCertificates | None:
+    table = parent.table("clients")
+    if "clients" not in parent:
+        return None
+    ca_file = material.authorities(table, "ca_file", check=check)
+    crl_file = material.revocations(table, "crl_file", check=check)
+    if ca_file is None:
+        table.wrong("ca_file", "missing", "the path of a PEM file")
+    table.finish()
+    return None if ca_file is None else ClientCertificates(ca_file, crl_file)
 
 
 def _issuer_url(table: Table, authentication: str, issuers: Sequence[Issuer]) -> str:

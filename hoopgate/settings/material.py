@@ -106,6 +106,19 @@ def authorities(table: Table, name: str, *, check: bool) -> Path | None:
     return path
 
 
+def revocations(table: Table, name: str, *, check: bool) -> Path | None:
+    """A PEM file of certificate revocation lists, or None when the key is not there."""
+    path = table.optional_path(name)
+    if path is not None and check:
+        content = read(table, name, path, "a PEM file")
+        if content is not None:
+            try:
+                x509.load_pem_x509_crl(content)
+            except ValueError:
+                table.wrong(name, f"{path} holds no PEM revocation list", "one that does")
+    return path
+
+
 def secret(parent: Table, name: str, *, check: bool) -> Secret | None:
     """Where a secret is: a table with ``file``, ``environment`` or ``command``."""
     table = parent.table(name)

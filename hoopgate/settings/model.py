@@ -79,12 +79,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """Certificates that a listener's clients must have, besides their token.
+
+    :ivar ca_file: authorities they must be of (PEM).
+    :ivar crl_file: what these have revoked (PEM); a client of an authority without a list in it is
+        refused. None: nothing is looked up.
+    """
+
+    ca_file: Path
+    crl_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """Where clients connect.
 
     :ivar endpoint: Twisted server endpoint string (``tcp:5432``, ``systemd:domain=INET:index=0``).
     :ivar authentication: ``token`` (the OIDC token as password), ``oauthbearer`` (RFC 7628) or
         ``scram`` (a session credential of ``hoopgate credential``, by SCRAM-SHA-256).
+    :ivar clients: not None: a client shows a certificate whose common name or alternative name is
+        its token's subject.
     :ivar issuer_url: issuer that ``oauthbearer`` clients without a token are told of, else "".
     :ivar tls: None means plaintext: accepted on loopback and unix sockets only.
     :ivar resources: names a client may ask for here.
@@ -97,6 +112,7 @@ class Listener:
     resources: tuple[str, ...]
     authentication: str = "token"
     issuer_url: str = ""
+    clients: ClientCertificates | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ EXAMPLE = CHECKOUT / "examples" / "hoopgate.toml"
 SECTIONS = {
     "[node]": "node",
     "[[listeners]]": "listeners",
+    "clients of a listener": "listeners.clients",
     "tls of a listener": "listeners.tls",
     "[[issuers]]": "issuers",
     "[directory]": "directory",
@@ -50,6 +51,7 @@ bind_password = {{ environment = "X" }}
 [embedded_issuer]
 [[listeners]]
 tls = {{}}
+clients = {{}}
 [[issuers]]
 [[resources]]
 credentials = {{ password = {{}}, certificate = "x" }}

@@ -115,6 +115,25 @@ class Certificates:
         )
         return pair
 
+    def revoke(self, *pairs: KeyPair) -> bytes:
+        """A revocation list (PEM) with these certificates."""
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(now - datetime.timedelta(hours=1))
+            .next_update(now + datetime.timedelta(days=1))
+        )
+        for pair in pairs:
+            certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(certificate.serial_number)
+                .revocation_date(now - datetime.timedelta(minutes=1))
+                .build()
+            )
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
 
 def _usage(*, authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
