@@ -380,6 +380,8 @@ class PostgresServer(Protocol):
         if isinstance(error, _Fatal):
             self._end(fatal(error.code, str(error), hint=error.hint))
         elif isinstance(error, upstream.BackendUnavailable):
+            cause = type(error.__cause__).__name__ if error.__cause__ is not None else ""
+            log.error("backend.unavailable", code=error.code, error=cause, peer=self._peer)
             self._end(fatal("08001", f"{error} ({error.code})", hint="Tell the operator."))
         elif isinstance(error, IdentityRefused):
             self._end(fatal("28000", f"{error} ({error.code})", hint="Get a new token."))

@@ -51,6 +51,7 @@ class BackendConnection(Protocol):
         self._tls = tls
         self._login: Deferred[None] | None = Deferred()
         self._early: list[bytes] = []
+        self._securing = False
         self.receive: Callable[[bytes], None] | None = None
         self.lost: Callable[[], None] = lambda: None
 
@@ -82,6 +83,7 @@ class BackendConnection(Protocol):
         if isinstance(action, login.Send):
             self.transport.write(action.data)
         elif isinstance(action, login.StartTLS):
+            self._securing = True
             ITLSTransport(self.transport).startTLS(self._tls.client(self._resource))
         elif isinstance(action, login.Ready):
             self.ready = action
@@ -97,6 +99,7 @@ class BackendConnection(Protocol):
     def handshakeCompleted(self) -> None:
         """The server's certificate is verified; channel binding needs it from here on."""
         assert self._machine is not None and self.transport is not None
+        self._securing = False
         self.transport.write(self._machine.secured(self._tls.certificate(self.transport)))
 
     def hand_over(self, receive: Callable[[bytes], None], lost: Callable[[], None]) -> None:
@@ -122,7 +125,13 @@ class BackendConnection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._login is not None:
-            self.fail(BackendUnavailable("lost", "the database closed the connection at login"))
+            why = BackendUnavailable("lost", "the database closed the connection at login")
+            if self._securing:
+                why = BackendUnavailable(
+                    "tls", "the database's certificate is not trusted, or is not for its name"
+                )
+            why.__cause__ = reason.value
+            self.fail(why)
         self.lost()
 
 
