@@ -78,7 +78,7 @@ def progress(what: str, about: str) -> Iterator[None]:
 
     def line(mark: str) -> str:
         seconds = time.monotonic() - started
-        return f"   {mark} {what:<18} {about:<52} {style('quiet', f'{seconds:5.1f} s')}"
+        return f"   {mark} {what:<18} {about:<44} {style('quiet', f'{seconds:5.1f} s')}"
 
     def count() -> None:
         while not done.wait(0.1):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hoopgate.cli.place import add_config
 from hoopgate.errors import SettingsError
+from hoopgate.plans import Method
 from hoopgate.settings import packs
 from hoopgate.settings.load import load
 from hoopgate.settings.model import (
@@ -169,8 +170,7 @@ def _policy(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "pack", "none"
     for guard in policy.guards:
         yield "guard", guard
-    least = f"allowed over {policy.min_group} patients or more" if policy.min_group else "refused"
-    yield "aggregates", f"of secret columns are {least}"
+    yield "aggregates", "of secret columns are refused"
     yield "digest", policy.digest
 
 
@@ -231,6 +231,11 @@ def warnings(settings: Settings) -> Iterator[str]:
             yield f"resource {resource.name} holds PHI and has no labels: nothing would be masked"
     if not any(rule.verdict != "block" for rule in settings.policy.rules):
         yield "no rule allows anything: every statement would be refused"
+    if settings.policy.min_group:
+        yield "policy.min_group has no effect yet: aggregates over secret columns are refused"
+    for label in settings.policy.labels:
+        if label.method is Method.TOKEN:
+            yield f"label {label.column}: tokens are not made yet, it is redacted"
     if not settings.policy.packs:
         yield "no rule pack: only this file's rules and guards refuse"
 
