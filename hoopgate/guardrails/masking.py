@@ -90,6 +90,12 @@ class MaskingGuard:
                 "A temporary object may hide a real one of the same name.",
                 "Use a CTE instead.",
             )
+        if "unlisted_setting" in facts.flags or "role" in facts.classes:
+            return _block(
+                "setting",
+                "It could change what names mean, and with it what the labels are about.",
+                "Leave it at its default, and write names with their schema.",
+            )
         if facts.kind == "execute" and "argument_expression" in facts.flags:
             return _block(
                 "unresolved",

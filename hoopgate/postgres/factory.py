@@ -207,7 +207,7 @@ class PostgresServer(Protocol):
         facts = self._facts(start, principal, resource)
         relay = await self._gateway.serve(
             facts,
-            self._session(resource),
+            self._session(start, resource),
             self.transport,
             backend.transport,
             lambda: self._interrupt(resource, backend),
@@ -300,14 +300,17 @@ class PostgresServer(Protocol):
         )
 
     def _session(
-        self, resource: Resource
+        self, start: startup.Startup, resource: Resource
     ) -> Callable[[Callable[[], int], Callable[[], str]], IProtocolSession]:
         limits = self._gateway.limits
+        # Where the operator lets clients choose it: names are resolved as the session will.
+        chosen = {name.lower(): value for name, value in start.session_parameters.items()}
+        settings = {name: chosen[name] for name in ("search_path",) if name in chosen}
 
         def make(generation: Callable[[], int], mint: Callable[[], str]) -> IProtocolSession:
             session: IProtocolSession = PostgresSession(
                 phi=resource.phi,
-                settings={},
+                settings=settings,
                 generation=generation,
                 mint=mint,
                 message_limit=limits.message_bytes,

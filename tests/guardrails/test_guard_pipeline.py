@@ -239,8 +239,16 @@ def test_settings_are_set_only_in_plain_sight(
     assert isinstance(found, Allow if passes else Block)
 
 
+@pytest.mark.parametrize("sql", ["SET search_path TO x", "RESET a", "SET ROLE x", "RESET ROLE"])
+def test_no_rule_lets_a_session_change_what_names_mean(sql: str) -> None:
+    verdict = masked(sql, None)
+    assert isinstance(verdict, Block)
+    assert verdict.rule == "phi/setting"
+
+
 @pytest.mark.parametrize(
-    "sql", ["BEGIN", "EXECUTE q(1)", "FETCH c", "CLOSE c", "SHOW x", "DROP TABLE t", "SET a = b"]
+    "sql",
+    ["BEGIN", "EXECUTE q(1)", "FETCH c", "CLOSE c", "SHOW x", "DROP TABLE t", "SET jit = off"],
 )
 def test_what_moves_no_rows_is_none_of_its_business(sql: str) -> None:
     assert masked(sql, None) == Allow("operator/all")
