@@ -156,7 +156,9 @@ class Answers:
         self._phi = phi
         self._reader = wire.BackendReader(message_limit)
         self._masker: RowMasker | None = None
+        self._described = False  # the rows of a Query may come
         self._copy: CopyMasker | None = None
+        self._copying_out = False
         self.expected: deque[Expected] = deque()
         self.copying_in = False
         self.discarding = False
@@ -188,6 +190,8 @@ class Answers:
                     out.append(masker.rewrite(reader.take_run()))
             elif kind == _COPY_DATA:
                 copy = self._copy
+                if not self._copying_out:
+                    raise RemoteProtocolError("the server sent CopyData where none was due")
                 if copy is None:
                     reader.keep_run()
                 else:
@@ -248,7 +252,10 @@ class Answers:
     def _rows_expected(self) -> None:
         """Rows need a masker made from the plan; in a Query it is made at RowDescription."""
         head = self._running()
-        if head.kind is Kind.EXECUTE and self._masker is None:
+        if head.kind is Kind.QUERY:
+            if not self._described:
+                raise RemoteProtocolError("the server sent rows that it did not describe")
+        elif self._masker is None:
             self._make_masker(head.run)
 
     def _make_masker(self, run: Run) -> None:
@@ -286,6 +293,7 @@ class Answers:
         if formats:  # a FETCH from a BINARY cursor answers a simple query in binary
             run.formats = formats
         self._make_masker(run)
+        self._described = True
 
     def _fits(self, plan: MaskPlan | None) -> tuple[int, ...]:
         """Fail closed when a result is not the one that the plan was made for; its formats."""
@@ -293,13 +301,18 @@ class Answers:
             return ()
         return _fits(self._reader.message(), plan)
 
+    def _result_ended(self) -> None:
+        self._masker = None
+        self._described = False
+        self._copy = None
+        self._copying_out = False
+        self.copying_in = False
+
     def _on_command_complete(self) -> bytes | None:
         head = self._running()
         run = head.finish_run()
         tail = b"" if self._copy is None else self._copy.finish()
-        self._masker = None
-        self._copy = None
-        self.copying_in = False
+        self._result_ended()
         if run.change is not None:
             self._names.settle(run.change)
         if head.kind is Kind.EXECUTE:
@@ -324,6 +337,7 @@ class Answers:
 
     def _on_copy_out(self) -> None:
         run = self._running().run
+        self._copying_out = True
         if run.plan is not None and run.plan.masks:
             binary, columns = wire.copy_response(self._reader.message())
             if len(columns) != len(run.plan.columns):
@@ -338,12 +352,11 @@ class Answers:
         self._running()
         tail = b"" if self._copy is None else self._copy.finish()
         self._copy = None
+        self._copying_out = False
         return tail + self._reader.message() if tail else None
 
     def _on_error(self) -> bytes | None:
-        self._masker = None
-        self._copy = None
-        self.copying_in = False
+        self._result_ended()
         shown = self._scrubbed()
         if not self.expected:
             return shown  # FATAL ahead of a close: an administrator's shutdown, a time-out
@@ -368,13 +381,12 @@ class Answers:
         if head.kind is Kind.QUERY:
             if head.refusal is not None and not head.failed:
                 raise RemoteProtocolError("the server accepted what was refused")
-            self._forget(head)  # an empty statement list completes nothing
+            if not head.failed:
+                self._forget(head)  # an empty statement list completes nothing
         elif head.kind is not Kind.SYNC:
             raise RemoteProtocolError("the server became ready before it answered")
         self.expected.popleft()
-        self._masker = None
-        self._copy = None
-        self.copying_in = False
+        self._result_ended()
         self.status = wire.transaction_status(self._reader.message())
         if self.status == b"I":
             self._names.transaction_ended()

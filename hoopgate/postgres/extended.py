@@ -7,17 +7,18 @@ from typing import Final, final
 from hoopgate.events import Decision, Statement, StatementFacts
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
-from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space
+from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space, Values
 from hoopgate.postgres.planning import (
     MAKES_NAMES,
     NOTHING,
+    STALE,
     Missing,
     Planner,
     copies_in,
     plan_of,
 )
 from hoopgate.postgres.requests import Message, Requests
-from hoopgate.verdicts import Block
+from hoopgate.verdicts import Block, Hold
 
 #: The server compares this many bytes of a name (NAMEDATALEN - 1): two longer names that differ
 #: behind it are one to the server, and must not be two to us.
@@ -35,6 +36,7 @@ class ExtendedQuery:
         self._names = names
         self._planner = planner
         self._settings = settings
+        self._asked_at = 0  # generation when the verdict that is due was asked for
 
     # --- Parse ----------------------------------------------------------------------------------
 
@@ -43,6 +45,7 @@ class ExtendedQuery:
         if len(message.name) > LONGEST_NAME:
             self._name_too_long(message)
             return
+        self._asked_at = self._planner.generation()
         self._requests.ask(message, self._event(message), self._parse_decided)
 
     def _event(self, message: wire.Parse) -> Statement:
@@ -55,9 +58,8 @@ class ExtendedQuery:
             self._requests.refuse_extended(message, decision)
             return
         facts = decision.facts[0] if decision.facts else NOTHING
-        generation = self._planner.generation()
         event = self._event(message)
-        prepared = Prepared(event, facts, decision, plan_of(decision), generation)
+        prepared = Prepared(event, facts, decision, plan_of(decision), self._asked_at)
         self._propose(message, Kind.PARSE, Change(Space.STATEMENT, message.name, prepared))
 
     # --- Bind, Describe, Close --------------------------------------------------------------------
@@ -71,7 +73,8 @@ class ExtendedQuery:
         if prepared is None:
             self._unknown(message, Space.STATEMENT)
             return
-        portal = Portal(prepared, prepared.plan, message.result_formats, message)
+        values = None if self._planner.current(prepared) else _values(message)
+        portal = Portal(prepared, message.result_formats, values)
         self._propose(message, Kind.BIND, Change(Space.PORTAL, message.portal, portal))
 
     def describe(self, message: wire.Describe) -> None:
@@ -117,7 +120,9 @@ class ExtendedQuery:
         portal = self._names.portal(message.portal, self._requests.segment)
         if portal is None:
             self._unknown(message, Space.PORTAL)
-        elif portal.cleared or self._planner.current(portal.prepared):
+        elif portal.named is not None:
+            self._run_named(message, portal, portal.named, opened=True)
+        elif self._planner.current(portal.prepared):
             self._run(message, portal)
         else:
             self._ask_again(message, portal)
@@ -125,57 +130,92 @@ class ExtendedQuery:
     def _ask_again(self, message: wire.Execute, portal: Portal) -> None:
         """Every execution of a held statement asks, and one judged by older rules does."""
         prepared = portal.prepared
-        event = Statement(
-            prepared.event.text, prepared.event.parameter_types, portal.parameters, self._settings
-        )
+        generation = self._planner.generation()
 
         def decided(message: wire.Execute, decision: Decision) -> None:
-            if isinstance(decision.verdict, Block):
-                self._requests.refuse_extended(message, decision)
-                return
-            portal.plan = plan_of(decision)
-            portal.cleared = True
-            self._run(message, portal)
+            if self._stands(message, decision):
+                plan = plan_of(decision)
+                if prepared.held or decision.approval:  # for this execution alone
+                    portal.prepared = Prepared(
+                        prepared.event, prepared.facts, decision, plan, generation
+                    )
+                else:
+                    prepared.judged(decision, plan, generation)
+                self._run(message, portal)
 
-        self._requests.ask(message, event, decided)
+        event = prepared.event
+        self._requests.ask(
+            message,
+            Statement(
+                event.text,
+                event.parameter_types,
+                portal.values,
+                self._settings,
+                executes=portal.values is not None,
+            ),
+            decided,
+        )
 
     def _run(self, message: wire.Execute, portal: Portal) -> None:
         requests, prepared = self._requests, portal.prepared
         facts = prepared.facts
-        if not facts.kind:  # nearly all there is
-            self._send(message, portal, Run(portal.plan, copy_options=facts.copy_options), facts)
+        if not facts.kind and "execute" not in facts.classes:  # nearly all there is
+            run = Run(prepared.plan, copy_options=facts.copy_options)
+            self._send(message, portal, run, facts)
             return
         try:
-            planned = self._planner.planned(prepared.decision, 0, facts, requests.segment, {})
+            planned = self._planner.planned(
+                prepared.decision, prepared.generation, 0, facts, requests.segment, {}
+            )
         except Missing as missing:
             requests.refuse_extended(message, requests.block(*missing.why))
             return
-        if planned.ask is not None:
-            self._ask_for_name(message, portal, planned.ask)
-            return
-        if facts.kind not in ("execute", "fetch") and facts.kind not in MAKES_NAMES:
-            planned.run.plan = portal.plan
-        self._send(message, portal, planned.run, facts)
+        if planned.named is None:
+            self._send(message, portal, planned.run, facts)
+        else:
+            self._run_named(message, portal, planned.named, opened=planned.opened)
 
-    def _ask_for_name(self, message: wire.Execute, portal: Portal, named: Prepared) -> None:
-        """The portal runs ``EXECUTE s``, and s must be judged again."""
-        event = Statement(
-            named.event.text,
-            named.event.parameter_types,
-            ((0, portal.prepared.event.text.encode()), *portal.parameters),
-            self._settings,
-        )
+    def _run_named(
+        self, message: wire.Execute, portal: Portal, named: Prepared, *, opened: bool
+    ) -> None:
+        """The portal runs EXECUTE or FETCH: what that names may have to be judged again."""
+        if self._planner.current(named):
+            portal.named = named
+            self._send(message, portal, Run(named.plan), NOTHING)
+            return
+        generation = self._planner.generation()
+        event = named.event
 
         def decided(message: wire.Execute, decision: Decision) -> None:
-            if isinstance(decision.verdict, Block):
-                self._requests.refuse_extended(message, decision)
-            else:
-                self._send(message, portal, Run(plan_of(decision)), NOTHING)
+            if self._stands(message, decision):
+                plan = plan_of(decision)
+                portal.named = Prepared(event, named.facts, decision, plan, generation)
+                self._send(message, portal, Run(plan), NOTHING)
 
-        self._requests.ask(message, event, decided)
+        text = portal.prepared.event.text.encode()
+        self._requests.ask(
+            message,
+            Statement(
+                event.text,
+                event.parameter_types,
+                ((0, text), *(portal.values or ())),
+                self._settings,
+                executes=not opened,
+            ),
+            decided,
+        )
+
+    def _stands(self, message: wire.Execute, decision: Decision) -> bool:
+        """Refuse ``message`` unless the new decision allows what was opened under an older one."""
+        verdict = decision.verdict
+        if isinstance(verdict, Hold):
+            decision = self._requests.block(*STALE)
+        elif not isinstance(verdict, Block):
+            return True
+        self._requests.refuse_extended(message, decision)
+        return False
 
     def _send(self, message: wire.Execute, portal: Portal, run: Run, facts: StatementFacts) -> None:
-        portal.cleared = True
         run.formats = portal.formats
         if run.change is not None:
             self._names.propose(self._requests.segment, run.change)
@@ -215,3 +255,11 @@ class ExtendedQuery:
             "Use shorter names for statements and portals.",
         )
         self._requests.refuse_extended(message, decision)
+
+
+def _values(bind: wire.Bind) -> Values:
+    """The bound values, each after its format code."""
+    formats = bind.formats or (0,)
+    if len(formats) == 1:
+        formats *= len(bind.parameters)
+    return tuple(zip(formats, bind.parameters, strict=True))

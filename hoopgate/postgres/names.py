@@ -12,17 +12,19 @@ it will meet, so it waits (:class:`Unsettled`).
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 from typing import Final, final
 
-from hoopgate.errors import LimitExceeded
+from hoopgate.errors import LimitExceeded, LocalProtocolError
 from hoopgate.events import Decision, Statement, StatementFacts
 from hoopgate.plans import MaskPlan
-from hoopgate.postgres.wire import Bind
 from hoopgate.verdicts import Hold
 
-#: Named statements and portals a session may have. PostgreSQL has no bound of its own.
+#: Statements and portals a session may have, and bytes of their texts and values. PostgreSQL has
+#: no bounds of its own.
 MOST_NAMES: Final = 20_000
+MOST_BYTES: Final = 64 * 2**20
 
 
 class Unsettled(Exception):
@@ -59,50 +61,47 @@ class Prepared:
     ) -> None:
         self.event = event
         self.facts = facts
+        self.judged(decision, plan, generation)
+
+    def judged(self, decision: Decision, plan: MaskPlan | None, generation: int) -> None:
+        """What is decided about it from now on."""
         self.decision = decision
         self.plan = plan
         self.generation = generation
         self.held = isinstance(decision.verdict, Hold)
 
 
+#: Format code and value of each parameter.
+Values = tuple[tuple[int, bytes | None], ...]
+
+
 @final
 class Portal:
     """A portal or cursor.
 
-    :ivar bind: the message that made it; None for a cursor.
-    :ivar declared: made by SQL DECLARE, so it may outlive its transaction.
-    :ivar cleared: this execution was judged by the rules in force, and approved where needed.
+    :ivar prepared: what it runs, and what was decided about this execution of it.
+    :ivar formats: result formats, as bound.
+    :ivar values: the bound values, where running it has to ask; else None.
+    :ivar holdable: a cursor WITH HOLD: it may outlive its transaction.
+    :ivar named: what EXECUTE or FETCH in it named when it was first run: the server has made the
+        rows then, whatever the name means later.
     """
 
-    __slots__ = ("bind", "cleared", "declared", "formats", "plan", "prepared")
+    __slots__ = ("formats", "holdable", "named", "prepared", "values")
 
     def __init__(
         self,
         prepared: Prepared,
-        plan: MaskPlan | None,
         formats: tuple[int, ...] = (),
-        bind: Bind | None = None,
+        values: Values | None = None,
         *,
-        declared: bool = False,
-        cleared: bool = False,
+        holdable: bool = False,
     ) -> None:
         self.prepared = prepared
-        self.plan = plan
         self.formats = formats
-        self.bind = bind
-        self.declared = declared
-        self.cleared = cleared
-
-    @property
-    def parameters(self) -> tuple[tuple[int, bytes | None], ...]:
-        """The bound values, each after its format code."""
-        bind = self.bind
-        if bind is None:
-            return ()
-        formats = bind.formats or (0,)
-        if len(formats) == 1:
-            formats *= len(bind.parameters)
-        return tuple(zip(formats, bind.parameters, strict=True))
+        self.values = values
+        self.holdable = holdable
+        self.named: Prepared | None = None
 
 
 @final
@@ -112,12 +111,28 @@ class Change:
     :ivar name: None stands for every name in the space.
     """
 
-    __slots__ = ("name", "space", "value")
+    __slots__ = ("name", "order", "segment", "size", "space", "value")
 
     def __init__(self, space: Space, name: bytes | None, value: Prepared | Portal | None) -> None:
         self.space = space
         self.name = name
         self.value = value
+        self.size = _size(value, named=bool(name))
+        self.segment = 0
+        self.order = 0
+
+
+def _size(value: Prepared | Portal | None, *, named: bool) -> int:
+    """Bytes that a name keeps. A named portal may keep the text of a statement that is gone."""
+    if value is None:
+        return 0
+    if isinstance(value, Prepared):
+        return len(value.event.text)
+    size = len(value.prepared.event.text) if named else 0
+    if value.values:
+        for _, data in value.values:
+            size += 64 if data is None else 64 + len(data)
+    return size
 
 
 @final
@@ -125,72 +140,110 @@ class Names:
     """The names of one session."""
 
     def __init__(self) -> None:
-        self._statements: dict[bytes, Prepared | Portal] = {}
-        self._portals: dict[bytes, Prepared | Portal] = {}
-        self._pending: list[tuple[int, Change]] = []
-
-    def _table(self, space: Space) -> dict[bytes, Prepared | Portal]:
-        return self._portals if space is Space.PORTAL else self._statements
+        self._statements: dict[bytes, Change] = {}
+        self._portals: dict[bytes, Change] = {}  # those that die with their transaction
+        self._holdable: dict[bytes, Change] = {}
+        self._pending: dict[tuple[Space, bytes | None], deque[Change]] = {}
+        self._under_way = 0
+        self._proposed = 0
+        self._bytes = 0
 
     def propose(self, segment: int, change: Change) -> None:
         """A message that will make ``change`` is on its way to the server.
 
-        :raises LimitExceeded: the session has too many names.
+        :raises LimitExceeded: the session has too many names, or they keep too much.
         """
-        if len(self._table(change.space)) + len(self._pending) >= MOST_NAMES:
+        names = len(self._statements) + len(self._portals) + len(self._holdable) + self._under_way
+        if names >= MOST_NAMES or self._bytes + change.size > MOST_BYTES:
             raise LimitExceeded("too many prepared statements or portals")
-        self._pending.append((segment, change))
+        self._bytes += change.size
+        self._under_way += 1
+        self._proposed += 1
+        change.segment = segment
+        change.order = self._proposed
+        key = change.space, change.name
+        queue = self._pending.get(key)
+        if queue is None:
+            self._pending[key] = deque((change,))
+        else:
+            queue.append(change)
 
     def settle(self, change: Change) -> None:
         """The server has confirmed ``change``."""
-        pending = self._pending
-        for index in range(len(pending)):
-            if pending[index][1] is change:
-                pending.pop(index)
-                break
-        table = self._table(change.space)
-        if change.name is None:
-            table.clear()
-        elif change.value is None:
-            table.pop(change.name, None)
+        self._arrived(change)
+        name = change.name
+        if change.space is Space.STATEMENT:
+            self._remove(self._statements, name)
+            table = self._statements
         else:
-            table[change.name] = change.value
+            self._remove(self._portals, name)
+            self._remove(self._holdable, name)
+            value = change.value
+            holdable = isinstance(value, Portal) and value.holdable
+            table = self._holdable if holdable else self._portals
+        if name is not None and change.value is not None:
+            table[name] = change
 
     def abort(self, change: Change) -> None:
         """The server did not make ``change``."""
-        self._pending = [entry for entry in self._pending if entry[1] is not change]
+        self._arrived(change)
+        self._bytes -= change.size
 
     def transaction_ended(self) -> None:
-        """Portals of the protocol die with their transaction; cursors may be WITH HOLD."""
-        table = self._portals
-        if table:
-            self._portals = {
-                name: value
-                for name, value in table.items()
-                if isinstance(value, Portal) and value.declared
-            }
+        """Portals die with their transaction; cursors may be WITH HOLD."""
+        if self._portals:
+            self._remove(self._portals, None)
 
     def statement(self, name: bytes, segment: int) -> Prepared | None:
         """The statement that ``name`` will mean when a message of ``segment`` arrives.
 
         :raises Unsettled: an earlier segment's change of the name is not confirmed yet.
         """
-        value = self._lookup(Space.STATEMENT, name, segment)
+        change = self._latest(Space.STATEMENT, name, segment) or self._statements.get(name)
+        value = None if change is None else change.value
         return value if isinstance(value, Prepared) else None
 
     def portal(self, name: bytes, segment: int) -> Portal | None:
         """Like :meth:`statement`, for a portal or cursor."""
-        value = self._lookup(Space.PORTAL, name, segment)
+        change = self._latest(Space.PORTAL, name, segment) or self._portals.get(name)
+        if change is None:
+            change = self._holdable.get(name)
+        value = None if change is None else change.value
         return value if isinstance(value, Portal) else None
 
-    def _lookup(self, space: Space, name: bytes, segment: int) -> Prepared | Portal | None:
+    def _latest(self, space: Space, name: bytes, segment: int) -> Change | None:
+        """The change under way that decides what ``name`` will mean."""
         pending = self._pending
-        at = len(pending)
-        while at:
-            at -= 1
-            proposed_in, change = pending[at]
-            if change.space is space and (change.name is None or change.name == name):
-                if proposed_in != segment:
-                    raise Unsettled
-                return change.value
-        return self._table(space).get(name)
+        if not pending:
+            return None
+        found = None
+        queue = pending.get((space, name))
+        if queue is not None:
+            found = queue[-1]
+        queue = pending.get((space, None))
+        if queue is not None and (found is None or queue[-1].order > found.order):
+            found = queue[-1]
+        if found is not None and found.segment != segment:
+            raise Unsettled
+        return found
+
+    def _arrived(self, change: Change) -> None:
+        key = change.space, change.name
+        queue = self._pending.get(key)
+        # Answers come in order, and an error ends what is under way in order.
+        if queue is None or queue[0] is not change:
+            raise LocalProtocolError("names are settled out of order")
+        queue.popleft()
+        if not queue:
+            del self._pending[key]
+        self._under_way -= 1
+
+    def _remove(self, table: dict[bytes, Change], name: bytes | None) -> None:
+        if name is not None:
+            old = table.pop(name, None)
+            if old is not None:
+                self._bytes -= old.size
+            return
+        for change in table.values():
+            self._bytes -= change.size
+        table.clear()

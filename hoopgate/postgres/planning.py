@@ -22,6 +22,13 @@ NOTHING: Final = StatementFacts(classes=frozenset())
 #: Kinds of statements whose plan is for what they make, not for rows of their own.
 MAKES_NAMES: Final = ("prepare", "declare")
 
+#: Reason, message and remedy of refusing to go on with what new rules would hold.
+STALE: Final = (
+    "portal.stale",
+    "By the rules now in force this needs an approval, and it was opened without one.",
+    "Run it again from its beginning.",
+)
+
 _Made = dict[tuple[Space, bytes], Prepared | Portal | None]
 
 
@@ -31,23 +38,30 @@ class Missing(Exception):
     :ivar why: reason, message and remedy of the refusal.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        remedy: str = "Prepare or declare it in this session first.",
+    ) -> None:
         super().__init__(message)
-        self.why = (reason, message, "Prepare or declare it in this session first.")
+        self.why = (reason, message, remedy)
 
 
 @final
 class Planned:
     """One statement ready to run.
 
-    :ivar ask: the prepared statement it runs, when that must be judged again first.
+    :ivar named: what it runs by name: an EXECUTE its statement, a FETCH its cursor's.
+    :ivar opened: it goes on with something opened before, so it cannot be held any more.
     """
 
-    __slots__ = ("ask", "run")
+    __slots__ = ("named", "opened", "run")
 
-    def __init__(self, run: Run, ask: Prepared | None = None) -> None:
+    def __init__(self, run: Run, named: Prepared | None = None, *, opened: bool = False) -> None:
         self.run = run
-        self.ask = ask
+        self.named = named
+        self.opened = opened
 
 
 def copies_in(facts: StatementFacts) -> bool:
@@ -56,12 +70,13 @@ def copies_in(facts: StatementFacts) -> bool:
 
 
 def _own_way(facts: StatementFacts) -> bool:
-    """True for what only Execute or Query may run: a COPY, whose rows come another way, and a
-    statement that itself names another, whose plan is that one's."""
-    return facts.kind in ("execute", "fetch") or not facts.classes.isdisjoint(_COPIES)
+    """True for what only Execute or Query may run: a COPY, whose rows come another way, and what
+    makes, uses or ends a name. The server lets SQL EXECUTE run a DECLARE that Parse prepared; the
+    name would have another meaning at the server than here, and another's plan."""
+    return bool(facts.kind) or not facts.classes.isdisjoint(_OWN_WAY)
 
 
-_COPIES: Final = frozenset({"copy.to", "copy.from"})
+_OWN_WAY: Final = frozenset({"copy.to", "copy.from", "execute"})
 
 
 def plan_of(decision: Decision, index: int = 0) -> MaskPlan | None:
@@ -89,16 +104,17 @@ class Planner:
         self._settings = settings
         self.generation = generation
 
-    def runs(self, decision: Decision, segment: int) -> list[Planned]:
+    def runs(self, decision: Decision, generation: int, segment: int) -> list[Planned]:
         """What each statement of an allowed text does to the session, and by which plan.
 
+        :param generation: when ``decision`` was asked for, so never newer than it.
         :raises Unsettled: it uses a name whose meaning is in flight.
         :raises Missing: it uses a name that is not there.
         """
         planned: list[Planned] = []
         made: _Made = {}
         for index, facts in enumerate(decision.facts):
-            entry = self.planned(decision, index, facts, segment, made)
+            entry = self.planned(decision, generation, index, facts, segment, made)
             if entry.run.change is not None and entry.run.change.name is not None:
                 made[entry.run.change.space, entry.run.change.name] = entry.run.change.value
             planned.append(entry)
@@ -107,13 +123,24 @@ class Planner:
     def planned(
         self,
         decision: Decision,
+        generation: int,
         index: int,
         facts: StatementFacts,
         segment: int,
         made: _Made,
     ) -> Planned:
+        """One statement; raises as :meth:`runs` does.
+
+        :param made: what the statements before it in the same text have made.
+        """
         plan = plan_of(decision, index)
         if not facts.kind:
+            if "execute" in facts.classes:  # EXPLAIN ANALYZE EXECUTE, CREATE TABLE AS EXECUTE
+                raise Missing(
+                    "statement.indirect",
+                    "EXECUTE cannot be part of another statement.",
+                    "Write the prepared query itself in its place.",
+                )
             return Planned(Run(plan, copy_options=facts.copy_options))
         name = facts.name.encode()
         if facts.kind == "execute":
@@ -121,34 +148,38 @@ class Planner:
             if not isinstance(found, Prepared):
                 raise Missing("statement.unknown", "There is no prepared statement of that name.")
             if _own_way(found.facts):
-                raise Missing("statement.indirect", "EXECUTE cannot run this statement.")
-            return Planned(Run(found.plan), None if self.current(found) else found)
+                raise Missing(
+                    "statement.indirect",
+                    "EXECUTE cannot run this statement.",
+                    "Send the statement itself.",
+                )
+            return Planned(Run(found.plan), found)
         if facts.kind == "fetch":
             cursor = made.get((Space.PORTAL, name)) or self._names.portal(name, segment)
             if not isinstance(cursor, Portal):
                 raise Missing("portal.unknown", "There is no cursor of that name.")
-            self._fetchable(cursor)
-            return Planned(Run(cursor.plan))
+            # FETCH runs a portal that Bind made as Execute would, so it must not get around what
+            # Execute asks for, nor around a name that the portal's own statement uses.
+            prepared = cursor.prepared
+            if _own_way(prepared.facts) or prepared.held:
+                raise Missing(
+                    "portal.indirect", "FETCH cannot run this portal.", "Run it by Execute."
+                )
+            return Planned(Run(prepared.plan), prepared, opened=True)
         return Planned(
             Run(
                 plan if facts.kind not in MAKES_NAMES else None,
-                change=self._change(decision, facts, plan),
+                change=self._change(decision, generation, facts, plan),
                 copy_options=facts.copy_options,
             )
         )
 
-    def _fetchable(self, cursor: Portal) -> None:
-        """FETCH runs a portal that Bind made as Execute would, so it must not get around what
-        Execute asks for, nor around a name that the portal's own statement uses."""
-        if _own_way(cursor.prepared.facts) or not (cursor.cleared or self.current(cursor.prepared)):
-            raise Missing("portal.indirect", "FETCH cannot run this portal.")
-
     def current(self, prepared: Prepared) -> bool:
-        """True when what was decided of a statement at Parse lets it run now."""
+        """True when what was decided of a statement lets it run now."""
         return not prepared.held and prepared.generation == self.generation()
 
     def _change(
-        self, decision: Decision, facts: StatementFacts, plan: MaskPlan | None
+        self, decision: Decision, generation: int, facts: StatementFacts, plan: MaskPlan | None
     ) -> Change | None:
         name = facts.name.encode() or None
         if facts.kind == "deallocate":
@@ -164,8 +195,8 @@ class Planner:
             NOTHING,
             decision,
             plan,
-            self.generation(),
+            generation,
         )
         if facts.kind == "prepare":
             return Change(Space.STATEMENT, name, prepared)
-        return Change(Space.PORTAL, name, Portal(prepared, plan, declared=True, cleared=True))
+        return Change(Space.PORTAL, name, Portal(prepared, holdable="with_hold" in facts.flags))

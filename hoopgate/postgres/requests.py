@@ -78,6 +78,11 @@ class Requests:
         return self._reader.buffered
 
     @property
+    def read_ahead(self) -> int:
+        """Bytes that wait for a verdict, or for an answer of the server."""
+        return self._reader.buffered if self.waiting or self.stalled else 0
+
+    @property
     def waiting(self) -> bool:
         """True while a verdict is due."""
         return self._asked is not None
@@ -117,7 +122,8 @@ class Requests:
         """Handle messages until one has to wait."""
         while self._asked is None:
             if self._copy is not None:
-                if not self.answers.copying_in and self._copy in self.answers.expected:
+                expected = self.answers.expected
+                if not self.answers.copying_in and expected and expected[-1] is self._copy:
                     return
                 self._copy = None
             again = self._again

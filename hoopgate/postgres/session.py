@@ -67,6 +67,11 @@ class PostgresSession(Handler):
         """Bytes held, both directions."""
         return self._requests.buffered + self._answers.buffered
 
+    @property
+    def read_ahead(self) -> int:
+        """Bytes of the client's that wait for a verdict, or for an answer of the server."""
+        return self._requests.read_ahead
+
     def received(self, side: Side, data: bytes) -> list[Action]:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
         if self._closed:
@@ -205,7 +210,7 @@ class PostgresSession(Handler):
             return self._requests.block(
                 "message.size",
                 f"A message of {message.size} bytes is above the limit.",
-                "Send less in one message; the limit is limits.message_bytes.",
+                "Send less in one message; the limit is limits.message_size.",
             )
         return self._requests.block(
             "message.malformed", f"A message is not well formed: {message.why}.", "Fix the client."

@@ -8,9 +8,9 @@ from hoopgate.events import Decision, Statement
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared
-from hoopgate.postgres.planning import Missing, Planner, copies_in, plan_of
+from hoopgate.postgres.planning import STALE, Missing, Planner, copies_in, plan_of
 from hoopgate.postgres.requests import Requests
-from hoopgate.verdicts import Block
+from hoopgate.verdicts import Block, Hold
 
 
 @final
@@ -24,9 +24,11 @@ class SimpleQuery:
         self._names = names
         self._planner = planner
         self._settings = settings
+        self._asked_at = 0  # generation when the verdict that is due was asked for
 
     def query(self, message: wire.Query) -> None:
         """Every statement of the text is judged before the first is forwarded (PROTOCOLS A17)."""
+        self._asked_at = self._planner.generation()
         event = Statement(message.text.decode(), settings=self._settings)
         self._requests.ask(message, event, self._decided)
 
@@ -45,37 +47,48 @@ class SimpleQuery:
             requests.refuse_query(message, decision)
             return
         try:
-            planned = self._planner.runs(decision, requests.segment)
+            planned = self._planner.runs(decision, self._asked_at, requests.segment)
         except Missing as missing:
             requests.refuse_query(message, requests.block(*missing.why))
             return
         again = None
-        for one in planned:
-            again = again or one.ask
-        if again is None:
+        copies = 0
+        for one, facts in zip(planned, decision.facts, strict=True):
+            if one.named is not None and not self._planner.current(one.named):
+                again = again or one
+            copies += copies_in(facts)
+        if copies > 1:
+            # Which of them the client's data is for would depend on when it arrives.
+            several = requests.block(
+                "statement.copies", "A query may hold one COPY FROM STDIN.", "Send them apart."
+            )
+            requests.refuse_query(message, several)
+        elif again is None:
             self._send(message, decision, [one.run for one in planned])
-        elif len(planned) == 1:
-            self._ask_again(message, again)
+        elif len(planned) == 1 and again.named is not None:
+            self._ask_again(message, again.named, opened=again.opened)
         else:
             alone = requests.block(
                 "statement.held",
-                "A prepared statement that must be judged again runs alone.",
-                "Send EXECUTE as a query of its own.",
+                "A prepared statement or cursor that must be judged again runs alone.",
+                "Send EXECUTE or FETCH as a query of its own.",
             )
             requests.refuse_query(message, alone)
 
-    def _ask_again(self, message: wire.Query, prepared: Prepared) -> None:
-        """``EXECUTE s`` of a statement that needs an approval, or was judged by older rules."""
+    def _ask_again(self, message: wire.Query, named: Prepared, *, opened: bool) -> None:
+        """EXECUTE or FETCH of what needs an approval, or was judged by older rules."""
         event = Statement(
-            prepared.event.text,
-            prepared.event.parameter_types,
+            named.event.text,
+            named.event.parameter_types,
             ((0, message.text),),
             self._settings,
+            executes=not opened,
         )
-
         self._requests.ask(message, event, self._decided_again)
 
     def _decided_again(self, message: wire.Query, decision: Decision) -> None:
+        if isinstance(decision.verdict, Hold):
+            decision = self._requests.block(*STALE)
         if isinstance(decision.verdict, Block):
             self._requests.refuse_query(message, decision)
         else:

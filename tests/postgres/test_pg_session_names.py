@@ -1,0 +1,298 @@
+"""Names whose meaning changes unseen, and plans that outlive what they were made for."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from session_play import (
+    ERROR,
+    FIELDS,
+    IDLE,
+    SSN,
+    TRANSACTION,
+    Play,
+    done,
+    judge,
+    kinds,
+    row,
+)
+
+from hoopgate.errors import RemoteProtocolError
+from hoopgate.events import Decision, StatementFacts
+from hoopgate.postgres import wire
+from hoopgate.verdicts import Allow, Block, Hold, Mask
+
+REAL = b"123-45-6789"
+PATIENTS = b"select id, ssn from patients"
+SECRET_CURSOR = b"declare c cursor for " + PATIENTS
+
+
+def masked(messages: list[bytes]) -> bool:
+    rows = [message for message in messages if message[:1] == b"D"]
+    return bool(rows) and all(wire.data_row_values(one)[1] == b"[SSN]" for one in rows)
+
+
+def refused(play: Play) -> bool:
+    """True when what was sent last is something that the server must refuse."""
+    return b"hoopgate refused" in b"".join(play.sent())
+
+
+def parsed(play: Play, name: bytes, text: bytes, status: bytes = IDLE) -> None:
+    play.client(wire.parse(name, text, ()), wire.sync())
+    play.server(wire.parse_complete(), status)
+    play.shown(), play.sent()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [SECRET_CURSOR, b"prepare t as " + PATIENTS, b"deallocate t", b"copy t from stdin"],
+    ids=["DECLARE", "PREPARE", "DEALLOCATE", "COPY"],
+)
+def test_sql_execute_does_not_run_what_changes_a_name(text: bytes) -> None:
+    """The server would: then c is another cursor there than here, whose plan is for other rows."""
+    play = Play()
+    parsed(play, b"s", text)
+    play.client(wire.query(b"execute s"))
+    assert refused(play)
+
+
+@pytest.mark.parametrize("text", ["explain analyze execute s", "create table u as execute s"])
+@pytest.mark.parametrize("extended", [False, True])
+def test_execute_inside_another_statement_is_refused(text: str, extended: bool) -> None:
+    """It would run s without what an EXECUTE of s asks for."""
+
+    def inside(text: str) -> Decision:
+        if "execute" not in text:
+            return judge(text)
+        found = StatementFacts(frozenset({"execute", "explain"}))
+        return Decision("req-1", Allow("test/allow"), facts=(found,))
+
+    play = Play(judge=inside)
+    parsed(play, b"s", b"bulk")
+    if extended:
+        play.client(
+            wire.parse(b"", text.encode(), ()),
+            wire.bind(b"p", b"", (), (), ()),
+            wire.execute(b"p", 0),
+            wire.sync(),
+        )
+        assert kinds(play.to_server and play.sent()) == "PBPS"
+    else:
+        play.client(wire.query(text.encode()))
+        assert refused(play)
+
+
+def bound(play: Play, portal: bytes, statement: bytes, *values: bytes) -> None:
+    play.client(wire.bind(portal, statement, (), values, ()), wire.flush())
+    play.server(wire.bind_complete())
+    play.shown(), play.sent()
+
+
+def test_a_suspended_execute_keeps_the_plan_of_what_it_ran() -> None:
+    """The server made the rows at the first Execute, whatever s is prepared as after it."""
+    play = Play()
+    parsed(play, b"s", PATIENTS)
+    parsed(play, b"u", b"execute s", TRANSACTION)
+    bound(play, b"p", b"u")
+    play.client(wire.execute(b"p", 1), wire.sync())
+    assert masked(play.server(row(b"1", REAL), wire.portal_suspended(), TRANSACTION).shown())
+    play.client(wire.query(b"deallocate s"))
+    play.server(done(), TRANSACTION)
+    parsed(play, b"s", b"select 1", TRANSACTION)
+    play.client(wire.execute(b"p", 0), wire.sync())
+    assert masked(play.server(row(b"2", REAL), done(), TRANSACTION).shown())
+
+
+def test_a_suspended_fetch_keeps_the_plan_of_its_cursor() -> None:
+    play = Play()
+    play.client(wire.query(SECRET_CURSOR))
+    play.server(done(), TRANSACTION)
+    parsed(play, b"u", b"fetch all from c", TRANSACTION)
+    bound(play, b"p", b"u")
+    play.client(wire.execute(b"p", 1), wire.sync())
+    assert masked(play.server(row(b"1", REAL), wire.portal_suspended(), TRANSACTION).shown())
+    play.client(wire.query(b"close c"), wire.query(b"declare c cursor for select 1"))
+    play.server(done(), TRANSACTION, done(), TRANSACTION)
+    play.shown()
+    play.client(wire.execute(b"p", 0), wire.sync())
+    assert masked(play.server(row(b"2", REAL), done(), TRANSACTION).shown())
+
+
+def new_label(text: str) -> Decision:
+    """Rules by which ``select plain`` must be masked, too."""
+    if "plain" in text:
+        decision = judge(text)
+        return Decision("req-2", Mask("test/mask", (SSN,)), facts=decision.facts)
+    return judge(text)
+
+
+def test_a_cursor_declared_by_a_statement_of_older_rules_has_the_new_plan() -> None:
+    play = Play()
+    parsed(play, b"s", b"declare c cursor for select plain")
+    play.generation, play.judge = 1, new_label
+    play.client(wire.bind(b"", b"s", (), (), ()), wire.execute(b"", 0), wire.sync())
+    play.server(wire.bind_complete(), done(b"DECLARE CURSOR"), TRANSACTION)
+    play.shown()
+    play.client(wire.query(b"fetch all from c"))
+    assert masked(play.server(FIELDS, row(b"1", REAL), done(), TRANSACTION).shown())
+
+
+def test_an_open_cursor_is_judged_again_by_new_rules() -> None:
+    play = Play()
+    play.client(wire.query(b"declare c cursor for select plain"))
+    play.server(done(), TRANSACTION)
+    play.shown()
+    play.generation, play.judge = 1, new_label
+    play.client(wire.query(b"fetch all from c"))
+    assert masked(play.server(FIELDS, row(b"1", REAL), done(), TRANSACTION).shown())
+    play.client(wire.execute(b"c", 0), wire.sync())
+    assert masked(play.server(row(b"1", REAL), done(), TRANSACTION).shown())
+
+
+def test_a_suspended_portal_is_judged_again_by_new_rules() -> None:
+    play = Play()
+    parsed(play, b"s", b"select plain", TRANSACTION)
+    bound(play, b"p", b"s")
+    play.client(wire.execute(b"p", 1), wire.sync())
+    play.server(row(b"1", REAL), wire.portal_suspended(), TRANSACTION)
+    play.shown()
+    play.generation, play.judge = 1, new_label
+    play.client(wire.execute(b"p", 0), wire.sync())
+    assert masked(play.server(row(b"2", REAL), done(), TRANSACTION).shown())
+    play.generation, play.judge = 2, lambda _: judge("drop")
+    play.client(wire.execute(b"p", 0), wire.sync())
+    assert refused(play)
+
+
+def test_what_is_open_cannot_be_held_any_more() -> None:
+    """Its values are gone, and a person would approve something that has begun."""
+    play = Play(patient=True)
+    play.client(wire.parse(b"s", b"select", ()), wire.bind(b"p", b"s", (), (b"1",), ()))
+    play.decide(judge("select"))
+    play.client(wire.flush())
+    play.server(wire.parse_complete(), wire.bind_complete())
+    play.sent()
+    play.generation = 1
+    play.client(wire.execute(b"p", 0), wire.sync())
+    (ask,) = play.asked
+    assert ask.event.executes is False
+    hold = Hold("test/bulk", "bulk", "Bulk.", frozenset({"reviewers"}), 60.0)
+    play.decide(Decision("req-2", hold, facts=judge("select").facts))
+    assert refused(play)
+    error, _ = play.server(ERROR, IDLE).shown()[-2:]
+    assert b"portal.stale" in wire.error_fields(error)[b"D"]
+
+
+def test_rules_that_change_while_a_verdict_waits_judge_a_prepared_statement_again() -> None:
+    """The verdict is of the old rules, so what it prepares must not pass for new."""
+    play = Play(patient=True)
+    play.client(wire.parse(b"s", b"select plain", ()), wire.sync())
+    play.generation = 1
+    play.decide(judge("select plain"))
+    play.server(wire.parse_complete(), IDLE)
+    play.sent()
+    play.client(wire.bind(b"", b"s", (), (), ()), wire.execute(b"", 0), wire.sync())
+    assert len(play.asked) == 1
+    play.decide(Decision("req-2", Block("test", "no", "No.")))
+    assert refused(play)
+
+
+def test_a_cursor_dies_with_its_transaction_unless_it_is_held() -> None:
+    def holdable(text: str) -> Decision:
+        (found,) = judge(text).facts
+        flagged = StatementFacts(found.classes, kind=found.kind, name=found.name, inner=found.inner)
+        if found.kind == "declare":
+            flagged = StatementFacts(
+                found.classes,
+                kind=found.kind,
+                name=found.name,
+                inner=found.inner,
+                flags=frozenset({"with_hold"}),
+            )
+        return Decision("req-1", Allow("test"), facts=(flagged,))
+
+    for play, known in ((Play(), False), (Play(judge=holdable), True)):
+        play.client(wire.query(b"declare c cursor for select 1"))
+        play.server(done(), TRANSACTION)
+        play.client(wire.query(b"commit"))
+        play.server(done(), IDLE)
+        play.sent()
+        play.client(wire.query(b"fetch all from c"))
+        assert refused(play) is not known
+
+
+# --- results that were not announced -----------------------------------------------------------
+
+
+def test_rows_that_were_not_described_end_the_session() -> None:
+    play = Play()
+    play.client(wire.query(b"select 1"))
+    with pytest.raises(RemoteProtocolError):
+        play.server(row(b"1", REAL))
+    play = Play()
+    play.client(wire.query(b"select 1; select 2"))
+    play.server(FIELDS, row(b"1", b"x"), done())
+    with pytest.raises(RemoteProtocolError):
+        play.server(row(b"1", REAL))
+
+
+@pytest.mark.parametrize("before", [b"", FIELDS + row(b"1", b"x") + done()])
+def test_copy_data_that_was_not_announced_ends_the_session(before: bytes) -> None:
+    play = Play()
+    play.client(wire.query(b"select 1; select 2"))
+    play.server(before)
+    with pytest.raises(RemoteProtocolError):
+        play.server(wire.copy_data(REAL + b"\n"))
+
+
+def test_two_copies_in_one_query_are_refused() -> None:
+    play = Play()
+    play.client(wire.query(b"copy t from stdin; copy u from stdin"))
+    assert refused(play)
+
+
+def test_a_failed_query_that_prepared_leaves_the_names_in_order() -> None:
+    play = Play()
+    play.client(wire.query(b"prepare s as select 1; prepare t as " + PATIENTS))
+    play.server(done(), ERROR, IDLE)
+    play.client(wire.query(b"execute t"))
+    assert refused(play)
+    assert kinds(play.server(ERROR, IDLE).shown()) == "CEZEZ"
+    play.client(wire.query(b"execute s"))
+    assert play.sent() == [wire.query(b"execute s")]
+
+
+# --- bounds ------------------------------------------------------------------------------------
+
+
+def test_thousands_of_names_in_flight_fail_in_no_time() -> None:
+    """One error ends them all; each was looked for in all of them."""
+    count = 15_000
+    play = Play()
+    started = time.process_time()
+    for n in range(0, count, 100):
+        names = range(n, n + 100)
+        play.client(*(wire.parse(b"s%d" % one, b"select", ()) for one in names))
+    play.client(*(wire.describe(b"S", b"s%d" % n) for n in range(count)), wire.sync())
+    play.server(ERROR, IDLE)
+    assert time.process_time() - started < 10
+    play.sent()
+    play.client(wire.bind(b"", b"s7", (), (), ()), wire.sync())
+    assert refused(play)
+
+
+def test_names_keep_only_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hoopgate.postgres.names.MOST_BYTES", 10_000)
+    text = b"select " + b"1" * 993
+    play = Play()
+    for _ in range(50):  # each takes the place of the one before
+        parsed(play, b"", text)
+    for n in range(9):
+        parsed(play, b"s%d" % n, text)
+    for n in range(9):
+        play.client(wire.close(b"S", b"s%d" % n), wire.sync())
+        play.server(wire.close_complete(), IDLE)
+    with pytest.raises(RemoteProtocolError, match="too many"):
+        for n in range(10):
+            parsed(play, b"s%d" % n, text)
