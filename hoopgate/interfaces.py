@@ -230,8 +230,8 @@ class IRelay(Interface):
     def backend_lost() -> None:
         """The backend's connection is gone."""
 
-    def cancel_hold() -> bool:
-        """End a wait for a person, because the client cancelled; True when there was one."""
+    def cancel() -> None:
+        """The client cancelled: refuse what is being judged, or waits for a person."""
 
     def busy() -> bool:
         """True when something runs that a cancel request could stop."""

@@ -34,6 +34,7 @@ MOST_REMEMBERED = 512
 LONGEST_REMEMBERED = 16_384
 
 
+_CANCELED = Block("client", "canceled", "The client canceled the statement.")
 _EXPIRED = Block(
     "identity",
     "identity.expired",
@@ -144,6 +145,8 @@ class Judge:
         self._canceled = False
         generation = self.generation
         judged = await self._look(event)
+        if self._canceled:
+            return self._decide(_CANCELED, (), judged.facts or ())
         if not self._principal_valid():
             return self._decide(_EXPIRED, (), judged.facts or ())
         outcome = self._rules.pipeline.judge(judged, self._session, self._clock())
@@ -160,13 +163,11 @@ class Judge:
             self._remember(event, _Remembered(verdict, outcome.monitored, facts))
         return self._decide(verdict, outcome.monitored, facts)
 
-    def cancel(self) -> bool:
-        """The client cancelled: end the wait for a person. True when there was one."""
-        if self._hold is None:
-            return False
+    def cancel(self) -> None:
+        """The client cancelled: the statement that is judged, or waits for a person, is refused."""
         self._canceled = True
-        self._hold[1].cancel()
-        return True
+        if self._hold is not None:
+            self._hold[1].cancel()
 
     # --- parts --------------------------------------------------------------------------------
 
@@ -248,6 +249,8 @@ class Judge:
         on_hold(request, hold)
         waiting = self._approvals.wait(request)
         self._hold = request, waiting
+        if self._canceled:
+            waiting.cancel()
         self._metrics.hold_started()
         try:
             approved = await waiting

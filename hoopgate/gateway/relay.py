@@ -165,9 +165,9 @@ class Relay:
         self._backend.lost = True
         self._perform(self._session.lost(Side.BACKEND))
 
-    def cancel_hold(self) -> bool:
-        """The client asked to cancel: end a wait for a person. True when there was one."""
-        return self._judge.cancel()
+    def cancel(self) -> None:
+        """The client asked to cancel: what is judged, or waits for a person, is refused."""
+        self._judge.cancel()
 
     def busy(self) -> bool:
         """True when a cancel should go to the backend."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -50,55 +50,69 @@ log = Logger()
 
 @dataclass(slots=True)
 class _Cancelable:
-    """What a cancel key opens."""
+    """What a cancel key opens.
+
+    :ivar allowance: attempts left; :attr:`counted` is when it was worked out.
+    """
 
     key: bytes
     resource: Resource
     backend: tuple[int, bytes]
     relay: IRelay
+    allowance: float
+    counted: float
 
 
 class Cancels:
-    """Cancel keys of running sessions: ours, never the backend's (PROTOCOLS A5, A6)."""
+    """Cancel keys of running sessions: ours, never the backend's (PROTOCOLS A5, A6).
+
+    :param per_second: attempts on one session, with the right key or a wrong one: a flood for one
+        session takes nothing from another.
+    """
 
     def __init__(self, reactor: IReactorTime, gateway: IGateway, per_second: float) -> None:
         self._reactor = reactor
         self._gateway = gateway
         self._per_second = per_second
-        self._allowance = per_second
-        self._counted = reactor.seconds()
         self._sessions: dict[int, _Cancelable] = {}
 
-    def mint(self, minor: int) -> tuple[int, bytes]:
+    def open(
+        self, minor: int, resource: Resource, backend: tuple[int, bytes], relay: IRelay
+    ) -> tuple[int, bytes]:
         """A process id and key for a client that speaks protocol 3.``minor``."""
         while (pid := secrets.randbelow(2**31 - 1) + 1) in self._sessions:
             pass
-        return pid, secrets.token_bytes(32 if minor >= 2 else 4)
-
-    def add(self, pid: int, entry: _Cancelable) -> None:
-        self._sessions[pid] = entry
+        key = secrets.token_bytes(32 if minor >= 2 else 4)
+        allowance, now = max(1.0, self._per_second), self._reactor.seconds()
+        self._sessions[pid] = _Cancelable(key, resource, backend, relay, allowance, now)
+        return pid, key
 
     def remove(self, pid: int) -> None:
+        """The session is over."""
         self._sessions.pop(pid, None)
 
-    def cancel(self, pid: int, key: bytes) -> None:
-        """Carry a CancelRequest out, if its key is right and there is something to cancel."""
-        now = self._reactor.seconds()
-        self._allowance = min(
-            self._per_second, self._allowance + (now - self._counted) * self._per_second
-        )
-        self._counted = now
-        if self._allowance < 1:
-            return
-        self._allowance -= 1
+    def cancel(self, pid: int, key: bytes) -> Deferred[None]:
+        """Carry a CancelRequest out, if its key is right and there is something to cancel.
+
+        Fires when the backend has taken it: what the client sends after that is not hit by it.
+        """
         entry = self._sessions.get(pid)
         # The comparison takes the same time whether or not the process exists.
-        if not hmac.compare_digest(key, entry.key if entry is not None else bytes(len(key) or 1)):
-            return
-        if entry is None or entry.relay.cancel_hold() or not entry.relay.busy():
-            return
+        right = hmac.compare_digest(key, entry.key if entry is not None else bytes(len(key)))
+        if entry is None or not self._may_try(entry) or not right or not entry.relay.busy():
+            return succeed(None)
+        entry.relay.cancel()
         self._gateway.canceled()
-        upstream.cancel(self._reactor, entry.resource, self._gateway.tls, *entry.backend)
+        return upstream.cancel(self._reactor, entry.resource, self._gateway.tls, *entry.backend)
+
+    def _may_try(self, entry: _Cancelable) -> bool:
+        now = self._reactor.seconds()
+        refilled = entry.allowance + (now - entry.counted) * self._per_second
+        entry.allowance, entry.counted = min(max(1.0, self._per_second), refilled), now
+        if entry.allowance < 1:
+            return False
+        entry.allowance -= 1
+        return True
 
 
 @implementer(IHandshakeListener)
@@ -162,8 +176,9 @@ class PostgresServer(Protocol):
             if event.early:  # a direct TLS handshake whose first bytes were read already
                 self.transport.protocol.dataReceived(event.early)  # type: ignore[attr-defined]
         elif isinstance(event, startup.Cancel):
-            self._node.cancels.cancel(event.pid, event.key)
-            self._end(b"")
+            # No answer, but the hang-up: clients wait for it before they send what comes next.
+            canceling = self._node.cancels.cancel(event.pid, event.key)
+            canceling.addCallback(lambda _: self._end(b""))
         elif isinstance(event, startup.Fatal):
             self._end(event.data)
         else:
@@ -336,10 +351,9 @@ class PostgresServer(Protocol):
             backend.abandon()
             return
         ready = backend.ready
-        pid, key = self._node.cancels.mint(start.minor)
+        backend_key = ready.pid, ready.key
+        pid, key = self._node.cancels.open(start.minor, resource, backend_key, relay)
         self._pid = pid
-        entry = _Cancelable(key, resource, (ready.pid, ready.key), relay)
-        self._node.cancels.add(pid, entry)
         reported = {
             name: value
             for name, value in ready.parameters.items()
@@ -403,6 +417,8 @@ class PostgresServer(Protocol):
     def _end(self, data: bytes) -> None:
         assert self.transport is not None
         self._receive = lambda _: None
+        if self._lost:
+            return
         if data:
             self.transport.write(data)
         hang_up(self._node.reactor, self.transport)

@@ -196,6 +196,7 @@ class _Canceler(Protocol):
         self._request = request
         self._resource = resource
         self._tls = tls
+        self._securing = False
         self.done: Deferred[None] = Deferred(lambda _: self._abort())
 
     def connectionMade(self) -> None:
@@ -207,7 +208,8 @@ class _Canceler(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         assert self.transport is not None
-        if data == b"S":
+        if data == b"S" and not self._securing:
+            self._securing = True
             ITLSTransport(self.transport).startTLS(self._tls.client(self._resource))
         else:
             self.transport.loseConnection()
@@ -219,7 +221,6 @@ class _Canceler(Protocol):
     def _send(self) -> None:
         assert self.transport is not None
         self.transport.write(self._request)
-        self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The server hangs up once it has carried the request out."""
