@@ -225,6 +225,8 @@ class Relay:
                     self._ask(action)
                 elif type(action) is Close:
                     self._close(action.reason)
+                else:
+                    self._judge.schema_changes(over=action.over)
         finally:
             self._working = False
             if self._closing:
@@ -268,7 +270,9 @@ class Relay:
         full = failure.check(RecorderFull) is not None
         log_event(log, "session.unrecordable", session=self._session_id, full=full)
         self._forwards = 0
-        if full:
+        if self._closing:  # and waited for this alone
+            self._finish()
+        elif full:
             self.end("recorder.full", "the log has no room for new requests; try again later")
         else:
             self.end("recorder.failed", "the log cannot record this session")

@@ -27,7 +27,7 @@ from hoopgate.events import Principal
 from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
-from hoopgate.gateway.metrics import Metrics, metrics_site
+from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
 from hoopgate.gateway.node import Node
 from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.resolver import ServerResolver
@@ -40,6 +40,7 @@ from hoopgate.interfaces import IRecorder, IStatementResolver
 from hoopgate.postgres.factory import PostgresFactory
 from hoopgate.postgres.side import SideConnections
 from hoopgate.recorder.files import make_directory
+from hoopgate.recorder.gate import Log
 from hoopgate.recorder.log import open_log_blocking
 from hoopgate.settings.load import load_policy, needs_restart
 from hoopgate.settings.model import LDAPDirectory, Listener, Settings, TLSMode
@@ -196,7 +197,7 @@ class GatewayService(Service):
             verifier=verifier,
             rules=self._rules,
             analyzer=analyzer,
-            resolvers=self._resolvers(secrets),
+            resolvers=self._resolvers(secrets, analyzer),
             recorder=recorder,
             approvals=approvals,
             metrics=metrics,
@@ -204,7 +205,7 @@ class GatewayService(Service):
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
             ),
         )
-        metrics.health.check("recorder", lambda: "failed" if recorder.failed() else "ok")
+        metrics.health.check("recorder", lambda: _recorder_state(recorder))
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
         metrics.health.check("parser", lambda: "degraded" if analyzer.failing() else "ok")
         admin = AdminServer(approvals, verifier, reactor, self._node.issue_credential)
@@ -251,12 +252,17 @@ class GatewayService(Service):
         atexit.register(os._exit, 1)
         self._reactor.callWhenRunning(self._reactor.stop)
 
-    def _resolvers(self, secrets: SecretSource) -> dict[str, IStatementResolver]:
+    def _resolvers(
+        self, secrets: SecretSource, analyzer: ParserPool
+    ) -> dict[str, IStatementResolver]:
         resolvers: dict[str, IStatementResolver] = {}
         for resource in self._settings.resources.values():
-            side = SideConnections(self._reactor, resource, self._tls, secrets, ITSELF)
-            self._stop.append(side.stop)
-            resolvers[resource.name] = ServerResolver(side)
+            asking, watching = (
+                SideConnections(self._reactor, resource, self._tls, secrets, ITSELF, most)
+                for most in (resource.side_connections, 1)
+            )
+            self._stop += (asking.stop, watching.stop)
+            resolvers[resource.name] = ServerResolver(asking, watching, examiner=analyzer)
         return resolvers
 
     def _factory(self, listener: Listener) -> Factory:
@@ -306,6 +312,12 @@ class GatewayService(Service):
             except Exception:  # noqa: BLE001 - what is below it still has to be closed
                 log.failure("node.stop_failed")
         log_event(log, "node.stopped")
+
+
+def _recorder_state(recorder: Log) -> str:
+    if recorder.failed():
+        return FAILED
+    return DEGRADED if recorder.full() else OK
 
 
 class _Late(Factory):

@@ -152,12 +152,19 @@ class Reserve:
         sync_directory(self._directory)
         return True
 
+    def room(self) -> bool:
+        """True when :meth:`low` would be False: a look that changes nothing, from any thread."""
+        return not self._size or self._free() >= (1 if self._held else 2) * self._size
+
+    def _free(self) -> int:
+        stats = os.statvfs(self._directory)
+        return stats.f_bavail * stats.f_frsize
+
     def low(self) -> bool:
         """True while new requests must be refused."""
         if not self._size:
             return False
-        stats = os.statvfs(self._directory)
-        free = stats.f_bavail * stats.f_frsize
+        free = self._free()
         if not self._held and free >= 2 * self._size:
             with suppress(OSError):
                 self.hold()
@@ -403,6 +410,10 @@ class Writer(threading.Thread):
             self._failed(error)
             return
         self._ended()
+
+    def room(self) -> bool:
+        """True when the disk has room now; :attr:`full` is as of the last commit."""
+        return self._reserve.room()
 
     def _take(self) -> tuple[list[Entry], bool]:
         """Everything that waits, up to the size of a batch; False: the last batch."""

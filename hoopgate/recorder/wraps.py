@@ -61,7 +61,7 @@ class Sealer(threading.Thread):
         ready = []
         for entry in batch:
             session = entry.stream.id
-            if self._writer.full:
+            if self._writer.full and not self._writer.room():
                 self._refused(entry, None)
                 continue
             try:

@@ -14,7 +14,6 @@ import ssl
 import stat
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -448,7 +447,7 @@ def shared_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         root.chmod(0o755)
         subprocess.run([base, "-m", "venv", "--without-pip", root / "venv"], check=True)
         packages = next((root / "venv" / "lib").iterdir()) / "site-packages"
-        ours = [str(CHECKOUT), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+        ours = [str(CHECKOUT), *(one for one in sys.path if Path(one).name == "site-packages")]
         (packages / "hoopgate-tests.pth").write_text("\n".join(ours) + "\n")
         python = root / "venv" / "bin" / "python"
         subprocess.run([*probe, python], check=True, cwd="/", timeout=30)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,21 @@ def metrics(gateway: Gateway) -> dict[str, float]:
     assert status == 200
     samples = (line.rpartition(" ") for line in page.splitlines() if line[:1] not in ("#", ""))
     return {name: float(value) for name, _, value in samples}
+
+
+@contextmanager
+def changed(gateway: Gateway, adjust: Callable[[dict[str, Any]], object]) -> Iterator[None]:
+    """The node runs with changed settings, and with its own again at the end."""
+    before = copy.deepcopy(gateway.settings)
+    gateway.stop()
+    adjust(gateway.settings)
+    try:
+        gateway.start()
+        yield
+    finally:
+        gateway.stop()
+        gateway.settings = before
+        gateway.start()
 
 
 def children(pid: int) -> set[int]:
