@@ -48,7 +48,7 @@ class Psql:
         """What is left of the answer to :meth:`send`."""
         return self.until(lambda line: line == _DONE)
 
-    def until(self, last: Callable[[str], bool], timeout: float = 30.0) -> str:
+    def until(self, last: Callable[[str], bool], timeout: float = 60.0) -> str:
         """The lines up to the one that ``last`` recognises; it is part of them unless psql's mark.
 
         :param timeout: seconds.

@@ -48,7 +48,7 @@ def tell(directory: Path, version: int) -> list[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=180,
     )
     assert done.returncode == 0, done.stdout
     assert "\x1b" not in done.stdout
@@ -108,7 +108,7 @@ def staying(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]
             text=True,
         )
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while "stays up" not in printed.read_text():
                 assert demo.poll() is None, printed.read_text()
                 assert time.monotonic() < deadline, printed.read_text()
