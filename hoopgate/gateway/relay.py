@@ -225,8 +225,6 @@ class Relay:
                     self._ask(action)
                 elif type(action) is Close:
                     self._close(action.reason)
-                else:
-                    self._judge.schema_changes(over=action.over)
         finally:
             self._working = False
             if self._closing:
