@@ -44,8 +44,8 @@ fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	@tools/fuzz $(SECONDS_PER_TARGET) $(BIN)/python
 
-bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy
-	@$(BIN)/python benchmarks/run.py
+bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy (ARGS=--quick)
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 demo: demo-parts .venv/.installed ## a clinic and the gateway, a session told step by step; PG=18, DEMO_EXIT=1
 	@PYTHONPATH=tests $(BIN)/python examples/demo $(if $(PG),--postgres $(PG))

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def cases(world: World, through: Sequence[str]) -> list[Case]:
 
 
 def measure(
-    make: Callable[[], list[Case]], rows: int, rounds: int, say: Callable[[str], None]
+    make: Callable[[], list[Case]], rows: int, rounds: Iterable[int], say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """A row for each case and form.
 
@@ -85,7 +85,7 @@ def measure(
     and fewer bytes shall not look like fewer rows.
     """
     reads: dict[tuple[str, str], list[tuple[Read, Read]]] = {}
-    for round_ in range(rounds):
+    for round_ in rounds:
         for form in FORMS:
             found = {case.target.name: _read(case, form, rows) for case in in_turn(round_, make())}
             direct = found["direct"]

@@ -6,11 +6,25 @@ reported is the median over the rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+def within(rounds: int, seconds: float) -> Iterator[int]:
+    """Numbers of the rounds: ``rounds``, or fewer where another would not end within ``seconds``.
+
+    A busy machine shall give coarser figures, not later ones. There is always one round.
+    """
+    began = time.monotonic()
+    for number in range(rounds):
+        yield number
+        passed = time.monotonic() - began
+        if passed + passed / (number + 1) > seconds:
+            return
 
 
 def in_turn(round_: int, targets: Sequence[T]) -> list[T]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ import tables
 import transactions
 from facts import facts
 from pgbench import BenchmarkFailed
+from rounds import within
 from testbed.parts import MissingPart
 from testbed.process import ServerFailed
 from world import World, running_world
@@ -42,6 +43,7 @@ class Size:
 
     :ivar seconds: of each run of pgbench.
     :ivar micro: seconds for each figure of ``micro.py``.
+    :ivar limited: rounds are left out that would take a section beyond its limit.
     """
 
     rounds: int
@@ -51,27 +53,37 @@ class Size:
     rows: int
     idle: int
     micro: float
+    limited: bool = True
+
+    def numbers(self, section: str) -> Iterator[int]:
+        """The rounds of a section."""
+        return within(self.rounds, LIMITS[section] if self.limited else math.inf)
 
 
 FULL = Size(3, 1, (1, 8, 32), transactions.MODES, 1_000_000, 200, 0.5)
 QUICK = Size(1, 1, (1, 8), transactions.MODES, 200_000, 50, 0.2)
 SMOKE = Size(1, 1, (1,), ("prepared",), 2_000, 5, 0.01)
+#: Seconds that the rounds of a section may take, so that all of them end within six minutes.
+LIMITS = {"transactions": 170.0, "tls": 35.0, "guardrails": 45.0, "bulk": 50.0}
 
 
 def main() -> int:
     options = _options()
     size = SMOKE if options.smoke else QUICK if options.quick else FULL
     if options.rounds:
-        size = Size(**{**vars(size), "rounds": options.rounds})
+        size = replace(size, rounds=options.rounds, limited=False)
     say = print if options.verbose else _progress
     try:
         with running_world(size.rows) as world:
             found = {"facts": facts(world.disk)}
             print(tables.facts(found["facts"]), flush=True)
             for name in options.sections:
-                with _section(name):
-                    found[name] = _MEASURES[name](world, size, options.through, say)
-                    print(_TABLES[name](found[name]), flush=True)
+                began = time.monotonic()
+                print(f"\n## {name}\n", flush=True)
+                found[name] = _MEASURES[name](world, size, options.through, say)
+                _progress("")
+                print(_TABLES[name](found[name]), flush=True)
+                print(_footer(found[name], time.monotonic() - began), flush=True)
     except (MissingPart, BenchmarkFailed, ServerFailed) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -86,7 +98,7 @@ def _options() -> argparse.Namespace:
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--quick", action="store_true", help="one round of less, in 90 seconds")
     sizes.add_argument("--smoke", action="store_true", help="only whether it all runs")
-    parser.add_argument("--rounds", type=int, help="paired rounds (3; more against a busy machine)")
+    parser.add_argument("--rounds", type=int, help="paired rounds, however long they take")
     parser.add_argument(
         "--through", type=_list_of(THROUGH), default=THROUGH, help=f"some of {','.join(THROUGH)}"
     )
@@ -116,13 +128,9 @@ def _progress(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-@contextmanager
-def _section(name: str) -> Iterator[None]:
-    began = time.monotonic()
-    print(f"\n## {name}\n", flush=True)
-    yield
-    _progress("")
-    print(f"\n({time.monotonic() - began:.0f} s)", flush=True)
+def _footer(found: Any, seconds: float) -> str:
+    rounds = len(found[0].get("ratios", ())) if isinstance(found, list) else 0
+    return f"\n({seconds:.0f} s{f', {rounds} rounds' if rounds else ''})"
 
 
 # --- what is measured -----------------------------------------------------------------------------
@@ -132,23 +140,27 @@ Say = Callable[[str], None]
 
 def _transactions(world: World, size: Size, through: tuple[str, ...], say: Say) -> Any:
     make = partial(transactions.cases, world, through)
-    return transactions.measure(make, size.modes, size.clients, size.rounds, size.seconds, say)
+    rounds = size.numbers("transactions")
+    return transactions.measure(make, size.modes, size.clients, rounds, size.seconds, say)
 
 
 def _tls(world: World, size: Size, through: tuple[str, ...], say: Say) -> Any:
     make = partial(transactions.cases, world, through, tls=True)
     clients = tuple(count for count in size.clients if count <= 8)
-    return transactions.measure(make, ("prepared",), clients, size.rounds, size.seconds, say)
+    rounds = size.numbers("tls")
+    return transactions.measure(make, ("prepared",), clients, rounds, size.seconds, say)
 
 
 def _guardrails(world: World, size: Size, through: tuple[str, ...], say: Say) -> Any:
     make = partial(transactions.guardrails, world)
     modes = tuple(mode for mode in size.modes if mode != "extended")
-    return transactions.measure(make, modes, (8,), size.rounds, size.seconds, say)
+    rounds = size.numbers("guardrails")
+    return transactions.measure(make, modes, (8,), rounds, size.seconds, say)
 
 
 def _bulk(world: World, size: Size, through: tuple[str, ...], say: Say) -> Any:
-    return bulk.measure(partial(bulk.cases, world, through), size.rows, size.rounds, say)
+    make = partial(bulk.cases, world, through)
+    return bulk.measure(make, size.rows, size.numbers("bulk"), say)
 
 
 def _memory(world: World, size: Size, through: tuple[str, ...], say: Say) -> Any:

@@ -3,7 +3,7 @@ one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ def measure(
     make: Callable[[], list[Case]],
     modes: Sequence[str],
     clients: Sequence[int],
-    rounds: int,
+    rounds: Iterable[int],
     seconds: int,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def measure(
     :param make: makes the cases; called for each round, so that their tokens are fresh.
     """
     runs: dict[tuple[str, int, str], list[tuple[Run, Run]]] = {}
-    for round_ in range(rounds):
+    for round_ in rounds:
         for mode in modes:
             for count in clients:
                 found = _round(make(), round_, mode, count, seconds)
