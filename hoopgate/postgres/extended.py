@@ -18,7 +18,7 @@ from hoopgate.postgres.planning import (
     plan_of,
 )
 from hoopgate.postgres.requests import Message, Requests
-from hoopgate.verdicts import Block, Hold
+from hoopgate.verdicts import Block
 
 #: The server compares this many bytes of a name (NAMEDATALEN - 1): two longer names that differ
 #: behind it are one to the server, and must not be two to us.
@@ -36,7 +36,6 @@ class ExtendedQuery:
         self._names = names
         self._planner = planner
         self._settings = settings
-        self._asked_at = 0  # generation when the verdict that is due was asked for
 
     # --- Parse ----------------------------------------------------------------------------------
 
@@ -45,7 +44,6 @@ class ExtendedQuery:
         if len(message.name) > LONGEST_NAME:
             self._name_too_long(message)
             return
-        self._asked_at = self._planner.generation()
         self._requests.ask(message, self._event(message), self._parse_decided)
 
     def _event(self, message: wire.Parse) -> Statement:
@@ -59,7 +57,7 @@ class ExtendedQuery:
             return
         facts = decision.facts[0] if decision.facts else NOTHING
         event = self._event(message)
-        prepared = Prepared(event, facts, decision, plan_of(decision), self._asked_at)
+        prepared = Prepared(event, facts, decision, plan_of(decision), self._requests.decided_at)
         self._propose(message, Kind.PARSE, Change(Space.STATEMENT, message.name, prepared))
 
     # --- Bind, Describe, Close --------------------------------------------------------------------
@@ -130,18 +128,15 @@ class ExtendedQuery:
     def _ask_again(self, message: wire.Execute, portal: Portal) -> None:
         """Every execution of a held statement asks, and one judged by older rules does."""
         prepared = portal.prepared
-        generation = self._planner.generation()
 
         def decided(message: wire.Execute, decision: Decision) -> None:
-            if self._stands(message, decision):
-                plan = plan_of(decision)
-                if prepared.held or decision.approval:  # for this execution alone
-                    portal.prepared = Prepared(
-                        prepared.event, prepared.facts, decision, plan, generation
-                    )
-                else:
-                    prepared.judged(decision, plan, generation)
-                self._run(message, portal)
+            renewed = self._renewed(message, prepared, decision)
+            if renewed is None:
+                return
+            portal.prepared = renewed
+            if not prepared.held and not decision.approval:  # so much for the next executions
+                prepared.judged(decision, renewed.plan, renewed.generation)
+            self._run(message, portal)
 
         event = prepared.event
         self._requests.ask(
@@ -183,14 +178,13 @@ class ExtendedQuery:
             portal.named = named
             self._send(message, portal, Run(named.plan), NOTHING)
             return
-        generation = self._planner.generation()
         event = named.event
 
         def decided(message: wire.Execute, decision: Decision) -> None:
-            if self._stands(message, decision):
-                plan = plan_of(decision)
-                portal.named = Prepared(event, named.facts, decision, plan, generation)
-                self._send(message, portal, Run(plan), NOTHING)
+            renewed = self._renewed(message, named, decision)
+            if renewed is not None:
+                portal.named = renewed
+                self._send(message, portal, Run(renewed.plan), NOTHING)
 
         text = portal.prepared.event.text.encode()
         self._requests.ask(
@@ -205,18 +199,22 @@ class ExtendedQuery:
             decided,
         )
 
-    def _stands(self, message: wire.Execute, decision: Decision) -> bool:
-        """Refuse ``message`` unless the new decision allows what was opened under an older one."""
-        verdict = decision.verdict
-        if isinstance(verdict, Hold):
+    def _renewed(
+        self, message: wire.Execute, prepared: Prepared, decision: Decision
+    ) -> Prepared | None:
+        """``prepared`` by a new decision; None: it may not go on, and ``message`` is refused."""
+        if not isinstance(decision.verdict, Block):
+            at = self._requests.decided_at
+            renewed = prepared.renewed(decision, plan_of(decision), at)
+            if renewed is not None:
+                return renewed
             decision = self._requests.block(*STALE)
-        elif not isinstance(verdict, Block):
-            return True
         self._requests.refuse_extended(message, decision)
-        return False
+        return None
 
     def _send(self, message: wire.Execute, portal: Portal, run: Run, facts: StatementFacts) -> None:
         run.formats = portal.formats
+        portal.values = None
         if run.change is not None:
             self._names.propose(self._requests.segment, run.change)
         expected = Expected(Kind.EXECUTE, runs=[run])

@@ -70,6 +70,19 @@ class Prepared:
         self.generation = generation
         self.held = isinstance(decision.verdict, Hold)
 
+    def renewed(
+        self, decision: Decision, plan: MaskPlan | None, generation: int
+    ) -> Prepared | None:
+        """This as a newer decision has it. None when it would be held and what a person has
+        approved was not the same."""
+        if not isinstance(decision.verdict, Hold):
+            return Prepared(self.event, self.facts, decision, plan, generation)
+        approved = self.decision
+        same = approved.verdict.rule == decision.verdict.rule and plan == self.plan
+        if approved.approval and same:
+            return Prepared(self.event, self.facts, approved, plan, generation)
+        return None
+
 
 #: Format code and value of each parameter.
 Values = tuple[tuple[int, bytes | None], ...]
@@ -81,7 +94,7 @@ class Portal:
 
     :ivar prepared: what it runs, and what was decided about this execution of it.
     :ivar formats: result formats, as bound.
-    :ivar values: the bound values, where running it has to ask; else None.
+    :ivar values: the bound values, where running it has to ask and it was not run yet; else None.
     :ivar holdable: a cursor WITH HOLD: it may outlive its transaction.
     :ivar named: what EXECUTE or FETCH in it named when it was first run: the server has made the
         rows then, whatever the name means later.

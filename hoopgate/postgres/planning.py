@@ -107,7 +107,7 @@ class Planner:
     def runs(self, decision: Decision, generation: int, segment: int) -> list[Planned]:
         """What each statement of an allowed text does to the session, and by which plan.
 
-        :param generation: when ``decision`` was asked for, so never newer than it.
+        :param generation: of the rules and the schema that ``decision`` rests on.
         :raises Unsettled: it uses a name whose meaning is in flight.
         :raises Missing: it uses a name that is not there.
         """

@@ -47,6 +47,8 @@ class Requests:
     """What the handlers of messages have in common.
 
     :ivar segment: counts the stretches of messages that one error of the server skips together.
+    :ivar decided_at: generation of rules and schema when the last verdict came. What goes on with
+        it may have to wait, and is no newer for that.
     :ivar actions: what the driver is to do next.
     """
 
@@ -55,13 +57,16 @@ class Requests:
         answers: Answers,
         handler: Handler,
         mint: Callable[[], str],
+        generation: Callable[[], int],
         message_limit: int,
     ) -> None:
         self.answers = answers
         self.segment = 0
+        self.decided_at = 0
         self.actions: list[Action] = []
         self._handler = handler
         self._mint = mint
+        self._generation = generation
         self._reader = wire.FrontendReader(message_limit)
         self._tickets = 0
         self._asked: tuple[Message, _Resume] | None = None
@@ -110,6 +115,7 @@ class Requests:
         if asked is None or ticket != self._tickets:
             raise LocalProtocolError("a verdict that was not asked for")
         self._asked = None
+        self.decided_at = self._generation()
         self._decisions.append(decision)
         self._again = asked[0], asked[1], decision
         self.pump()

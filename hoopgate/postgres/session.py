@@ -55,7 +55,7 @@ class PostgresSession(Handler):
         names = Names()
         planner = Planner(names, settings, generation)
         self._answers = Answers(names, phi, response_limit)
-        self._requests = Requests(self._answers, self, mint, message_limit)
+        self._requests = Requests(self._answers, self, mint, generation, message_limit)
         self._simple = SimpleQuery(self._requests, names, planner, settings)
         self._extended = ExtendedQuery(self._requests, names, planner, settings)
         self._closed = False

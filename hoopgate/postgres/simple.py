@@ -10,7 +10,7 @@ from hoopgate.postgres.answers import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared
 from hoopgate.postgres.planning import STALE, Missing, Planner, copies_in, plan_of
 from hoopgate.postgres.requests import Requests
-from hoopgate.verdicts import Block, Hold
+from hoopgate.verdicts import Block
 
 
 @final
@@ -24,11 +24,9 @@ class SimpleQuery:
         self._names = names
         self._planner = planner
         self._settings = settings
-        self._asked_at = 0  # generation when the verdict that is due was asked for
 
     def query(self, message: wire.Query) -> None:
         """Every statement of the text is judged before the first is forwarded (PROTOCOLS A17)."""
-        self._asked_at = self._planner.generation()
         event = Statement(message.text.decode(), settings=self._settings)
         self._requests.ask(message, event, self._decided)
 
@@ -47,7 +45,7 @@ class SimpleQuery:
             requests.refuse_query(message, decision)
             return
         try:
-            planned = self._planner.runs(decision, self._asked_at, requests.segment)
+            planned = self._planner.runs(decision, requests.decided_at, requests.segment)
         except Missing as missing:
             requests.refuse_query(message, requests.block(*missing.why))
             return
@@ -84,15 +82,18 @@ class SimpleQuery:
             self._settings,
             executes=not opened,
         )
-        self._requests.ask(message, event, self._decided_again)
 
-    def _decided_again(self, message: wire.Query, decision: Decision) -> None:
-        if isinstance(decision.verdict, Hold):
-            decision = self._requests.block(*STALE)
-        if isinstance(decision.verdict, Block):
+        def decided(message: wire.Query, decision: Decision) -> None:
+            if not isinstance(decision.verdict, Block):
+                at = self._requests.decided_at
+                renewed = named.renewed(decision, plan_of(decision), at)
+                if renewed is not None:
+                    self._send(message, decision, [Run(renewed.plan)])
+                    return
+                decision = self._requests.block(*STALE)
             self._requests.refuse_query(message, decision)
-        else:
-            self._send(message, decision, [Run(plan_of(decision))])
+
+        self._requests.ask(message, event, decided)
 
     def _send(self, message: wire.Query, decision: Decision, runs: list[Run]) -> None:
         requests = self._requests

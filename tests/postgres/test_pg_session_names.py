@@ -21,7 +21,7 @@ from session_play import (
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Decision, StatementFacts
 from hoopgate.postgres import wire
-from hoopgate.verdicts import Allow, Block, Hold, Mask
+from hoopgate.verdicts import Allow, Hold, Mask
 
 REAL = b"123-45-6789"
 PATIENTS = b"select id, ssn from patients"
@@ -184,18 +184,53 @@ def test_what_is_open_cannot_be_held_any_more() -> None:
     assert b"portal.stale" in wire.error_fields(error)[b"D"]
 
 
-def test_rules_that_change_while_a_verdict_waits_judge_a_prepared_statement_again() -> None:
-    """The verdict is of the old rules, so what it prepares must not pass for new."""
+def approved(text: str, rule: str = "test/bulk") -> Decision:
+    return Decision("req-1", Mask(rule, (SSN,)), approval="apr-1", facts=judge(text).facts)
+
+
+@pytest.mark.parametrize(("rule", "stands"), [("test/bulk", True), ("test/other", False)])
+def test_what_was_approved_stands_while_the_same_rule_holds_it(rule: str, stands: bool) -> None:
+    """A cursor that was approved is read for longer than the schema is known to be the same."""
     play = Play(patient=True)
-    play.client(wire.parse(b"s", b"select plain", ()), wire.sync())
-    play.generation = 1
-    play.decide(judge("select plain"))
+    play.client(wire.query(b"declare c cursor for bulk"))
+    play.decide(approved("declare c cursor for bulk"))
+    play.server(done(), TRANSACTION)
+    for again in (wire.query(b"fetch 1 from c"), wire.execute(b"c", 1) + wire.sync()):
+        play.generation += 1
+        play.sent()
+        play.client(again)
+        if again[:1] == b"Q":
+            play.decide(judge("fetch 1 from c"))
+        (ask,) = play.asked
+        assert (ask.event.text, ask.event.executes) == ("bulk", False)
+        hold = Hold(rule, "bulk", "Bulk.", frozenset({"reviewers"}), 60.0, (SSN,))
+        play.decide(Decision("req-2", hold, facts=judge("bulk").facts))
+        assert refused(play) is not stands
+        ended = done() if again[:1] == b"Q" else wire.portal_suspended()
+        head = FIELDS if again[:1] == b"Q" else b""
+        if stands:
+            assert masked(play.server(head, row(b"1", REAL), ended, TRANSACTION).shown())
+        else:
+            play.server(ERROR, TRANSACTION)
+
+
+def test_an_approved_execution_is_not_asked_for_again_when_it_goes_on() -> None:
+    play = Play(patient=True)
+    play.client(wire.parse(b"s", b"bulk", ()), wire.sync())
+    play.decide(judge("bulk"))
     play.server(wire.parse_complete(), IDLE)
-    play.sent()
-    play.client(wire.bind(b"", b"s", (), (), ()), wire.execute(b"", 0), wire.sync())
-    assert len(play.asked) == 1
-    play.decide(Decision("req-2", Block("test", "no", "No.")))
-    assert refused(play)
+    play.client(wire.bind(b"p", b"s", (), (b"1",), ()), wire.execute(b"p", 1), wire.sync())
+    play.decide(approved("bulk"))
+    assert masked(
+        play.server(
+            wire.bind_complete(), row(b"1", REAL), wire.portal_suspended(), TRANSACTION
+        ).shown()[2:]
+    )
+    play.client(wire.execute(b"p", 1), wire.sync())
+    assert play.asked == []
+    assert masked(play.server(row(b"2", REAL), done(), TRANSACTION).shown())
+    play.client(wire.bind(b"p2", b"s", (), (b"1",), ()), wire.execute(b"p2", 1), wire.sync())
+    assert play.asked[0].event.executes
 
 
 def test_a_cursor_dies_with_its_transaction_unless_it_is_held() -> None:
