@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hoopgate.events import Decision
 from hoopgate.recorder.files import sync_directory
@@ -26,15 +26,13 @@ from hoopgate.recorder.leaf import (
     decision_fields,
     encode,
     encode_chunk,
+    encode_decisions,
     fit,
-    verdict_name,
-    with_decisions,
 )
 from hoopgate.recorder.payload import Kind, Piece, cut, encode_pieces
 from hoopgate.recorder.sealing import SessionKey
 from hoopgate.recorder.segments import CHUNK_BYTES, Segment, encode_record, quarantine
 from hoopgate.recorder.tree import leaf_hash
-from hoopgate.verdicts import Block, Hold
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -94,7 +92,7 @@ class Entry:
         self,
         stream: Stream,
         type: str,
-        pieces: Sequence[Piece] = (),
+        pieces: list[Piece] | None = None,
         *,
         decisions: Sequence[Decision] = (),
         vital: Mapping[str, object] | None = None,
@@ -108,7 +106,7 @@ class Entry:
     ) -> None:
         self.stream = stream
         self.type = type
-        self.pieces = pieces
+        self.pieces = [] if pieces is None else pieces
         self.decisions = decisions
         self.vital = vital  #: fields of the leaf that are never cut
         self.extra = extra  #: fields of the leaf, as far as they fit
@@ -172,29 +170,17 @@ class Reserve:
         return not self._held or free < self._size
 
 
-def _decision_detail(decision: Decision) -> dict[str, object]:
-    verdict = decision.verdict
-    detail: dict[str, object] = {
-        "request": decision.request_id,
-        "verdict": verdict_name(decision),
-        "rule": verdict.rule,
-        "classes": sorted({c for facts in decision.facts for c in facts.classes}),
-    }
-    if isinstance(verdict, Block | Hold):
-        detail["reason"] = verdict.reason
-    if decision.monitored:
-        detail["monitored"] = list(decision.monitored)
-    if decision.approval:
-        detail["approval"] = decision.approval
-    return detail
+_RESPONSE: Final = int(Kind.RESPONSE)
+_REQUEST: Final = int(Kind.REQUEST)
+_DECISIONS: Final = int(Kind.DECISIONS)
 
 
-def _direction(pieces: Sequence[Piece]) -> str:
+def _direction(pieces: list[Piece]) -> str:
     requested = answered = False
     for kind, _, _ in pieces:
-        if kind == Kind.RESPONSE:
+        if kind == _RESPONSE:
             answered = True
-        elif kind == Kind.REQUEST:
+        elif kind == _REQUEST:
             requested = True
     if not requested:
         return "backend"
@@ -202,7 +188,15 @@ def _direction(pieces: Sequence[Piece]) -> str:
 
 
 def _base64(data: bytes) -> str:
-    return b2a_base64(data, newline=False).decode()
+    return b2a_base64(data, newline=False).decode("ascii")
+
+
+def _sealed(stream: Stream, pieces: list[Piece]) -> tuple[bytes, str]:
+    """The payload as it is stored, and the HMAC of its plaintext."""
+    key = stream.key
+    assert key is not None
+    plaintext = encode_pieces(pieces)
+    return key.encrypt(stream.seq, plaintext), _base64(key.mac(plaintext))
 
 
 class Appender:
@@ -236,88 +230,90 @@ class Appender:
     def add(self, entry: Entry) -> None:
         """Encode an entry; it is written by the next :meth:`commit`."""
         stream = entry.stream
+        if entry.type == "chunk":
+            pieces = entry.pieces
+            if entry.decisions:
+                detail = encode_decisions(entry.decisions)
+                pieces = [*pieces, (_DECISIONS, pieces[-1][1], detail)]
+            if entry.size > CHUNK_BYTES:
+                *groups, pieces = cut(pieces, CHUNK_BYTES)
+                for group in groups:
+                    self._chunk(stream, group, ())
+            self._chunk(stream, pieces, entry.decisions)
+        else:
+            self._leaf(stream, entry)
+        entry.index = self.index - 1
+
+    def _chunk(self, stream: Stream, pieces: list[Piece], decisions: Sequence[Decision]) -> None:
+        payload, mac = _sealed(stream, pieces)
+        leaf = encode_chunk(
+            _direction(pieces),
+            _base64(sha256(payload).digest()),
+            mac,
+            self.index,
+            len(payload),
+            self._mono,
+            self._position,
+            stream.prev,
+            self.segment.number,
+            stream.seq,
+            stream.id,
+            self._time,
+            decisions,
+        )
+        if len(leaf) > LEAF_BYTES:
+            fields = self._fields(stream, "chunk", payload, mac)
+            fields["direction"] = _direction(pieces)
+            leaf, _ = fit(fields, decision_fields(decisions))
+        self._append(stream, leaf, payload)
+
+    def _leaf(self, stream: Stream, entry: Entry) -> None:
         vital = entry.vital or {}
         extra = entry.extra or {}
-        pieces = list(entry.pieces)
-        if entry.decisions:
-            extra = decision_fields(entry.decisions)
-            detail = encode([_decision_detail(d) for d in entry.decisions])
-            pieces.append((Kind.DECISIONS, pieces[-1][1] if pieces else self._mono, detail))
-        elif (
+        pieces = entry.pieces
+        if (
             stream.key is not None
             and entry.type != "session.open"  # its payload has all of it
             and len(encode(extra)) > DETAIL_BYTES
         ):
-            pieces.append((Kind.DETAIL, self._mono, encode(extra)))
+            pieces = [*pieces, (int(Kind.DETAIL), self._mono, encode(extra))]
         if entry.type == "session.close":
             self.open.pop(stream.id, None)
             vital = {**vital, "last_seq": stream.seq - 1}
-        groups = list(cut(pieces, CHUNK_BYTES)) if entry.size > CHUNK_BYTES else [pieces]
-        for group in groups[:-1]:
-            self._leaf(stream, entry.type, group, b"", {}, {})
-        self._leaf(stream, entry.type, groups[-1], entry.plain, vital, extra)
+        payload, mac = _sealed(stream, pieces) if pieces else (entry.plain, "")
+        fields = {**vital, **self._fields(stream, entry.type, payload, mac)}
+        leaf, _ = fit(fields, extra)
+        self._append(stream, leaf, payload)
         if entry.type in ("session.open", "epoch.start"):
             self.open[stream.id] = stream
-        entry.index = self.index - 1
 
-    def _leaf(
-        self,
-        stream: Stream,
-        type: str,
-        pieces: Sequence[Piece],
-        payload: bytes,
-        vital: Mapping[str, object],
-        extra: Mapping[str, object],
-    ) -> None:
-        if pieces:
-            assert stream.key is not None
-            plaintext = encode_pieces(pieces)
-            payload = stream.key.encrypt(stream.seq, plaintext)
-            mac = _base64(stream.key.mac(plaintext))
-        leaf = None
-        if type == "chunk":
-            leaf = encode_chunk(
-                _direction(pieces),
-                _base64(sha256(payload).digest()),
-                mac,
-                self.index,
-                len(payload),
-                self._mono,
-                self._position,
-                stream.prev,
-                self.segment.number,
-                stream.seq,
-                stream.id,
-                self._time,
-            )
-            if extra:
-                leaf = with_decisions(leaf, extra)
-        if leaf is None:
-            fields: dict[str, object] = {
-                **vital,
-                "index": self.index,
-                "length": len(payload),
-                "mono": self._mono,
-                "offset": self._position,
-                "prev": stream.prev,
-                "segment": self.segment.number,
-                "seq": stream.seq,
-                "session": stream.id,
-                "time": self._time,
-                "type": type,
-            }
-            if pieces:
-                fields["hmac"] = mac
-            if payload:
-                fields["hash"] = _base64(sha256(payload).digest())
-            if type == "chunk":
-                fields["direction"] = _direction(pieces)
-            leaf, _ = fit(fields, extra)
+    def _fields(self, stream: Stream, type: str, payload: bytes, mac: str) -> dict[str, object]:
+        fields: dict[str, object] = {
+            "index": self.index,
+            "length": len(payload),
+            "mono": self._mono,
+            "offset": self._position,
+            "prev": stream.prev,
+            "segment": self.segment.number,
+            "seq": stream.seq,
+            "session": stream.id,
+            "time": self._time,
+            "type": type,
+        }
+        if mac:
+            fields["hmac"] = mac
+        if payload:
+            fields["hash"] = _base64(sha256(payload).digest())
+        return fields
+
+    def _append(self, stream: Stream, leaf: bytes, payload: bytes) -> None:
         assert len(leaf) <= LEAF_BYTES
         hashed = leaf_hash(leaf)
-        parts = encode_record(leaf, payload)
-        self._buffer += parts
-        self._position += sum(map(len, parts))
+        head, lengthened, payload = encode_record(leaf, payload)
+        self._buffer.append(head)
+        self._buffer.append(lengthened)
+        self._buffer.append(payload)
+        self._position += len(head) + len(lengthened) + len(payload)
         self._leaves.append((leaf, hashed))
         stream.seq += 1
         stream.prev = _base64(hashed)
@@ -332,7 +328,8 @@ class Appender:
         self._buffer.clear()
         while view:
             try:
-                view = view[self.segment.write(view) :]
+                written = self.segment.write(view)
+                view = view[written:]
             except OSError as error:
                 # The rest of the batch still goes out, from the reserve: records that are
                 # encrypted already must not be encrypted anew under the same nonce.
@@ -417,18 +414,16 @@ class Writer(threading.Thread):
 
     def _take(self) -> tuple[list[Entry], bool]:
         """Everything that waits, up to the size of a batch; False: the last batch."""
-        entry = self.queue.get()
+        queue = self.queue
+        entry = queue.get()
         batch: list[Entry] = []
         size = 0
         while entry is not None:
             batch.append(entry)
             size += entry.size
-            if size >= BATCH_BYTES:
+            if size >= BATCH_BYTES or queue.empty():  # nobody else takes from it
                 return batch, True
-            try:
-                entry = self.queue.get_nowait()
-            except Empty:
-                return batch, True
+            entry = queue.get()
         return batch, False
 
     def _commit(self, batch: list[Entry]) -> None:
@@ -459,7 +454,7 @@ class Writer(threading.Thread):
                 continue
             refused.append(entry)
             if entry.released:
-                seen = [piece for piece in entry.pieces if piece[0] == Kind.RESPONSE]
+                seen = [piece for piece in entry.pieces if piece[0] == _RESPONSE]
                 kept.append(
                     Entry(
                         entry.stream,

@@ -29,8 +29,9 @@ Piece = tuple[int, int, bytes]  # kind, µs, data
 
 def encode_pieces(pieces: Iterable[Piece]) -> bytes:
     parts: list[bytes] = []
+    pack = _head.pack
     for kind, at, data in pieces:
-        parts.append(_head.pack(kind, at, len(data)))
+        parts.append(pack(kind, at, len(data)))
         parts.append(data)
     return b"".join(parts)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, final
 
 from twisted.internet.defer import Deferred, fail, succeed
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Decision, SessionFacts
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from hoopgate.recorder.gate import Log
 
 #: What a piece costs beside its data; counted so that many tiny ones are bounded, too.
-PIECE_BYTES = 32
+PIECE_BYTES: Final = 32
+
+_RESPONSE: Final = int(Kind.RESPONSE)
+_REQUEST: Final = int(Kind.REQUEST)
+_FORWARDED: Final = int(Kind.FORWARDED)
 
 
-@implementer(ISessionRecording)
+@final
 class SessionRecording:
     """The recording of one session, see :class:`ISessionRecording`."""
 
@@ -45,12 +49,18 @@ class SessionRecording:
     def request(
         self, data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
     ) -> Deferred[int]:
+        if self._closed:
+            return fail(LocalProtocolError("the recording is closed"))
         now = self._now()
-        added = [(int(Kind.REQUEST), now, data)]
+        self._pieces.append((_REQUEST, now, data))
+        self._size += len(data) + PIECE_BYTES
         if forwarded is not None:
-            added.append((int(Kind.FORWARDED), now, forwarded))
-        size = len(data) + len(forwarded or b"") + PIECE_BYTES
-        return self._submit("chunk", added, size, decisions=decisions, essential=False)
+            self._pieces.append((_FORWARDED, now, forwarded))
+            self._size += len(forwarded)
+        entry = self._entry("chunk")
+        entry.decisions = decisions
+        entry.essential = False
+        return self._log.submit_waiting(entry)
 
     def response(self, data: bytes) -> None:
         """:raises LocalProtocolError: the recording is closed."""
@@ -58,11 +68,12 @@ class SessionRecording:
             raise LocalProtocolError("the recording is closed")
         if not data:
             return
-        self._pieces.append((Kind.RESPONSE, self._now(), data))
-        self._size += len(data) + PIECE_BYTES
-        self._held += len(data)
-        self._accepted += len(data)
-        self.unreleased += len(data)
+        size = len(data)
+        self._pieces.append((_RESPONSE, self._now(), data))
+        self._size += size + PIECE_BYTES
+        self._held += size
+        self._accepted += size
+        self.unreleased += size
         if self._size >= CHUNK_BYTES:
             self.flush()
         else:
@@ -86,14 +97,10 @@ class SessionRecording:
 
     def note(self, type: str, detail: Mapping[str, object]) -> Deferred[int]:
         check_type(type)
-        if not self._closed:
-            self.flush()
-        return self._submit(type, extra={"detail": dict(detail)})
+        return self._submit(type, {"detail": dict(detail)})
 
     def close(self, reason: str) -> Deferred[int]:
-        if not self._closed:
-            self.flush()
-        closing = self._submit("session.close", extra={"reason": reason})
+        closing = self._submit("session.close", {"reason": reason})
         self._closed = True
         self._log.recordings.discard(self)
         return closing
@@ -108,25 +115,29 @@ class SessionRecording:
                 self._log.waiting.discard(waiting)
                 waiting.callback(None)
 
-    def _entry(self, type: str, added: Sequence[Piece] = (), size: int = 0, **more: Any) -> Entry:
+    def _entry(self, type: str) -> Entry:
         entry = Entry(
             self._stream,
             type,
-            [*self._pieces, *added],
+            self._pieces,
             recording=self,
             released=self._held,
-            size=self._size + size,
-            **more,
+            size=self._size,
         )
-        self._pieces, self._size, self._held = [], 0, 0
+        self._pieces = []
+        self._size = 0
+        self._held = 0
         return entry
 
-    def _submit(
-        self, type: str, added: Sequence[Piece] = (), size: int = 0, **more: Any
-    ) -> Deferred[int]:
+    def _submit(self, type: str, extra: Mapping[str, object]) -> Deferred[int]:
         if self._closed:
             return fail(LocalProtocolError("the recording is closed"))
-        return self._log.submit_waiting(self._entry(type, added, size, **more))
+        self.flush()
+        return self._log.submit_waiting(Entry(self._stream, type, extra=extra))
+
+
+# No decorator: mypyc makes a decorated class slow.
+classImplements(SessionRecording, ISessionRecording)
 
 
 def check_type(type: str) -> None:

@@ -8,7 +8,6 @@ deleting that file is the lawful way to shred a recording.
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
 from base64 import b64decode, b64encode
@@ -39,7 +38,11 @@ class SessionKey:
     def __init__(self, session: str, key: bytes) -> None:
         self._associated = session.encode()
         self._aead = AESGCM(HKDFExpand(SHA256(), 32, b"hoopgate payload v1").derive(key))
-        self._mac = HKDFExpand(SHA256(), 32, b"hoopgate payload hmac v1").derive(key)
+        mac = HKDFExpand(SHA256(), 32, b"hoopgate payload hmac v1").derive(key)
+        # HMAC's two hashes with their halves of the key taken in (RFC 2104, section 4): to copy
+        # them costs half of what a new HMAC does.
+        self._inner = sha256(bytes([byte ^ 0x36 for byte in mac]) + b"\x36" * 32)
+        self._outer = sha256(bytes([byte ^ 0x5C for byte in mac]) + b"\x5c" * 32)
         self.commitment = sha256(b"hoopgate key commitment v1\n" + key).digest()
 
     def encrypt(self, seq: int, plaintext: bytes) -> bytes:
@@ -57,7 +60,11 @@ class SessionKey:
 
     def mac(self, plaintext: bytes) -> bytes:
         """HMAC-SHA256: a bare hash of a short secret could be guessed for ever."""
-        return hmac.digest(self._mac, plaintext, "sha256")
+        inner = self._inner.copy()
+        inner.update(plaintext)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 @dataclass(frozen=True, slots=True)
