@@ -133,6 +133,7 @@ class PostgresServer(Protocol):
         self._authentication: ClientAuthentication | CredentialAuthentication | None = None
         self._relay: IRelay | None = None
         self._backend: upstream.BackendConnection | None = None
+        self._resource_name = ""
         self._pid = 0
         self._admitted = False
         self._early: list[bytes] = []
@@ -202,6 +203,7 @@ class PostgresServer(Protocol):
         if start.negotiate:
             self.transport.write(start.negotiate)
         resource = self._resource(start.parameters)
+        self._resource_name = resource.name
         if self._node.listener.authentication == "scram":
             principal = await self._identify_by_credential(start.parameters["user"], resource)
         else:
@@ -398,7 +400,13 @@ class PostgresServer(Protocol):
             self._end(fatal(error.code, str(error), hint=error.hint))
         elif isinstance(error, upstream.BackendUnavailable):
             cause = type(error.__cause__).__name__ if error.__cause__ is not None else ""
-            log.error("backend.unavailable", code=error.code, error=cause, peer=self._peer)
+            log.error(
+                "backend.unavailable",
+                resource=self._resource_name,
+                code=error.code,
+                error=cause,
+                peer=self._peer,
+            )
             self._end(fatal("08001", f"{error} ({error.code})", hint="Tell the operator."))
         elif isinstance(error, IdentityRefused):
             self._end(fatal("28000", f"{error} ({error.code})", hint="Get a new token."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -290,8 +291,10 @@ def test_every_refusal(logins: Clinic, resource: str, code: str, said: str) -> N
     assert f"({code}" in shown
     assert said in shown
     log = logins.gateway.log_text()[log_before:]
-    assert f'"code": "{code}' in log
-    assert '"event": "backend.unavailable"' in log
+    (line,) = (json.loads(line) for line in log.splitlines() if '"backend.unavailable"' in line)
+    assert (line["resource"], line["code"]) == (resource, code)
+    if code == "backend.tls":
+        assert line["error"] == ("VerificationError" if resource == "wrong-name" else "Error")
     account = BACKENDS[resource].user
     for secret in (PASSWORD, WRONG, account, "pg_hba", "nowhere", token):
         assert secret not in shown
