@@ -311,4 +311,12 @@ class Close:
     reason: str
 
 
-Action = Forward | Reply | Ask | Close
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """What follows may change what names and views mean; ``over``: the transaction it was part of
+    has ended, so everybody sees it."""
+
+    over: bool
+
+
+Action = Forward | Reply | Ask | Close | SchemaChange

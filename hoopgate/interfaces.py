@@ -7,7 +7,7 @@ named in the settings as ``package.module:factory``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
@@ -33,11 +33,16 @@ if TYPE_CHECKING:
     from hoopgate.settings.model import Listener, Resource
     from hoopgate.verdicts import Hold, Verdict
 
+#: Makes a session of three sources: the present generation of rules and schema, whether that is
+#: known to be the present one, and new request ids.
+MakeSession = Callable[[Callable[[], int], Callable[[], bool], Callable[[], str]], Any]
+
 
 class IProtocolSession(Interface):
     """One client connection after login, sans-I/O: bytes in, actions out."""
 
     buffered = Attribute("bytes held; never above the limit")
+    read_ahead = Attribute("bytes of the client's that wait for a verdict or for the backend")
 
     def received(side: Side, data: bytes) -> list[Action]:
         """Bytes arrived from ``side``.
@@ -127,6 +132,23 @@ class IStatementResolver(Interface):
 
         Fails with :class:`UnresolvableStatement`.
         """
+
+    def prepare() -> None:
+        """A session begins: connect now rather than when its first statement waits for it."""
+
+    generation = Attribute("counts changes of the schema: what rests on another one is void")
+
+    def confirmed() -> bool:
+        """True when the schema was seen to be the same a moment ago: what is known holds."""
+
+    def confirm() -> Deferred[None]:
+        """See to it that what is known holds: look at the schema unless that was just done.
+
+        Fails with :class:`UnresolvableStatement` when the backend cannot be asked.
+        """
+
+    def expire() -> None:
+        """A statement that changes the schema was sent to the backend, or has been answered."""
 
 
 class IApprovals(Interface):
@@ -262,12 +284,11 @@ class IGateway(Interface):
 
     def serve(
         facts: SessionFacts,
-        make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
+        make: MakeSession,
         client: ITransport,
         backend: ITransport,
         interrupt: Callable[[], Deferred[None]],
     ) -> Deferred[IRelay]:
-        """Record session.open, then relay. ``make`` gets the generation's source and the minter
-        of request ids. ``interrupt`` asks the backend to stop what the session runs: called when
-        the session is ended meanwhile; never fails. Fails with :class:`RecorderFailed` or
-        :class:`RecorderFull`."""
+        """Record session.open, then relay. ``interrupt`` asks the backend to stop what the session
+        runs: called when the session is ended meanwhile; never fails. Fails with
+        :class:`RecorderFailed` or :class:`RecorderFull`."""

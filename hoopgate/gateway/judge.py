@@ -1,7 +1,12 @@
 """From an event to a decision: parse, resolve, judge, and wait for a person where a rule says so.
 
 The waiting is here and only here; the guardrails themselves are pure. A decision that was made
-before is found again without any of it (``_remembered``), as long as rules and schema are the same.
+before is found again without any of it (``remembered``), as long as rules and schema are the same.
+
+The schema is another client's to change too, so on a resource that holds PHI nothing that was
+decided holds for longer than the resolver vouches for it (``IStatementResolver.confirmed``): what
+comes later waits until the schema was looked at. A session that changes the schema itself sees its
+own change before anybody else does: until its transaction ends, what it asks cannot be resolved.
 """
 
 from __future__ import annotations
@@ -43,6 +48,16 @@ _EXPIRED = Block(
 )
 
 
+#: Times a statement is resolved again because the schema changed meanwhile.
+_MOST_LOOKS = 3
+
+
+def _unresolved(event: Statement, facts: tuple[StatementFacts, ...], code: str) -> Judged:
+    """No statement that has to be resolved could be."""
+    wanting = {index: code for index, one in enumerate(facts) if needs_resolution(one)}
+    return Judged(event, facts, (None,) * len(facts), wanting)
+
+
 def mint_request_id() -> str:
     """An id that is safe to quote: it says nothing and cannot be guessed."""
     return "req-" + secrets.token_hex(6)
@@ -59,10 +74,6 @@ class Rules:
     def replace(self, pipeline: Pipeline, digest: str) -> None:
         self.pipeline = pipeline
         self.digest = digest
-        self.generation += 1
-
-    def touch(self) -> None:
-        """What statements mean has changed (the schema did): judge prepared ones again."""
         self.generation += 1
 
 
@@ -113,6 +124,10 @@ class Judge:
         self._epoch = 0
         self._hold: tuple[str, Deferred[bool]] | None = None
         self._canceled = False
+        self._changing = False
+        self._changes = 0
+        if phi:
+            resolver.prepare()
 
     def update(self, session: SessionFacts) -> None:
         """The identity's groups were looked up again."""
@@ -127,10 +142,25 @@ class Judge:
     @property
     def generation(self) -> int:
         """Of what this session's decisions rest on: rules, schema, the identity's groups."""
-        return self._rules.generation + self._epoch
+        generation = self._rules.generation + self._epoch + self._changes
+        return generation + self._resolver.generation if self._phi else generation
+
+    def confirmed(self) -> bool:
+        """Whether that is known to be the present generation: the schema can change unseen."""
+        return not self._phi or self._resolver.confirmed()
+
+    def schema_changes(self, *, over: bool) -> None:
+        """The session sends a statement that changes the schema; ``over``: its transaction ended,
+        so everybody sees the change."""
+        self._changing = not over
+        if self._phi:
+            self._changes += 1
+            self._resolver.expire()
 
     def remembered(self, event: Statement) -> Decision | None:
         """The decision, when it was made before under the same rules; no waiting."""
+        if not self.confirmed():
+            return None
         if self._memory_of != self.generation:
             self._memory.clear()
             self._memory_of = self.generation
@@ -143,6 +173,10 @@ class Judge:
     async def decide(self, event: Statement, on_hold: OnHold) -> Decision:
         """The decision on ``event``. Never fails: what goes wrong is a Block."""
         self._canceled = False
+        if await self._confirmed():
+            decision = self.remembered(event)
+            if decision is not None:
+                return decision
         generation = self.generation
         judged = await self._look(event)
         if self._canceled:
@@ -200,6 +234,16 @@ class Judge:
             )
         return decision
 
+    async def _confirmed(self) -> bool:
+        """Whether the resolver vouches for the schema, after it has looked if it had to."""
+        if not self._phi:
+            return True
+        try:
+            await self._resolver.confirm()
+        except Refused:
+            return False
+        return True
+
     async def _look(self, event: Statement) -> Judged:
         """Parse, and on a resource that holds PHI ask the server what each statement means."""
         if len(event.text) > self._limit:
@@ -208,8 +252,22 @@ class Judge:
             facts = await self._analyzer.analyze(event.text)
         except Refused as refused:
             return Judged(event, None, parse_error=refused.code)
-        if not self._phi:
+        if not self._phi or not any(map(needs_resolution, facts)):
             return Judged(event, facts, (None,) * len(facts))
+        for _ in range(_MOST_LOOKS):
+            if self._changing:
+                return _unresolved(event, facts, "resolve.changing")
+            try:
+                await self._resolver.confirm()
+            except Refused as refused:
+                return _unresolved(event, facts, refused.code)
+            generation = self.generation
+            judged = await self._resolve(event, facts)
+            if generation == self.generation and self.confirmed():
+                return judged
+        return _unresolved(event, facts, "resolve.unsettled")
+
+    async def _resolve(self, event: Statement, facts: tuple[StatementFacts, ...]) -> Judged:
         resolutions: list[Resolution | None] = []
         unresolved: dict[int, str] = {}
         for index, one in enumerate(facts):
@@ -233,7 +291,7 @@ class Judge:
     ) -> Decision:
         facts = judged.facts or ()
         session = self._session
-        generation = self.generation
+        rules = self._rules.generation, self._epoch
         digest = approval_digest(session.principal, session.resource, event, facts)
         passed = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
         try:
@@ -262,9 +320,20 @@ class Judge:
         finally:
             self._hold = None
             self._metrics.hold_ended()
-        if approved and generation == self.generation and self._principal_valid():
-            return self._decide(passed, monitored, facts, request)
+        if approved and rules == (self._rules.generation, self._epoch):
+            same = not self._phi or await self._same(event, hold)
+            if same and not self._canceled and self._principal_valid():
+                return self._decide(passed, monitored, facts, request)
         return self._decide(self._not_approved(hold, approved), monitored, facts, request)
+
+    async def _same(self, event: Statement, hold: Hold) -> bool:
+        """Whether a statement that was held means the same as when it was shown to a person."""
+        judged = await self._look(event)
+        verdict = self._rules.pipeline.judge(judged, self._session, self._clock()).verdict
+        return isinstance(verdict, Hold) and (verdict.rule, verdict.plans) == (
+            hold.rule,
+            hold.plans,
+        )
 
     def _not_approved(self, hold: Hold, approved: bool) -> Block:
         if self._canceled:
@@ -273,7 +342,7 @@ class Judge:
             return Block(
                 hold.rule,
                 "approval.stale",
-                "The rules or the identity changed while the statement was held.",
+                "The rules, the identity or the schema changed while the statement was held.",
                 "Send it again.",
             )
         return Block(

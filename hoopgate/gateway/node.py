@@ -28,12 +28,12 @@ from hoopgate.interfaces import (
     IApprovals,
     IGateway,
     IIdentityVerifier,
-    IProtocolSession,
     IRecorder,
     IRelay,
     ISecretSource,
     IStatementAnalyzer,
     IStatementResolver,
+    MakeSession,
 )
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Node:
     def serve(
         self,
         facts: SessionFacts,
-        make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
+        make: MakeSession,
         client: ITransport,
         backend: ITransport,
         interrupt: Callable[[], Deferred[None]],
@@ -179,7 +179,7 @@ class Node:
     async def _serve(
         self,
         facts: SessionFacts,
-        make: Callable[[Callable[[], int], Callable[[], str]], IProtocolSession],
+        make: MakeSession,
         client: ITransport,
         backend: ITransport,
         interrupt: Callable[[], Deferred[None]],
@@ -201,7 +201,7 @@ class Node:
         )
         relay = Relay(
             reactor=self._reactor,
-            session=make(lambda: judge.generation, mint_request_id),
+            session=make(lambda: judge.generation, judge.confirmed, mint_request_id),
             session_id=facts.id,
             judge=judge,
             recording=recording,

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.errors import RecorderFull, RemoteProtocolError
-from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
+from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, SchemaChange, Side
 from hoopgate.gateway.logging import log_event
 from hoopgate.interfaces import IRelay
 from hoopgate.network import hang_up, write
@@ -225,6 +225,8 @@ class Relay:
                     self._ask(action)
                 elif type(action) is Close:
                     self._close(action.reason)
+                elif type(action) is SchemaChange:
+                    self._judge.schema_changes(over=action.over)
         finally:
             self._working = False
             if self._closing:

@@ -1,10 +1,15 @@
-"""The resolver on the reactor: one question at a time for each statement, over side connections."""
+"""The resolver on the reactor: one question at a time for each statement, over side connections.
+
+What is known rests on a schema that was seen to be the same at most ``CONFIRMED_SECONDS`` ago: this
+is how long a change by another client may go unnoticed. While statements keep coming the schema is
+looked at in the background; after a pause the first of them waits for it.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -12,7 +17,12 @@ from zope.interface import implementer
 from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Resolution, SessionFacts, Statement, StatementFacts
 from hoopgate.interfaces import ISideConnection, IStatementResolver
-from hoopgate.sql.resolver import Key, Resolver
+from hoopgate.sql.catalogue import Catalogue, Wanted
+from hoopgate.sql.resolver import Examiner, Key, Resolver
+
+#: Seconds that a look at the schema is good for.
+CONFIRMED_SECONDS: Final = 1.0
+_MOST_LOOKS: Final = 5
 
 
 @implementer(IStatementResolver)
@@ -20,29 +30,112 @@ class ServerResolver:
     """Asks the backend; see :class:`hoopgate.sql.resolver.Resolver` for what is remembered.
 
     :param side: side connections of the one resource this resolver is for.
+    :param watch: side connections for looking at the schema: no statement keeps them waiting.
+    :param examiner: for trees that are too large for the reactor's thread.
     """
 
     def __init__(
         self,
         side: ISideConnection,
+        watch: ISideConnection | None = None,
         clock: Callable[[], float] = time.monotonic,
         *,
-        ttl: float = 60.0,
+        examiner: Examiner | None = None,
+        ttl: float = 600.0,
         capacity: int = 4096,
     ) -> None:
         self._side = side
-        self._resolver = Resolver(clock, ttl=ttl, capacity=capacity)
-        self._running: dict[Key, list[Deferred[Resolution]]] = {}
+        self._watch = side if watch is None else watch
+        self._clock = clock
+        self._resolver = Resolver(clock, ttl=ttl, capacity=capacity, examiner=examiner)
+        self._running: dict[tuple[int, Key], list[Deferred[Resolution]]] = {}
+        self._looking: list[Deferred[None]] | None = None
+        self._look_again = False
+        self._prepared = False
+
+    # --- the schema ---------------------------------------------------------------------------
+
+    @property
+    def generation(self) -> int:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return self._resolver.generation
+
+    def confirmed(self) -> bool:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        age = self._age()
+        if age > CONFIRMED_SECONDS:
+            return False
+        if age > CONFIRMED_SECONDS / 2 and self._looking is None:
+            self._look()
+        return True
+
+    def confirm(self) -> Deferred[None]:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        result: Deferred[None] = Deferred()
+        if self.confirmed():
+            result.callback(None)
+            return result
+        if self._looking is None:
+            self._look(result)
+        else:
+            self._looking.append(result)
+        return result
+
+    def expire(self) -> None:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        self._resolver.expire()
+        self._look_again = self._looking is not None
+
+    def prepare(self) -> None:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        if self._prepared:
+            return
+        self._prepared = True
+        self.confirm().addErrback(lambda _: None)
+        nothing = Catalogue().questions(Wanted())
+        self._side.run(nothing).addErrback(lambda _: None)
+
+    def _look(self, *waiting: Deferred[None]) -> None:
+        self._looking = list(waiting)
+        Deferred.fromCoroutine(self._confirm())
+
+    async def _confirm(self) -> None:
+        problem: Refused | None = None
+        try:
+            await self._confirmation()
+        except Refused as refused:
+            problem = refused
+        except Exception:  # noqa: BLE001 - whatever goes wrong, nothing is confirmed
+            problem = UnresolvableStatement("resolve.failed", "The schema cannot be looked at.")
+        waiting, self._looking = self._looking or [], None
+        for one in waiting:
+            if one.called:
+                continue  # its caller gave up
+            if problem is not None:
+                one.errback(problem)
+            else:
+                one.callback(None)
+
+    async def _confirmation(self) -> None:
+        for _ in range(_MOST_LOOKS):
+            self._look_again = False
+            await self._resolver.confirm(self._watch)
+            if self._look_again:  # it expired while we looked: too early
+                self._resolver.expire()
+            elif self._age() <= CONFIRMED_SECONDS:
+                return
+        raise UnresolvableStatement("resolve.changing", "The schema keeps changing.")
+
+    def _age(self) -> float:
+        return self._clock() - self._resolver.confirmed_at
+
+    # --- statements ---------------------------------------------------------------------------
 
     def cached(
         self, statement: Statement, facts: StatementFacts, session: SessionFacts
     ) -> Resolution | None:
         """What is known without waiting."""
         return self._resolver.cached(self._resolver.key(statement, facts, session))
-
-    def invalidate(self, resource: str) -> None:
-        """The schema of ``resource`` may have changed: ask again."""
-        self._resolver.invalidate(resource)
 
     def resolve(
         self, statement: Statement, facts: StatementFacts, session: SessionFacts
@@ -51,17 +144,23 @@ class ServerResolver:
         result: Deferred[Resolution] = Deferred()
         key = self._resolver.key(statement, facts, session)
         known = self._resolver.cached(key)
+        # An answer to a question of an earlier schema is no answer.
+        running = self.generation, key
         if known is not None:
             result.callback(known)
-        elif key in self._running:
-            self._running[key].append(result)
+        elif running in self._running:
+            self._running[running].append(result)
         else:
-            self._running[key] = [result]
-            Deferred.fromCoroutine(self._ask(key, statement, facts, session))
+            self._running[running] = [result]
+            Deferred.fromCoroutine(self._ask(running, statement, facts, session))
         return result
 
     async def _ask(
-        self, key: Key, statement: Statement, facts: StatementFacts, session: SessionFacts
+        self,
+        running: tuple[int, Key],
+        statement: Statement,
+        facts: StatementFacts,
+        session: SessionFacts,
     ) -> None:
         outcome: Resolution | Refused
         try:
@@ -73,7 +172,7 @@ class ServerResolver:
             outcome = refused
         except Exception:  # noqa: BLE001 - whatever goes wrong, the statement does not run
             outcome = UnresolvableStatement("resolve.failed", "The statement was not resolved.")
-        for waiting in self._running.pop(key):
+        for waiting in self._running.pop(running):
             if waiting.called:
                 continue  # its caller gave up
             if isinstance(outcome, Refused):

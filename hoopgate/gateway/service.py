@@ -197,7 +197,7 @@ class GatewayService(Service):
             verifier=verifier,
             rules=self._rules,
             analyzer=analyzer,
-            resolvers=self._resolvers(secrets),
+            resolvers=self._resolvers(secrets, analyzer),
             recorder=recorder,
             approvals=approvals,
             metrics=metrics,
@@ -252,12 +252,17 @@ class GatewayService(Service):
         atexit.register(os._exit, 1)
         self._reactor.callWhenRunning(self._reactor.stop)
 
-    def _resolvers(self, secrets: SecretSource) -> dict[str, IStatementResolver]:
+    def _resolvers(
+        self, secrets: SecretSource, analyzer: ParserPool
+    ) -> dict[str, IStatementResolver]:
         resolvers: dict[str, IStatementResolver] = {}
         for resource in self._settings.resources.values():
-            side = SideConnections(self._reactor, resource, self._tls, secrets, ITSELF)
-            self._stop.append(side.stop)
-            resolvers[resource.name] = ServerResolver(side)
+            asking, watching = (
+                SideConnections(self._reactor, resource, self._tls, secrets, ITSELF, most)
+                for most in (resource.side_connections, 1)
+            )
+            self._stop += (asking.stop, watching.stop)
+            resolvers[resource.name] = ServerResolver(asking, watching, examiner=analyzer)
         return resolvers
 
     def _factory(self, listener: Listener) -> Factory:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import sys
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +19,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hoopgate.errors import Refused
-from hoopgate.events import StatementFacts
+from hoopgate.errors import Refused, UnresolvableStatement
+from hoopgate.events import Resolution, StatementFacts
 from hoopgate.interfaces import IStatementAnalyzer
+from hoopgate.sql.catalogue import Catalogue, Wanted
+from hoopgate.sql.examination import Task, decode_answer, encode_task
 from hoopgate.sql.shape import scan, shape
 from hoopgate.sql.worker import decode
 
@@ -38,10 +42,25 @@ _BACKOFF: Final = (0.05, 5.0)
 _DEATHS: Final = 5
 
 
+def _examined(answer: bytes) -> Resolution | Wanted:
+    content = json.loads(answer)
+    if "refused" in content:
+        raise UnresolvableStatement(content["refused"], content["message"])
+    return decode_answer(content)
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
-    text: str
-    waiting: list[Deferred[Facts]]
+    """One request to a child.
+
+    :ivar decode: makes the outcome of an answer, or raises Refused.
+    :ivar text: the statement whose facts are asked for; None for a tree.
+    """
+
+    request: bytes
+    decode: Callable[[bytes], Any]
+    waiting: list[Deferred[Any]]
+    text: str | None = None
 
 
 class _Child(ProcessProtocol):
@@ -62,9 +81,8 @@ class _Child(ProcessProtocol):
 
     def start(self, job: _Job, seconds: float) -> None:
         self.job = job
-        data = job.text.encode("utf-8", "surrogatepass")
         self._deadline = self.pool._reactor.callLater(seconds, self._expired)
-        self.transport.write(_LENGTH.pack(len(data)) + data)
+        self.transport.write(_LENGTH.pack(len(job.request)) + job.request)
 
     def outReceived(self, data: bytes) -> None:
         self._buffer += data
@@ -110,7 +128,7 @@ class _Child(ProcessProtocol):
 
 @implementer(IStatementAnalyzer)
 class ParserPool:
-    """Parses in child processes, remembers what was parsed.
+    """Parses in child processes, remembers what was parsed; examines trees there, too.
 
     :param reactor: IReactorProcess and IReactorTime.
     :param size: child processes; started when first needed.
@@ -198,9 +216,28 @@ class ParserPool:
         if job is not None:
             job.waiting.append(result)
             return result
-        job = self._jobs[text] = _Job(text, [result])
+        request = b"S" + text.encode("utf-8", "surrogatepass")
+        job = self._jobs[text] = _Job(request, decode, [result], text)
         self._queue.append(job)
         self._pump()
+        return result
+
+    def examine(
+        self, task: Task, catalogue: Catalogue, known: Wanted
+    ) -> Deferred[Resolution | Wanted]:
+        """See :class:`hoopgate.sql.resolver.Examiner`.
+
+        Fails with :class:`Refused`: ``resolve.…``, ``parse.crash``, ``parse.timeout``.
+        """
+        result: Deferred[Resolution | Wanted] = Deferred()
+        if self._stopped:
+            result.errback(Refused("parse.crash", "The parser has been stopped."))
+        elif len(self._queue) >= self._most_waiting:
+            result.errback(Refused("parse.timeout", "Too many statements wait to be parsed."))
+        else:
+            request = b"T" + encode_task(task, catalogue, known)
+            self._queue.append(_Job(request, _examined, [result]))
+            self._pump()
         return result
 
     async def stop(self) -> None:
@@ -209,7 +246,7 @@ class ParserPool:
         if self._restart is not None:
             self._restart.cancel()
             self._restart = None
-        for job in list(self._jobs.values()):
+        for job in (*self._jobs.values(), *self._queue):
             self._finish(job, Refused("parse.crash", "The parser has been stopped."))
         self._queue.clear()
         ends = []
@@ -263,12 +300,13 @@ class ParserPool:
         self._idle.append(child)
         if job is not None:
             try:
-                facts = decode(answer)
+                outcome = job.decode(answer)
             except Refused as refused:
                 self._finish(job, refused)
             else:
-                self._remember(job.text, facts)
-                self._finish(job, facts)
+                if job.text is not None:
+                    self._remember(job.text, outcome)
+                self._finish(job, outcome)
         self._pump()
 
     def _ended(self, child: _Child, job: _Job | None, reason: Failure) -> None:
@@ -302,8 +340,9 @@ class ParserPool:
             self._replace()
         self._pump()
 
-    def _finish(self, job: _Job, outcome: Facts | Refused) -> None:
-        self._jobs.pop(job.text, None)
+    def _finish(self, job: _Job, outcome: Any) -> None:
+        if job.text is not None:
+            self._jobs.pop(job.text, None)
         for waiting in job.waiting:
             if waiting.called:
                 continue  # its caller gave up

@@ -108,6 +108,12 @@ class MaskingGuard:
                 "What this statement reads cannot be known before it runs.",
                 "Send the query itself.",
             )
+        if unresolved == "resolve.changing":
+            return _block(
+                "changing",
+                "The schema was changed in this transaction, which nobody else can see yet.",
+                "Commit or roll back first.",
+            )
         if unresolved or (resolution is None and needs_resolution(facts)):
             return _block(
                 "unresolved",

@@ -46,9 +46,10 @@ class Run:
 
     :ivar plan: how its rows are rewritten; None leaves them as they are.
     :ivar change: what its success does to the session's names.
+    :ivar alters: it may change the schema.
     """
 
-    __slots__ = ("change", "copy_options", "formats", "plan")
+    __slots__ = ("alters", "change", "copy_options", "formats", "plan")
 
     def __init__(
         self,
@@ -56,8 +57,11 @@ class Run:
         formats: tuple[int, ...] = (),
         change: Change | None = None,
         copy_options: Mapping[str, str] = _NO_OPTIONS,
+        *,
+        alters: bool = False,
     ) -> None:
         self.plan = plan
+        self.alters = alters
         self.formats = formats
         self.change = change
         self.copy_options = copy_options
@@ -149,6 +153,8 @@ class Answers:
     :ivar copying_in: the server waits for the client's CopyData.
     :ivar discarding: the server discards everything up to a Sync that was not sent yet.
     :ivar status: transaction status of the last ReadyForQuery: ``I``, ``T`` or ``E``.
+    :ivar altering: the schema may have been changed by a transaction that has not ended.
+    :ivar altered: that transaction has ended; for the session to see and take back.
     """
 
     def __init__(self, names: Names, phi: bool, message_limit: int) -> None:
@@ -163,6 +169,8 @@ class Answers:
         self.copying_in = False
         self.discarding = False
         self.status = b"I"
+        self.altering = False
+        self.altered = False
 
     @property
     def buffered(self) -> int:
@@ -390,6 +398,9 @@ class Answers:
         self.status = wire.transaction_status(self._reader.message())
         if self.status == b"I":
             self._names.transaction_ended()
+            if self.altering:
+                self.altering = any(run.alters for due in self.expected for run in due.runs)
+                self.altered = not self.altering
 
     def _scrubbed(self) -> bytes | None:
         """An error, a notice or a notification as the client may see it."""

@@ -14,6 +14,7 @@ from hoopgate.postgres.planning import (
     STALE,
     Missing,
     Planner,
+    alters,
     copies_in,
     plan_of,
 )
@@ -155,7 +156,7 @@ class ExtendedQuery:
         requests, prepared = self._requests, portal.prepared
         facts = prepared.facts
         if not facts.kind and "execute" not in facts.classes:  # nearly all there is
-            run = Run(prepared.plan, copy_options=facts.copy_options)
+            run = Run(prepared.plan, copy_options=facts.copy_options, alters=alters(facts))
             self._send(message, portal, run, facts)
             return
         try:
@@ -176,7 +177,8 @@ class ExtendedQuery:
         """The portal runs EXECUTE or FETCH: what that names may have to be judged again."""
         if self._planner.current(named):
             portal.named = named
-            self._send(message, portal, Run(named.plan), NOTHING)
+            run = Run(named.plan, alters=alters(named.facts))
+            self._send(message, portal, run, NOTHING)
             return
         event = named.event
 
@@ -184,7 +186,8 @@ class ExtendedQuery:
             renewed = self._renewed(message, named, decision)
             if renewed is not None:
                 portal.named = renewed
-                self._send(message, portal, Run(renewed.plan), NOTHING)
+                run = Run(renewed.plan, alters=alters(named.facts))
+                self._send(message, portal, run, NOTHING)
 
         text = portal.prepared.event.text.encode()
         self._requests.ask(
@@ -217,6 +220,8 @@ class ExtendedQuery:
         portal.values = None
         if run.change is not None:
             self._names.propose(self._requests.segment, run.change)
+        if run.alters:
+            self._requests.alters_schema()
         expected = Expected(Kind.EXECUTE, runs=[run])
         self._requests.forward(message, expected)
         if copies_in(facts):

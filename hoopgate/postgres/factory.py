@@ -24,7 +24,7 @@ from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProto
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.identity.certificates import require_same
 from hoopgate.identity.jwks import DISCOVERY_PATH
-from hoopgate.interfaces import IGateway, IProtocolSession, IRelay
+from hoopgate.interfaces import IGateway, IProtocolSession, IRelay, MakeSession
 from hoopgate.network import hang_up, keep_alive, no_delay
 from hoopgate.postgres import scram, startup, upstream, wire
 from hoopgate.postgres.answers import REPORTED
@@ -37,6 +37,7 @@ from hoopgate.postgres.authentication import (
 from hoopgate.postgres.refusals import fatal
 from hoopgate.postgres.scram_server import ScramServer
 from hoopgate.postgres.session import PostgresSession
+from hoopgate.postgres.side import search_path
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -221,10 +222,13 @@ class PostgresServer(Protocol):
             return
         assert backend.transport is not None
         self._backend = backend
+        path = await search_path(backend, self._node.reactor) if resource.phi else ""
+        if self._lost:
+            return
         facts = self._facts(start, principal, resource)
         relay = await self._gateway.serve(
             facts,
-            self._session(start, resource),
+            self._session(resource, path),
             self.transport,
             backend.transport,
             lambda: self._interrupt(resource, backend),
@@ -316,19 +320,17 @@ class PostgresServer(Protocol):
             application=start.parameters.get("application_name", ""),
         )
 
-    def _session(
-        self, start: startup.Startup, resource: Resource
-    ) -> Callable[[Callable[[], int], Callable[[], str]], IProtocolSession]:
+    def _session(self, resource: Resource, path: str) -> MakeSession:
         limits = self._gateway.limits
-        # Where the operator lets clients choose it: names are resolved as the session will.
-        chosen = {name.lower(): value for name, value in start.session_parameters.items()}
-        settings = {name: chosen[name] for name in ("search_path",) if name in chosen}
 
-        def make(generation: Callable[[], int], mint: Callable[[], str]) -> IProtocolSession:
+        def make(
+            generation: Callable[[], int], confirmed: Callable[[], bool], mint: Callable[[], str]
+        ) -> IProtocolSession:
             session: IProtocolSession = PostgresSession(
                 phi=resource.phi,
-                settings=settings,
+                settings={"search_path": path},
                 generation=generation,
+                confirmed=confirmed,
                 mint=mint,
                 message_limit=limits.message_bytes,
                 response_limit=limits.response_message_bytes,

@@ -64,6 +64,14 @@ class Planned:
         self.opened = opened
 
 
+def alters(facts: StatementFacts) -> bool:
+    """True for what may change the schema, and so what other statements mean."""
+    return not facts.classes.isdisjoint(_ALTERING)
+
+
+_ALTERING: Final = frozenset({"ddl", "grant", "do", "call", "unknown"})
+
+
 def copies_in(facts: StatementFacts) -> bool:
     """True for COPY … FROM STDIN."""
     return "copy.from" in facts.classes
@@ -95,14 +103,20 @@ class Planner:
 
     :param settings: what decides the meaning of names at the server.
     :param generation: the present generation of rules and schema.
+    :param confirmed: whether that is known to be the present one: the schema can change unseen.
     """
 
     def __init__(
-        self, names: Names, settings: dict[str, str], generation: Callable[[], int]
+        self,
+        names: Names,
+        settings: dict[str, str],
+        generation: Callable[[], int],
+        confirmed: Callable[[], bool],
     ) -> None:
         self._names = names
         self._settings = settings
         self.generation = generation
+        self._confirmed = confirmed
 
     def runs(self, decision: Decision, generation: int, segment: int) -> list[Planned]:
         """What each statement of an allowed text does to the session, and by which plan.
@@ -141,7 +155,7 @@ class Planner:
                     "EXECUTE cannot be part of another statement.",
                     "Write the prepared query itself in its place.",
                 )
-            return Planned(Run(plan, copy_options=facts.copy_options))
+            return Planned(Run(plan, copy_options=facts.copy_options, alters=alters(facts)))
         name = facts.name.encode()
         if facts.kind == "execute":
             found = made.get((Space.STATEMENT, name)) or self._names.statement(name, segment)
@@ -153,7 +167,7 @@ class Planner:
                     "EXECUTE cannot run this statement.",
                     "Send the statement itself.",
                 )
-            return Planned(Run(found.plan), found)
+            return Planned(Run(found.plan, alters=alters(found.facts)), found)
         if facts.kind == "fetch":
             cursor = made.get((Space.PORTAL, name)) or self._names.portal(name, segment)
             if not isinstance(cursor, Portal):
@@ -171,12 +185,13 @@ class Planner:
                 plan if facts.kind not in MAKES_NAMES else None,
                 change=self._change(decision, generation, facts, plan),
                 copy_options=facts.copy_options,
+                alters=alters(facts),
             )
         )
 
     def current(self, prepared: Prepared) -> bool:
         """True when what was decided of a statement lets it run now."""
-        return not prepared.held and prepared.generation == self.generation()
+        return not prepared.held and prepared.generation == self.generation() and self._confirmed()
 
     def _change(
         self, decision: Decision, generation: int, facts: StatementFacts, plan: MaskPlan | None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, final
 
 from hoopgate.errors import LocalProtocolError
-from hoopgate.events import Action, Ask, Decision, Forward, Statement
+from hoopgate.events import Action, Ask, Decision, Forward, SchemaChange, Statement
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers, Expected, Kind
 from hoopgate.postgres.names import Unsettled
@@ -165,6 +165,11 @@ class Requests:
             self._data.append(raw)
         if expected is not None:
             self.answers.expected.append(expected)
+
+    def alters_schema(self) -> None:
+        """What is forwarded next may change the schema."""
+        self.answers.altering = True
+        self.actions.append(SchemaChange(over=False))
 
     def drop(self, message: Message) -> None:
         """Do not pass ``message`` on, as the server would ignore it; it is recorded."""

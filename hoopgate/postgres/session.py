@@ -15,7 +15,7 @@ from typing import final
 from zope.interface import classImplements
 
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Action, Close, Decision, Reply, Side
+from hoopgate.events import Action, Close, Decision, Reply, SchemaChange, Side
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers
@@ -37,6 +37,7 @@ class PostgresSession(Handler):
     :param settings: what decides the meaning of names at the server: ``search_path``.
     :param generation: the present generation of rules and schema; a statement judged under
         another one is judged again before it runs.
+    :param confirmed: whether the generation is known to be the present one.
     :param mint: makes request ids.
     :param message_limit: bytes of a client's message; a longer one is refused.
     :param response_limit: bytes of a server's message; a longer one ends the session.
@@ -48,12 +49,13 @@ class PostgresSession(Handler):
         phi: bool,
         settings: dict[str, str],
         generation: Callable[[], int],
+        confirmed: Callable[[], bool] = lambda: True,
         mint: Callable[[], str],
         message_limit: int,
         response_limit: int,
     ) -> None:
         names = Names()
-        planner = Planner(names, settings, generation)
+        planner = Planner(names, settings, generation, confirmed)
         self._answers = Answers(names, phi, response_limit)
         self._requests = Requests(self._answers, self, mint, generation, message_limit)
         self._simple = SimpleQuery(self._requests, names, planner, settings)
@@ -80,6 +82,9 @@ class PostgresSession(Handler):
             self._requests.received(data)
         else:
             shown = self._answers.received(data)
+            if self._answers.altered:
+                self._answers.altered = False
+                self._requests.actions.append(SchemaChange(over=True))
             if shown:
                 self._requests.actions.append(Reply(shown))
             if self._requests.stalled:

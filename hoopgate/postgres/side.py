@@ -1,13 +1,14 @@
 """Side connections: the gateway's own questions to a PostgreSQL server about statements.
 
 They log in as the sessions do (same account, so the same rights), ask by the extended protocol,
-and roll back everything. A question that takes too long ends its connection.
+and roll back everything. A question is one round trip: all of its messages and the ROLLBACK leave
+together. One that takes too long ends its connection.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -17,7 +18,7 @@ from zope.interface import implementer
 from hoopgate.errors import RemoteProtocolError, UnresolvableStatement
 from hoopgate.interfaces import ITLS, ISecretSource, ISideConnection
 from hoopgate.postgres import wire
-from hoopgate.postgres.upstream import BackendConnection, connect
+from hoopgate.postgres.upstream import BackendConnection, BackendUnavailable, connect
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -26,11 +27,37 @@ if TYPE_CHECKING:
     from hoopgate.settings.model import Resource
 
 Rows = list[tuple[str | None, ...]]
+#: A statement, or one with parameters (text format) that is kept prepared.
+Question = str | tuple[str, ...]
 
 #: Seconds a question may take, and questions that may wait for a connection.
 QUESTION_SECONDS = 5.0
 MOST_WAITING = 256
 ANSWER_LIMIT = 16 * 2**20
+
+#: Makes the session's temporary schema once for all. Made in a transaction that is rolled back it
+#: would have to be made again for every question, and each time every plan be thrown away.
+_SETTLE = (
+    "BEGIN READ WRITE",
+    "CREATE PROCEDURE pg_temp.hoopgate() BEGIN ATOMIC SELECT 1; END",
+    "COMMIT",
+    "BEGIN",
+)
+#: Each question's transaction, whatever the account's own defaults are. The catalogue's questions
+#: are prepared: planned once. What waits for a lock fails before the question times out.
+_BEGIN = "BEGIN READ WRITE"
+_SETTINGS = (
+    "SELECT "
+    + ", ".join(
+        f"pg_catalog.set_config('{name}', '{value}', true)"
+        for name, value in (
+            ("plan_cache_mode", "force_generic_plan"),
+            ("jit", "off"),
+            ("lock_timeout", "2s"),
+            ("statement_timeout", "4s"),
+        )
+    ),
+)
 
 
 class _Conversation:
@@ -43,16 +70,40 @@ class _Conversation:
         self._types: tuple[int, ...] = ()
         self._error = ""
         self._done: Deferred[None] | None = None
+        self._ready = 0
+        self._prepared: dict[str, bytes] = {}
+        self._preparing: dict[str, bytes] = {}
+        self._named = 0
         self.lost = False
         connection.hand_over(self._received, self._lost)
 
     def ask(self, messages: bytes) -> Deferred[None]:
-        """Send ``messages`` (they end with Sync); fires at ReadyForQuery."""
+        """Send ``messages`` and a Sync, roll back; fires when that is done."""
         assert self._done is None and self._connection.transport is not None
         self._results, self._types, self._error = [], (), ""
         self._done = Deferred()
-        self._connection.transport.write(messages)
+        self._ready = 2
+        self._connection.transport.write(messages + wire.sync() + wire.query(b"ROLLBACK"))
         return self._done
+
+    def statement(self, question: Question) -> bytes:
+        """The messages that run one statement of a script."""
+        name, values = b"", question[1:] if isinstance(question, tuple) else ()
+        if isinstance(question, str):
+            messages = wire.parse(b"", question.encode(), ())
+        else:
+            text = question[0]
+            found = self._prepared.get(text) or self._preparing.get(text)
+            messages = b""
+            if found is None:
+                # A name of its own: whether an earlier one came to exist is not known after an
+                # error. What is prepared outlives the ROLLBACK.
+                self._named += 1
+                found = self._preparing[text] = b"hg%d" % self._named
+                messages = wire.parse(found, text.encode(), ())
+            name = found
+        parameters = [value.encode() for value in values]
+        return messages + wire.bind(b"", name, (), parameters, ()) + wire.execute(b"", 0)
 
     @property
     def answer(self) -> tuple[list[Rows], tuple[int, ...]]:
@@ -76,6 +127,8 @@ class _Conversation:
 
     def _message(self, message: bytes) -> None:
         kind = message[:1]
+        if self._ready < 2 and kind != b"Z":
+            return  # the answer to ROLLBACK
         if kind == b"D":
             values = wire.data_row_values(message)
             row = tuple(None if value is None else value.decode() for value in values)
@@ -87,9 +140,18 @@ class _Conversation:
         elif kind == b"E":
             self._error = wire.error_fields(message).get(b"C", b"XX000").decode("ascii", "replace")
         elif kind == b"Z":
-            done, self._done = self._done, None
-            if done is not None:
-                done.callback(None)
+            self._on_ready()
+
+    def _on_ready(self) -> None:
+        self._ready -= 1
+        if self._ready == 1:
+            if not self._error:
+                self._prepared.update(self._preparing)
+            self._preparing.clear()
+            return
+        done, self._done = self._done, None
+        if done is not None:
+            done.callback(None)
 
     def _lost(self) -> None:
         self.lost = True
@@ -104,11 +166,34 @@ class _Conversation:
             self._connection.transport.abortConnection()  # type: ignore[attr-defined]
 
 
+async def search_path(connection: BackendConnection, reactor: IReactorTime) -> str:
+    """The ``search_path`` of a session that was just logged in: the account's may have changed
+    since other sessions of it began.
+
+    :raises BackendUnavailable: the server did not say.
+    """
+    reported = connection.ready.parameters.get("search_path")  # PostgreSQL 18 does
+    if reported is not None:
+        return reported
+    conversation = _Conversation(connection)
+    script = map(conversation.statement, ("BEGIN", "SHOW search_path"))
+    asking = conversation.ask(b"".join(script))
+    asking.addTimeout(QUESTION_SECONDS, reactor)
+    try:
+        await asking
+        ((path,),) = conversation.answer[0][1]
+    except Exception as error:
+        conversation.abort()
+        raise BackendUnavailable("settings", "the database did not tell its settings") from error
+    return path or ""
+
+
 @implementer(ISideConnection)
 class SideConnections:
     """A bounded pool for one resource.
 
     :param principal: on whose behalf secrets are asked for: the gateway itself.
+    :param most: connections at most.
     """
 
     def __init__(
@@ -118,18 +203,20 @@ class SideConnections:
         tls: ITLS,
         secrets: ISecretSource,
         principal: Principal,
+        most: int = 2,
     ) -> None:
         self._reactor = reactor
         self._resource = resource
         self._tls = tls
         self._secrets = secrets
         self._principal = principal
+        self._most = most
         self._idle: list[_Conversation] = []
         self._open = 0
         self._waiting: deque[Deferred[None]] = deque()
         self._stopped = False
 
-    def run(self, script: Sequence[str]) -> Deferred[list[Rows]]:
+    def run(self, script: Sequence[Question]) -> Deferred[list[Rows]]:
         """See :class:`hoopgate.interfaces.ISideConnection`."""
         return Deferred.fromCoroutine(self._run(script))
 
@@ -137,50 +224,34 @@ class SideConnections:
         """See :class:`hoopgate.interfaces.ISideConnection`."""
         return Deferred.fromCoroutine(self._describe(text, types))
 
-    async def _run(self, script: Sequence[str]) -> list[Rows]:
-        messages = b"".join(
-            wire.parse(b"", statement.encode(), ())
-            + wire.bind(b"", b"", (), (), ())
-            + wire.execute(b"", 0)
-            for statement in ("BEGIN", *script)
-        )
-        results, _ = await self._question(messages + wire.sync())
-        return results[1:]
+    async def _run(self, script: Sequence[Question]) -> list[Rows]:
+        def messages(conversation: _Conversation) -> bytes:
+            return b"".join(map(conversation.statement, (_BEGIN, _SETTINGS, *script)))
+
+        results, _ = await self._question(messages)
+        return results[2:]
 
     async def _describe(self, text: str, types: Sequence[int]) -> tuple[int, ...]:
-        messages = (
-            wire.parse(b"", text.encode(), tuple(types)) + wire.describe(b"S", b"") + wire.sync()
-        )
-        _, inferred = await self._question(messages)
+        messages = wire.parse(b"", text.encode(), tuple(types)) + wire.describe(b"S", b"")
+        _, inferred = await self._question(lambda _: messages)
         return inferred
 
-    async def _question(self, messages: bytes) -> tuple[list[Rows], tuple[int, ...]]:
+    async def _question(
+        self, messages: Callable[[_Conversation], bytes]
+    ) -> tuple[list[Rows], tuple[int, ...]]:
         conversation = await self._take()
-        asking = conversation.ask(messages)
-        asking.addTimeout(QUESTION_SECONDS, self._reactor)
         try:
+            asking = conversation.ask(messages(conversation))
+            asking.addTimeout(QUESTION_SECONDS, self._reactor)
             await asking
-            answer = conversation.answer
+            return conversation.answer
         except UnresolvableStatement:
-            await self._rolled_back(conversation)
             raise
         except Exception as error:
             conversation.abort()
-            self._release(conversation)
             raise UnresolvableStatement("resolve.timeout", "the database took too long") from error
-        await self._rolled_back(conversation)
-        return answer
-
-    async def _rolled_back(self, conversation: _Conversation) -> None:
-        """End the question's transaction before the connection is used again."""
-        if not conversation.lost:
-            asking = conversation.ask(wire.query(b"ROLLBACK"))
-            asking.addTimeout(QUESTION_SECONDS, self._reactor)
-            try:
-                await asking
-            except Exception:  # noqa: BLE001 - whatever it was, this connection is not used again
-                conversation.abort()
-        self._release(conversation)
+        finally:
+            self._release(conversation)
 
     async def _take(self) -> _Conversation:
         while not self._stopped:
@@ -189,7 +260,7 @@ class SideConnections:
                 if not conversation.lost:
                     return conversation
                 self._open -= 1
-            if self._open < self._resource.side_connections:
+            if self._open < self._most:
                 return await self._connect()
             if len(self._waiting) >= MOST_WAITING:
                 break
@@ -214,7 +285,15 @@ class SideConnections:
             raise UnresolvableStatement(
                 "resolve.connect", "the database cannot be asked about statements"
             ) from error
-        return _Conversation(connection)
+        conversation = _Conversation(connection)
+        settling = conversation.ask(b"".join(map(conversation.statement, _SETTLE)))
+        settling.addTimeout(QUESTION_SECONDS, self._reactor)
+        try:
+            # A server that refuses it will refuse the questions that need it, and say why.
+            await settling
+        except Exception:  # noqa: BLE001 - whatever it was: lost, and found so by its user
+            conversation.abort()
+        return conversation
 
     def _release(self, conversation: _Conversation) -> None:
         if conversation.lost or self._stopped:

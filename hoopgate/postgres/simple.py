@@ -8,7 +8,7 @@ from hoopgate.events import Decision, Statement
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared
-from hoopgate.postgres.planning import STALE, Missing, Planner, copies_in, plan_of
+from hoopgate.postgres.planning import STALE, Missing, Planner, alters, copies_in, plan_of
 from hoopgate.postgres.requests import Requests
 from hoopgate.verdicts import Block
 
@@ -88,7 +88,8 @@ class SimpleQuery:
                 at = self._requests.decided_at
                 renewed = named.renewed(decision, plan_of(decision), at)
                 if renewed is not None:
-                    self._send(message, decision, [Run(renewed.plan)])
+                    run = Run(renewed.plan, alters=alters(named.facts))
+                    self._send(message, decision, [run])
                     return
                 decision = self._requests.block(*STALE)
             self._requests.refuse_query(message, decision)
@@ -101,6 +102,8 @@ class SimpleQuery:
         for run in runs:
             if run.change is not None:
                 self._names.propose(requests.segment, run.change)
+            if run.alters:
+                requests.alters_schema()
         requests.forward(message, expected)
         requests.end_segment()
         for facts in decision.facts:

@@ -2,18 +2,22 @@
 
 The questions are SQL for a side connection, the answers rows in text format: no I/O in here.
 Everything is asked in batches, and what is known is not asked again, so a statement over known
-tables costs no catalogue read at all.
+tables costs no catalogue read at all. A relation is one row: JSON, read only when a statement needs
+it, because its views and policies are trees that take time to read.
 """
 
-# ruff: noqa: S608 - what is put into SQL is numbers, our own names and quoted literals
+# ruff: noqa: S608 - what is put into SQL is our own text and constants
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from hoopgate.errors import HoopgateError
 from hoopgate.events import ColumnRef
-from hoopgate.sql import nodetree
+from hoopgate.sql import nodetree, versions
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
 Rows = Sequence[Sequence[str | None]]
@@ -114,6 +118,13 @@ class Wanted:
     operators: set[int] = field(default_factory=set)
     types: set[int] = field(default_factory=set)
 
+    def add(self, other: Wanted) -> None:
+        """Take in what ``other`` names."""
+        self.relations |= other.relations
+        self.functions |= other.functions
+        self.operators |= other.operators
+        self.types |= other.types
+
     def __bool__(self) -> bool:
         return bool(self.relations or self.functions or self.operators or self.types)
 
@@ -202,138 +213,170 @@ def _attributes(text: str | None) -> frozenset[int]:
     return frozenset(int(item) for item in (text or "").split()) - {0}
 
 
+class Overrun(HoopgateError):
+    """The trees are too large to be read here."""
+
+
+class TreeReader:
+    """Reads node trees and remembers them.
+
+    :param memory: characters of trees remembered at most.
+    :param limit: characters read at most after each :meth:`restart`; None: no limit.
+    """
+
+    def __init__(self, memory: int, limit: int | None = None) -> None:
+        self._memory = memory
+        self._limit = limit
+        self._left = limit or 0
+        self._held = 0
+        self._known: OrderedDict[str, Value] = OrderedDict()
+
+    def restart(self) -> None:
+        """Another statement is looked at."""
+        self._left = self._limit or 0
+
+    def read(self, text: str) -> Value:
+        """The tree in ``text``.
+
+        :raises NodeTreeError: it cannot be read.
+        :raises Overrun: it is above what is left of the limit.
+        """
+        found = self._known.get(text)
+        if found is not None:
+            self._known.move_to_end(text)
+            return found
+        if self._limit is not None:
+            self._left -= len(text)
+            if self._left < 0:
+                raise Overrun("the trees are too large to be read here")
+        found = nodetree.parse(text)
+        self._known[text] = found
+        self._held += len(text)
+        while self._held > self._memory:
+            old, _ = self._known.popitem(last=False)
+            self._held -= len(old)
+        return found
+
+
 class Catalogue:
-    """What is known of one database. Grows; :meth:`clear` forgets everything."""
+    """What is known of one database. Grows.
+
+    :ivar rows: relations as the server described them: JSON by OID.
+    :ivar relations: those of them that were opened.
+    """
 
     def __init__(self) -> None:
+        self.rows: dict[int, str] = {}
         self.relations: dict[int, Relation] = {}
         self.functions: dict[int, Function] = {}
         self.operators: dict[int, int] = {}
         self.types: dict[int, Type] = {}
-
-    def clear(self) -> None:
-        """Forget everything: some of it may be out of date."""
-        for known in (self.relations, self.functions, self.operators, self.types):
-            known.clear()
+        self._needs: dict[int, Wanted] = {}
 
     def missing(self, names: Wanted) -> Wanted:
         """What of ``names`` has to be asked."""
         return Wanted(
-            names.relations - self.relations.keys(),
+            names.relations - self.rows.keys(),
             names.functions - self.functions.keys(),
             names.operators - self.operators.keys(),
             names.types - self.types.keys(),
         )
 
-    def questions(self, names: Wanted) -> list[str]:
-        """SQL whose rows :meth:`learn` takes, in the same order."""
-        kin = _KIN.format(_list(names.relations))
+    def questions(self, names: Wanted) -> list[tuple[str, ...]]:
+        """SQL and parameters whose rows :meth:`learn` takes, in the same order."""
+        types, operators, functions, relations = map(
+            array, (names.types, names.operators, names.functions, names.relations)
+        )
         return [
-            _TYPES.format(_list(names.types)),
-            _OPERATORS.format(_list(names.operators)),
-            _FUNCTIONS.format(
-                functions=_list(names.functions),
-                operators=_list(names.operators),
-                types=_list(names.types),
-                relations=_list(names.relations),
-            ),
-            *([kin + question for question in _RELATIONS] if names.relations else []),
+            (_TYPES, types),
+            (_OPERATORS, operators),
+            (_FUNCTIONS, functions, operators, types),
+            (_RELATIONS, relations),
         ]
 
-    def learn(self, names: Wanted, answers: Sequence[Rows]) -> Wanted:
+    def learn(self, names: Wanted, answers: Sequence[Rows]) -> dict[int, int]:
         """Take the answers in.
 
-        :return: what the new relations' own trees (views, generated columns …) name.
-        :raises NodeTreeError: the server left out an object, or a tree cannot be read.
+        :return: the new relations' versions by OID, see :mod:`hoopgate.sql.versions`.
+        :raises NodeTreeError: the server left out an object.
         """
-        types, operators, functions, *relations = answers
+        types, operators, functions, relations = answers
         for oid, sql, array, read, write in types:
             self.types[_int(oid)] = Type(sql or "", _int(array), _int(read), _int(write))
         for oid, code in operators:
             self.operators[_int(oid)] = _int(code)
         for oid, name, signature in functions:
             self.functions[_int(oid)] = Function(name or "", signature or "")
-        more = self._learn_relations(relations) if relations else Wanted()
+        versions = {}
+        for oid, content, version in relations:
+            if _int(oid) not in self.rows:
+                self.rows[_int(oid)] = content or ""
+                versions[_int(oid)] = _int(version)
         if self.missing(names):
             raise NodeTreeError("an object is not in the catalogue")
-        return more
+        return versions
 
-    def _learn_relations(self, answers: Sequence[Rows]) -> Wanted:
-        (
-            classes,
-            columns,
-            inherits,
-            rules,
-            defaults,
-            policies,
-            indexes,
-            checks,
-            keys,
-            triggers,
-        ) = answers
-        new: dict[int, Relation] = {}
-        trees: list[Value] = []
-        more = Wanted()
-        for oid, schema, name, kind in classes:
-            new[_int(oid)] = Relation(schema or "", name or "", kind or "")
-        for oid, number, name, type_ in columns:
-            new[_int(oid)].columns[_int(number)] = name or ""
-            new[_int(oid)].types[_int(number)] = _int(type_)
-        for child, parent in inherits:
-            if _int(child) in new:
-                new[_int(child)].parents.append(_int(parent))
-            if _int(parent) in new:
-                new[_int(parent)].children.append(_int(child))
-        for oid, own, action in rules:
-            relation = new[_int(oid)]
-            if own != "t":
-                relation.ruled = True
-                continue
-            tree = nodetree.parse(action or "")
-            if not isinstance(tree, list) or len(tree) != 1 or not isinstance(tree[0], Node):
-                raise NodeTreeError("a view is not one query")
-            relation.definition = tree[0]
-            trees.append(tree)
-        for oid, number, generated, expression in defaults:
-            relation = new[_int(oid)]
-            if generated == "t":
-                tree = nodetree.parse(expression or "")
-                relation.generated[_int(number)] = tree
-                trees.append(tree)
-            else:
-                relation.defaulted.add(_int(number))
-        for oid, expression in policies:
-            tree = nodetree.parse(expression or "")
-            new[_int(oid)].policies.append(tree)
-            trees.append(tree)
-        for oid, numbers, expressions, predicate in indexes:
-            used = set(_attributes(numbers))
-            for text in (expressions, predicate):
-                if text:
-                    used |= _columns_of(nodetree.parse(text), new[_int(oid)])
-            new[_int(oid)].unique.append(frozenset(used))
-        for oid, numbers in checks:
-            new[_int(oid)].checks.append(_attributes(numbers))
-        for row in keys:
-            key = ForeignKey(*_end(row[:5]), *_end(row[5:]))
-            for end in {key.relation, key.foreign}:
-                if end in new:
-                    new[end].keys.append(key)
-        for oid, function in triggers:
-            new[_int(oid)].triggers.append(_int(function))
-            more.functions.add(_int(function))
-        for identity, relation in new.items():
-            if relation.kind in "vm" and relation.definition is None:
-                raise NodeTreeError("a view's definition is not in the catalogue")
-            self.relations[identity] = relation
-            more.relations.update(relation.parents, relation.children)
+    def open(self, tree: Value, reader: TreeReader, more: Collection[int] = ()) -> Wanted:
+        """Open every relation that ``tree`` reaches, through views and the like.
+
+        :param more: relations that are reached besides.
+        :return: what has to be asked before all of them can be opened.
+        :raises NodeTreeError: a relation cannot be read.
+        :raises Overrun: see :class:`TreeReader`.
+        """
+        names = wanted(tree)
+        names.relations.update(more)
+        reached = set(names.relations)
+        todo = list(reached)
+        while todo:
+            oid = todo.pop()
+            if oid not in self.relations:
+                if oid not in self.rows:
+                    continue
+                self._open(oid, reader)
+            needs = self._needs[oid]
+            names.add(needs)
+            todo.extend(needs.relations - reached)
+            reached |= needs.relations
+        return self.missing(names)
+
+    def _open(self, oid: int, reader: TreeReader) -> None:
+        relation, trees = _relation(json.loads(self.rows[oid]), reader)
+        needs = Wanted({*relation.parents, *relation.children}, set(relation.triggers))
         for tree in trees:
-            found = wanted(tree)
-            more.relations |= found.relations
-            more.functions |= found.functions
-            more.operators |= found.operators
-            more.types |= found.types
-        return self.missing(more)
+            needs.add(wanted(tree))
+        self.relations[oid] = relation
+        self._needs[oid] = needs
+
+    # --- to and from another process --------------------------------------------------------------
+
+    def export(self, names: Wanted) -> dict[str, Any]:
+        """What is known of ``names``, for :meth:`load`: JSON."""
+        functions = {*names.functions, *(self.operators[oid] for oid in names.operators)}
+        for oid in names.types:
+            functions |= {self.types[oid].input, self.types[oid].output}
+        return {
+            "rows": [[oid, self.rows[oid]] for oid in names.relations],
+            "functions": [
+                [oid, self.functions[oid].name, self.functions[oid].signature]
+                for oid in functions
+                if oid in self.functions
+            ],
+            "operators": [[oid, self.operators[oid]] for oid in names.operators],
+            "types": [
+                [oid, known.sql, known.array, known.input, known.output]
+                for oid, known in ((oid, self.types[oid]) for oid in names.types)
+            ],
+        }
+
+    def load(self, content: Mapping[str, Any]) -> None:
+        """Take in what another catalogue exported."""
+        self.rows.update(content["rows"])
+        for oid, name, signature in content["functions"]:
+            self.functions[oid] = Function(name, signature)
+        self.operators.update(content["operators"])
+        for oid, *fields in content["types"]:
+            self.types[oid] = Type(*fields)
 
     def kin(self, oid: int) -> set[int]:
         """The relation, its ancestors and its descendants: a column's label counts for all."""
@@ -347,6 +390,64 @@ class Catalogue:
                         found.add(other)
                         todo.append(other)
         return found
+
+
+def _relation(row: Sequence[Any], reader: TreeReader) -> tuple[Relation, list[Value]]:
+    """A relation from its row, and all trees that hang on it."""
+    (
+        schema,
+        name,
+        kind,
+        columns,
+        parents,
+        children,
+        rules,
+        defaults,
+        policies,
+        indexes,
+        checks,
+        keys,
+        triggers,
+    ) = row
+    relation = Relation(schema, name, kind)
+    trees: list[Value] = []
+    for number, column, type_ in columns or ():
+        relation.columns[number] = column
+        relation.types[number] = int(type_)
+    relation.parents = [int(oid) for oid in parents or ()]
+    relation.children = [int(oid) for oid in children or ()]
+    for own, action in rules or ():
+        if not own:
+            relation.ruled = True
+            continue
+        tree = reader.read(action)
+        if not isinstance(tree, list) or len(tree) != 1 or not isinstance(tree[0], Node):
+            raise NodeTreeError("a view is not one query")
+        relation.definition = tree[0]
+        trees.append(tree)
+    for number, expression in defaults or ():
+        if expression is None:
+            relation.defaulted.add(number)
+        else:
+            tree = reader.read(expression)
+            relation.generated[number] = tree
+            trees.append(tree)
+    for expression in policies or ():
+        tree = reader.read(expression)
+        relation.policies.append(tree)
+        trees.append(tree)
+    for numbers, *expressions in indexes or ():
+        used = set(_attributes(numbers))
+        for text in expressions:
+            if text:
+                used |= _columns_of(reader.read(text), relation)
+        relation.unique.append(frozenset(used))
+    relation.checks = [_attributes(numbers) for numbers in checks or ()]
+    relation.keys = [ForeignKey(*_end(key[:5]), *_end(key[5:])) for key in keys or ()]
+    relation.triggers = [int(oid) for oid in triggers or ()]
+    if kind in "vm" and relation.definition is None:
+        raise NodeTreeError("a view's definition is not in the catalogue")
+    return relation, trees
 
 
 def _columns_of(tree: Value, relation: Relation) -> set[int]:
@@ -364,105 +465,104 @@ def _columns_of(tree: Value, relation: Relation) -> set[int]:
     return found
 
 
-def _end(row: Sequence[str | None]) -> tuple[int, int, ColumnRef]:
+def _end(row: Sequence[Any]) -> tuple[int, int, ColumnRef]:
     oid, schema, relation, number, column = row
-    return _int(oid), _int(number), ColumnRef(schema or "", relation or "", column or "")
+    return int(oid), number, ColumnRef(schema, relation, column)
 
 
 def _int(text: str | None) -> int:
     return int(text or "0")
 
 
-def _list(oids: Collection[int]) -> str:
-    return "ARRAY[" + ",".join(map(str, sorted(oids))) + "]::pg_catalog.oid[]"
+def array(oids: Collection[int]) -> str:
+    """The text of an array of OIDs."""
+    return "{" + ",".join(map(str, sorted(oids))) + "}"
 
 
 # Everything is qualified: the session's search_path is the client's, and an operator of a schema
 # in front of pg_catalog would be the client's too.
 _EQ: Final = "OPERATOR(pg_catalog.=)"
+_ANY: Final = f"{_EQ} ANY ($1::pg_catalog.oid[])"
 
 _TYPES: Final = f"""
 SELECT t.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'
        OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname),
        t.typarray, t.typinput::pg_catalog.oid, t.typoutput::pg_catalog.oid
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} t.typnamespace
-WHERE t.oid {_EQ} ANY ({{0}})"""
+WHERE t.oid {_ANY}"""
 
 _OPERATORS: Final = f"""
-SELECT oid, oprcode::pg_catalog.oid FROM pg_catalog.pg_operator WHERE oid {_EQ} ANY ({{0}})"""
+SELECT oid, oprcode::pg_catalog.oid FROM pg_catalog.pg_operator WHERE oid {_ANY}"""
 
 _FUNCTIONS: Final = f"""
 SELECT p.oid, n.nspname OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) p.proname,
        pg_catalog.concat(n.nspname, '.', p.proname, '(',
                          pg_catalog.oidvectortypes(p.proargtypes), ')')
-FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} p.pronamespace
-WHERE p.oid {_EQ} ANY ({{functions}})
-   OR p.oid {_EQ} ANY (ARRAY(SELECT oprcode::pg_catalog.oid FROM pg_catalog.pg_operator
-                             WHERE oid {_EQ} ANY ({{operators}})))
-   OR p.oid {_EQ} ANY (ARRAY(SELECT typinput::pg_catalog.oid FROM pg_catalog.pg_type
-                             WHERE oid {_EQ} ANY ({{types}})))
-   OR p.oid {_EQ} ANY (ARRAY(SELECT typoutput::pg_catalog.oid FROM pg_catalog.pg_type
-                             WHERE oid {_EQ} ANY ({{types}})))
-   OR p.oid {_EQ} ANY (ARRAY(SELECT tgfoid FROM pg_catalog.pg_trigger
-                             WHERE tgrelid {_EQ} ANY ({{relations}})))"""
+FROM (SELECT pg_catalog.unnest($1::pg_catalog.oid[])
+      UNION SELECT oprcode::pg_catalog.oid FROM pg_catalog.pg_operator
+            WHERE oid {_EQ} ANY ($2::pg_catalog.oid[])
+      UNION SELECT typinput::pg_catalog.oid FROM pg_catalog.pg_type
+            WHERE oid {_EQ} ANY ($3::pg_catalog.oid[])
+      UNION SELECT typoutput::pg_catalog.oid FROM pg_catalog.pg_type
+            WHERE oid {_EQ} ANY ($3::pg_catalog.oid[])) f(oid)
+JOIN pg_catalog.pg_proc p ON p.oid {_EQ} f.oid
+JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} p.pronamespace"""
 
-_KIN: Final = f"""
+#: The relations asked for and their kin: OID, JSON in the order of :func:`_relation`, version.
+_RELATIONS: Final = f"""
 WITH RECURSIVE up(oid) AS (
-    SELECT u FROM pg_catalog.unnest({{0}}) u
+    SELECT u FROM pg_catalog.unnest($1::pg_catalog.oid[]) u
     UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN up ON i.inhrelid {_EQ} up.oid),
 down(oid) AS (
-    SELECT u FROM pg_catalog.unnest({{0}}) u
+    SELECT u FROM pg_catalog.unnest($1::pg_catalog.oid[]) u
     UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN down ON i.inhparent {_EQ} down.oid),
-kin(oid) AS (SELECT oid FROM up UNION SELECT oid FROM down)"""
-
-_RELATIONS: Final = (
-    f"""
-SELECT c.oid, n.nspname, c.relname, c.relkind FROM kin
-JOIN pg_catalog.pg_class c ON c.oid {_EQ} kin.oid
-JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} c.relnamespace""",
-    f"""
-SELECT a.attrelid, a.attnum, a.attname, a.atttypid FROM kin
-JOIN pg_catalog.pg_attribute a ON a.attrelid {_EQ} kin.oid
-WHERE a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT a.attisdropped
-ORDER BY a.attrelid, a.attnum""",
-    f"""
-SELECT DISTINCT i.inhrelid, i.inhparent FROM kin JOIN pg_catalog.pg_inherits i
-ON i.inhrelid {_EQ} kin.oid OR i.inhparent {_EQ} kin.oid""",
-    f"""
-SELECT r.ev_class, (r.rulename {_EQ} '_RETURN' AND r.ev_type {_EQ} '1'),
-       r.ev_action::pg_catalog.text
-FROM kin JOIN pg_catalog.pg_rewrite r ON r.ev_class {_EQ} kin.oid""",
-    f"""
-SELECT d.adrelid, d.adnum, a.attgenerated OPERATOR(pg_catalog.<>) '', d.adbin::pg_catalog.text
-FROM kin JOIN pg_catalog.pg_attrdef d ON d.adrelid {_EQ} kin.oid
-JOIN pg_catalog.pg_attribute a ON a.attrelid {_EQ} d.adrelid AND a.attnum {_EQ} d.adnum""",
-    f"""
-SELECT p.polrelid, e.x::pg_catalog.text FROM kin
-JOIN pg_catalog.pg_class c ON c.oid {_EQ} kin.oid AND c.relrowsecurity
-JOIN pg_catalog.pg_policy p ON p.polrelid {_EQ} kin.oid
-CROSS JOIN LATERAL (VALUES (p.polqual), (p.polwithcheck)) e(x) WHERE e.x IS NOT NULL""",
-    f"""
-SELECT i.indrelid, i.indkey::pg_catalog.text, i.indexprs::pg_catalog.text,
-       i.indpred::pg_catalog.text
-FROM kin JOIN pg_catalog.pg_index i ON i.indrelid {_EQ} kin.oid
-WHERE i.indisunique OR i.indisexclusion""",
-    f"""
-SELECT o.conrelid, pg_catalog.array_to_string(o.conkey, ' ')
-FROM kin JOIN pg_catalog.pg_constraint o ON o.conrelid {_EQ} kin.oid WHERE o.contype {_EQ} 'c'""",
-    f"""
-SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname,
-       fc.oid, fn.nspname, fc.relname, fa.attnum, fa.attname
-FROM pg_catalog.pg_constraint o
-CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(o.conkey), pg_catalog.unnest(o.confkey)) k(own, far)
-JOIN pg_catalog.pg_class c ON c.oid {_EQ} o.conrelid
-JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} c.relnamespace
-JOIN pg_catalog.pg_attribute a ON a.attrelid {_EQ} c.oid AND a.attnum {_EQ} k.own
-JOIN pg_catalog.pg_class fc ON fc.oid {_EQ} o.confrelid
-JOIN pg_catalog.pg_namespace fn ON fn.oid {_EQ} fc.relnamespace
-JOIN pg_catalog.pg_attribute fa ON fa.attrelid {_EQ} fc.oid AND fa.attnum {_EQ} k.far
-WHERE o.contype {_EQ} 'f' AND (o.conrelid {_EQ} ANY (ARRAY(SELECT oid FROM kin))
-                               OR o.confrelid {_EQ} ANY (ARRAY(SELECT oid FROM kin)))""",
-    f"""
-SELECT g.tgrelid, g.tgfoid FROM kin JOIN pg_catalog.pg_trigger g ON g.tgrelid {_EQ} kin.oid
-WHERE NOT g.tgisinternal AND g.tgenabled OPERATOR(pg_catalog.<>) 'D'""",
-)
+kin(oid) AS (SELECT oid FROM up UNION SELECT oid FROM down)
+SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid))
+   FROM pg_catalog.pg_attribute a
+   WHERE a.attrelid {_EQ} c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+         AND NOT a.attisdropped),
+  (SELECT pg_catalog.json_agg(i.inhparent) FROM pg_catalog.pg_inherits i
+   WHERE i.inhrelid {_EQ} c.oid),
+  (SELECT pg_catalog.json_agg(i.inhrelid) FROM pg_catalog.pg_inherits i
+   WHERE i.inhparent {_EQ} c.oid),
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+              r.rulename {_EQ} '_RETURN' AND r.ev_type {_EQ} '1', r.ev_action::pg_catalog.text))
+   FROM pg_catalog.pg_rewrite r WHERE r.ev_class {_EQ} c.oid),
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(d.adnum,
+              CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) ''
+                   THEN d.adbin::pg_catalog.text END))
+   FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a
+   ON a.attrelid {_EQ} d.adrelid AND a.attnum {_EQ} d.adnum WHERE d.adrelid {_EQ} c.oid),
+  (SELECT pg_catalog.json_agg(e.x::pg_catalog.text) FROM pg_catalog.pg_policy p
+   CROSS JOIN LATERAL (VALUES (p.polqual), (p.polwithcheck)) e(x)
+   WHERE p.polrelid {_EQ} c.oid AND c.relrowsecurity AND e.x IS NOT NULL),
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(i.indkey::pg_catalog.text,
+              i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text))
+   FROM pg_catalog.pg_index i
+   WHERE i.indrelid {_EQ} c.oid AND (i.indisunique OR i.indisexclusion)),
+  (SELECT pg_catalog.json_agg(pg_catalog.array_to_string(o.conkey, ' '))
+   FROM pg_catalog.pg_constraint o WHERE o.conrelid {_EQ} c.oid AND o.contype {_EQ} 'c'),
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+              kc.oid, kn.nspname, kc.relname, ka.attnum, ka.attname,
+              fc.oid, fn.nspname, fc.relname, fa.attnum, fa.attname))
+   FROM pg_catalog.pg_constraint o
+   CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(o.conkey), pg_catalog.unnest(o.confkey))
+              k(own, far)
+   JOIN pg_catalog.pg_class kc ON kc.oid {_EQ} o.conrelid
+   JOIN pg_catalog.pg_namespace kn ON kn.oid {_EQ} kc.relnamespace
+   JOIN pg_catalog.pg_attribute ka ON ka.attrelid {_EQ} kc.oid AND ka.attnum {_EQ} k.own
+   JOIN pg_catalog.pg_class fc ON fc.oid {_EQ} o.confrelid
+   JOIN pg_catalog.pg_namespace fn ON fn.oid {_EQ} fc.relnamespace
+   JOIN pg_catalog.pg_attribute fa ON fa.attrelid {_EQ} fc.oid AND fa.attnum {_EQ} k.far
+   WHERE o.oid {_EQ} ANY (ARRAY(SELECT g.tgconstraint FROM pg_catalog.pg_trigger g
+                                WHERE g.tgrelid {_EQ} c.oid
+                                UNION SELECT f.oid FROM pg_catalog.pg_constraint f
+                                WHERE f.conrelid {_EQ} c.oid))
+         AND o.contype {_EQ} 'f'),
+  (SELECT pg_catalog.json_agg(g.tgfoid) FROM pg_catalog.pg_trigger g
+   WHERE g.tgrelid {_EQ} c.oid AND NOT g.tgisinternal
+         AND g.tgenabled OPERATOR(pg_catalog.<>) 'D')),
+  ({versions.RELATION})
+FROM kin JOIN pg_catalog.pg_class c ON c.oid {_EQ} kin.oid
+JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} c.relnamespace"""

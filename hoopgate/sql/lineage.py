@@ -24,7 +24,7 @@ from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
-from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Relation
+from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun, Relation
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
 Columns = frozenset[ColumnRef]
@@ -32,7 +32,7 @@ Columns = frozenset[ColumnRef]
 _NONE: Final[Columns] = frozenset()
 _BOOL, _INT4, _XML = 16, 23, 142
 #: Expressions evaluated or columns looked up at most; a tree can be made that needs 2^n.
-_MOST_STEPS: Final = 400_000
+MOST_STEPS: Final = 400_000
 
 #: Expression nodes whose value depends on their children and on nothing else.
 _PLAIN: Final = frozenset(
@@ -119,13 +119,19 @@ class _Scope:
         return scope
 
 
-def resolve(tree: Value, catalogue: Catalogue, parameter_types: tuple[int, ...] = ()) -> Resolution:
+def resolve(
+    tree: Value,
+    catalogue: Catalogue,
+    parameter_types: tuple[int, ...] = (),
+    steps: int = MOST_STEPS,
+) -> Resolution:
     """The lineage of one analysed query.
 
-    :raises UnresolvableStatement: ``resolve.unknown`` for a node type that is not known here,
-        ``resolve.size`` when the query needs too much work.
+    :param steps: of work at most.
+    :raises UnresolvableStatement: ``resolve.unknown`` for a node type that is not known here.
+    :raises Overrun: it needs more steps, or a deeper stack.
     """
-    lineage = _Lineage(catalogue)
+    lineage = _Lineage(catalogue, steps)
     try:
         node = _single(tree)
         outputs, names = lineage.statement(node)
@@ -134,7 +140,7 @@ def resolve(tree: Value, catalogue: Catalogue, parameter_types: tuple[int, ...] 
             "resolve.unknown", f"The query tree is not known: {error}."
         ) from (None)
     except RecursionError:
-        raise UnresolvableStatement("resolve.size", "The query is nested too deeply.") from None
+        raise Overrun("the query is nested too deeply") from None
     columns = None
     if outputs is not None:
         columns = tuple(
@@ -154,12 +160,19 @@ def resolve(tree: Value, catalogue: Catalogue, parameter_types: tuple[int, ...] 
     )
 
 
-def copied(oid: int, catalogue: Catalogue, numbers: Sequence[int], *, out: bool) -> Resolution:
+def copied(
+    oid: int,
+    catalogue: Catalogue,
+    numbers: Sequence[int],
+    *,
+    out: bool,
+    steps: int = MOST_STEPS,
+) -> Resolution:
     """The lineage of COPY of a table's columns: TO the client when ``out``, else FROM it.
 
-    :raises UnresolvableStatement: as :func:`resolve`.
+    :raises UnresolvableStatement, Overrun: as :func:`resolve`.
     """
-    lineage = _Lineage(catalogue)
+    lineage = _Lineage(catalogue, steps)
     relation = catalogue.relations[oid]
     try:
         flows = [lineage.base(oid, number) for number in numbers]
@@ -172,6 +185,8 @@ def copied(oid: int, catalogue: Catalogue, numbers: Sequence[int], *, out: bool)
         raise UnresolvableStatement(
             "resolve.unknown", f"The table is not known: {error}."
         ) from None
+    except RecursionError:
+        raise Overrun("an expression is nested too deeply") from None
     columns = tuple(
         OutputColumn(relation.columns[number], flow.type, flow.sources, flow.direct)
         for number, flow in zip(numbers, flows, strict=True)
@@ -199,7 +214,7 @@ def _single(tree: Value) -> Node:
 
 
 class _Lineage:
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, steps: int) -> None:
         self.catalogue = catalogue
         self.influences: set[ColumnRef] = set()
         self.relations: set[str] = set()
@@ -213,7 +228,7 @@ class _Lineage:
         self._recursive: dict[int, list[Flow]] = {}
         self._views: list[int] = []
         self._excluded: dict[int, dict[int, Columns]] = {}
-        self._steps = 0
+        self._steps = steps
 
     # --- statements ---------------------------------------------------------------------------
 
@@ -815,9 +830,9 @@ class _Lineage:
         return known.array if known else 0
 
     def _step(self) -> None:
-        self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise UnresolvableStatement("resolve.size", "The query is too large to judge.")
+        self._steps -= 1
+        if self._steps < 0:
+            raise Overrun("the query needs too much work")
 
 
 def _plain_table(oid: int) -> Node:

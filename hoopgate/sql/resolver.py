@@ -4,7 +4,8 @@ On a side connection, in a transaction that is rolled back, the statement become
 temporary procedure. The server parses and analyses it as it would to run it, plans and runs
 nothing, and hands out the analysed tree. See :mod:`hoopgate.sql.lineage` for what is read from it.
 
-Nothing in here waits by itself: :meth:`Resolver.ask` awaits the connection it is given.
+What is known ends when the schema changes (:mod:`hoopgate.sql.versions`): :meth:`Resolver.confirm`
+asks whether it has. Nothing in here waits by itself: connections and workers given are awaited.
 """
 
 # ruff: noqa: S608 - what is put into SQL is numbers, our own names and quoted literals
@@ -14,14 +15,15 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import Resolution, SessionFacts, Statement, StatementFacts
-from hoopgate.sql import lineage, nodetree
-from hoopgate.sql.catalogue import Catalogue, Rows, Wanted, wanted
-from hoopgate.sql.nodetree import NodeTreeError, Value
+from hoopgate.sql import versions
+from hoopgate.sql.catalogue import Catalogue, Overrun, Rows, TreeReader, Wanted, array
+from hoopgate.sql.examination import INLINE_STEPS, Task, examine
+from hoopgate.sql.lineage import MOST_STEPS
+from hoopgate.sql.nodetree import NodeTreeError
 
 #: Classes of statements that read or write rows, or may.
 _RESOLVED: Final = frozenset(
@@ -29,8 +31,12 @@ _RESOLVED: Final = frozenset(
 )
 #: Kinds whose plan belongs to a name the session keeps.
 _NAMED: Final = frozenset({"execute", "fetch", "close", "deallocate", "discard"})
-#: Characters of a tree that are read in-process; above, the statement is refused.
+#: Characters of a statement's tree; above, it is refused.
 MAX_TREE: Final = 2 * 2**20
+#: Characters of trees read on the spot, about a millisecond; above, a child process does it.
+INLINE_TREES: Final = 8_192
+#: Characters of trees remembered here; as objects they take some twenty times that.
+_REMEMBERED_TREES: Final = 2**20
 #: Rounds of catalogue questions: views upon views. Each round is one round trip.
 _MOST_ROUNDS: Final = 40
 
@@ -40,7 +46,15 @@ Key = tuple[str, str, str, str, tuple[int, ...], tuple[str, ...]]
 class Side(Protocol):
     """What is needed of :class:`hoopgate.interfaces.ISideConnection`."""
 
-    def run(self, script: Sequence[str]) -> Awaitable[Sequence[Rows]]: ...
+    def run(self, script: Sequence[str | tuple[str, ...]]) -> Awaitable[Sequence[Rows]]: ...
+
+
+class Examiner(Protocol):
+    """Examines what is too large to be examined on the spot."""
+
+    def examine(
+        self, task: Task, catalogue: Catalogue, known: Wanted
+    ) -> Awaitable[Resolution | Wanted]: ...
 
 
 def needs_resolution(facts: StatementFacts) -> bool:
@@ -50,30 +64,39 @@ def needs_resolution(facts: StatementFacts) -> bool:
     return bool(facts.classes & _RESOLVED) or facts.inner is not None
 
 
-@dataclass(slots=True)
-class _Database:
-    """What is known of one database of one resource."""
-
-    catalogue: Catalogue = field(default_factory=Catalogue)
-    learned_at: float = 0.0
-
-
 class Resolver:
-    """Resolves statements; remembers resolutions and the catalogue for ``ttl`` seconds.
+    """Resolves the statements of one database; remembers resolutions and the catalogue.
 
     :param clock: seconds; must not go back.
+    :param ttl: seconds a resolution is remembered at most, though the schema seems the same.
     :param capacity: resolutions remembered.
+    :param examiner: for what is too large; None examines everything on the spot.
+    :ivar generation: counts changes of the schema.
+    :ivar confirmed_at: the schema was last seen to be the same at this time (of the clock).
     """
 
     def __init__(
-        self, clock: Callable[[], float], *, ttl: float = 60.0, capacity: int = 4096
+        self,
+        clock: Callable[[], float],
+        *,
+        ttl: float = 600.0,
+        capacity: int = 4096,
+        examiner: Examiner | None = None,
     ) -> None:
         self._clock = clock
         self._ttl = ttl
         self._capacity = capacity
+        self._examiner = examiner
+        self._steps = INLINE_STEPS if examiner else MOST_STEPS
+        self._reader = TreeReader(_REMEMBERED_TREES, INLINE_TREES if examiner else None)
         self._known: OrderedDict[Key, tuple[float, Resolution]] = OrderedDict()
-        self._databases: dict[tuple[str, str], _Database] = {}
-        self._generation = 0
+        self._catalogue = Catalogue()
+        self._learned_at = clock()
+        self._snapshot = ""
+        self._names = ""
+        self._relations = 0
+        self.generation = 0
+        self.confirmed_at = float("-inf")
 
     @staticmethod
     def key(statement: Statement, facts: StatementFacts, session: SessionFacts) -> Key:
@@ -98,13 +121,40 @@ class Resolver:
         self._known.move_to_end(key)
         return found[1]
 
-    def invalidate(self, resource: str) -> None:
-        """The schema of ``resource`` may have changed: forget what is known of it."""
-        self._generation += 1
-        for key in [key for key in self._known if key[0] == resource]:
-            del self._known[key]
-        for name in [name for name in self._databases if name[0] == resource]:
-            del self._databases[name]
+    def invalidate(self) -> None:
+        """The schema has changed: forget what is known of it."""
+        self.generation += 1
+        self._known.clear()
+        self._catalogue = Catalogue()
+        self._relations = 0
+        self._learned_at = self._clock()
+
+    def expire(self) -> None:
+        """The schema may have changed just now: nothing is confirmed."""
+        self.confirmed_at = float("-inf")
+
+    async def confirm(self, side: Side) -> None:
+        """Ask whether the schema is still the same; forget what is known when it is not.
+
+        :raises UnresolvableStatement: the server could not be asked.
+        """
+        asked_at = self._clock()
+        if asked_at - self._learned_at > self._ttl:
+            self.invalidate()
+        generation, relations = self.generation, self._relations
+        watched = array([oid for oid in self._catalogue.rows if oid >= versions.FIRST_OF_USERS])
+        (row,) = (await side.run([(versions.QUESTION, self._snapshot, watched)]))[0]
+        snapshot, names, found = row
+        if generation != self.generation:
+            return  # forgotten while we asked: what was compared is no longer what is known
+        if names is not None:
+            same = names == self._names and int(found or 0) == relations
+            first, self._names = not self._names, names
+            if not same and not first:
+                self.invalidate()
+            # What was learned while we asked may be older than the snapshot: look again next time.
+            self._snapshot = (snapshot or "") if relations == self._relations or not same else ""
+        self.confirmed_at = max(self.confirmed_at, asked_at)
 
     async def ask(
         self, side: Side, statement: Statement, facts: StatementFacts, session: SessionFacts
@@ -115,16 +165,16 @@ class Resolver:
             principle, ``resolve.failed`` when the server refused it (it quotes nothing),
             ``resolve.unknown``, ``resolve.size``.
         """
-        generation = self._generation
+        generation = self.generation
         started = self._clock()
-        database = self._database(session)
         path = statement.settings.get("search_path", "")
         copies = facts.classes & {"copy.to", "copy.from"}
         if copies and facts.inner is None:
-            resolution = await self._copy(side, database, facts, path)
+            task = await self._copy(side, facts, path)
         else:
-            resolution = await self._query(side, database, statement, facts, path)
-        if generation == self._generation:
+            task = await self._attest(side, statement, facts, path)
+        resolution = await self._examine(side, task)
+        if generation == self.generation:
             self._known[self.key(statement, facts, session)] = (started, resolution)
             if len(self._known) > self._capacity:
                 self._known.popitem(last=False)
@@ -132,21 +182,10 @@ class Resolver:
 
     # --- parts --------------------------------------------------------------------------------
 
-    def _database(self, session: SessionFacts) -> _Database:
-        name = (session.resource, session.database)
-        found = self._databases.get(name)
-        if found is None or self._clock() - found.learned_at > self._ttl:
-            found = self._databases[name] = _Database(learned_at=self._clock())
-        return found
-
-    async def _query(
-        self,
-        side: Side,
-        database: _Database,
-        statement: Statement,
-        facts: StatementFacts,
-        path: str,
-    ) -> Resolution:
+    async def _attest(
+        self, side: Side, statement: Statement, facts: StatementFacts, path: str
+    ) -> Task:
+        """The server's own tree of the statement."""
         text = facts.inner if facts.inner is not None else facts.text or statement.text
         if facts.inner is None and (
             not facts.classes & {"read", "insert", "update", "delete", "merge"}
@@ -157,59 +196,48 @@ class Resolver:
             )
         text = _single(text)
         types: tuple[int, ...] = ()
+        names: list[str] = []
         if "parameters" in facts.flags:
-            types = await self._parameters(side, database, text, statement, facts, path)
-        names = await self._type_names(side, database, types)
+            types, names = await self._parameters(side, text, statement, facts, path)
         procedure = "hg_" + secrets.token_hex(12)
         rows = await side.run(
             [
                 *_path(path),
                 f"CREATE PROCEDURE pg_temp.{procedure}({', '.join(names)})"
                 f" BEGIN ATOMIC {text}\n; END",
-                "SELECT p.prosqlbody::pg_catalog.text FROM pg_catalog.pg_proc p"
-                " WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"
-                f" AND p.proname OPERATOR(pg_catalog.=) '{procedure}'",
+                (_TREE, procedure, str(MAX_TREE)),
             ]
         )
         body = rows[-1][0][0] if len(rows[-1]) == 1 else None
-        tree = _read(body)
-        await self._learn(side, database.catalogue, tree)
-        return lineage.resolve(tree, database.catalogue, types)
+        if body is None:
+            raise UnresolvableStatement("resolve.size", "The query is too large to judge.")
+        return Task(body, types)
 
     async def _parameters(
-        self,
-        side: Side,
-        database: _Database,
-        text: str,
-        statement: Statement,
-        facts: StatementFacts,
-        path: str,
-    ) -> tuple[int, ...]:
-        """Types of ``$1`` …: as declared, the rest as the server infers them."""
+        self, side: Side, text: str, statement: Statement, facts: StatementFacts, path: str
+    ) -> tuple[tuple[int, ...], list[str]]:
+        """Types of ``$1`` …, and their names: as declared, the rest as the server infers them."""
         declared: list[str]
         if facts.kind == "prepare":
             declared = await self._declared(side, facts.inner_types, path)
         else:
             given = statement.parameter_types
-            known = await self._type_names(side, database, tuple(t for t in given if t))
-            names = iter(known)
-            declared = [next(names) if t else "unknown" for t in given]
+            known = await self._type_names(side, given)
+            if given and not {0, _UNKNOWN} & set(given) and _highest(text) <= len(given):
+                return given, known
+            declared = [name or "unknown" for name in known]
         name = "hg_" + secrets.token_hex(12)
         types = f"({', '.join(declared)})" if declared else ""
         rows = await side.run(
             [
                 *_path(path),
                 f"PREPARE {name}{types} AS {text}",
-                "SELECT pg_catalog.array_to_string(s.parameter_types::pg_catalog.oid[], ' ')"
-                f" FROM pg_catalog.pg_prepared_statements s"
-                f" WHERE s.name OPERATOR(pg_catalog.=) '{name}'",
+                (_PARAMETERS, name),
                 f"DEALLOCATE {name}",
             ]
         )
-        found = rows[-2][0][0] if rows[-2] else None
-        if found is None:
-            raise UnresolvableStatement("resolve.failed", "The parameters' types are not known.")
-        return tuple(int(oid) for oid in found.split())
+        found = [(int(oid or 0), sql or "") for oid, sql in rows[-2]]
+        return tuple(oid for oid, _ in found), [sql for _, sql in found]
 
     async def _declared(self, side: Side, types: Sequence[str], path: str) -> list[str]:
         """The types that PREPARE names, as the server knows them, quoted for use again."""
@@ -227,19 +255,21 @@ class Resolver:
             raise UnresolvableStatement("resolve.failed", "A parameter's type is not known.")
         return [f"{found[0][0]}.{found[0][1]}" for found in rows]
 
-    async def _type_names(self, side: Side, database: _Database, types: Sequence[int]) -> list[str]:
-        catalogue = database.catalogue
-        missing = catalogue.missing(Wanted(types=set(types)))
+    async def _type_names(self, side: Side, types: Sequence[int]) -> list[str]:
+        """Names of types for use in a statement; empty where the type is not declared."""
+        catalogue = self._catalogue
+        missing = catalogue.missing(Wanted(types={oid for oid in types if oid}))
         if missing:
             await self._load(side, catalogue, missing)
-        return [catalogue.types[oid].sql for oid in types]
+        return [catalogue.types[oid].sql if oid else "" for oid in types]
 
-    async def _copy(
-        self, side: Side, database: _Database, facts: StatementFacts, path: str
-    ) -> Resolution:
+    async def _copy(self, side: Side, facts: StatementFacts, path: str) -> Task:
         """COPY of a table: its columns are the catalogue's, or those named."""
         if facts.classes & {"copy.file", "copy.program"} or len(facts.relations) != 1:
             raise UnresolvableStatement("resolve.class", "COPY of a file cannot be judged.")
+        out = "copy.to" in facts.classes
+        if not out and "read" in facts.classes:
+            raise UnresolvableStatement("resolve.class", "COPY FROM with WHERE cannot be judged.")
         name = ".".join(_identifier(part) for part in _parts(facts.relations[0]))
         rows = await side.run(
             [*_path(path), f"SELECT pg_catalog.to_regclass({_quote(name)})::pg_catalog.oid"]
@@ -247,52 +277,69 @@ class Resolver:
         found = rows[-1][0][0] if rows[-1] else None
         if not found:
             raise UnresolvableStatement("resolve.failed", "The table is not known.")
-        oid = int(found)
-        await self._load(side, database.catalogue, Wanted(relations={oid}))
-        relation = database.catalogue.relations[oid]
-        if facts.copy_columns:
-            numbers = {name: number for number, name in relation.columns.items()}
-            if not numbers.keys() >= set(facts.copy_columns):
-                raise UnresolvableStatement("resolve.failed", "A column is not known.")
-            chosen = [numbers[name] for name in facts.copy_columns]
-        else:
-            chosen = sorted(relation.columns.keys() - relation.generated.keys())
-        out = "copy.to" in facts.classes
-        if not out and "read" in facts.classes:
-            raise UnresolvableStatement("resolve.class", "COPY FROM with WHERE cannot be judged.")
-        return lineage.copied(oid, database.catalogue, chosen, out=out)
+        return Task(table=int(found), columns=facts.copy_columns, out=out)
 
-    async def _learn(self, side: Side, catalogue: Catalogue, tree: Value) -> None:
-        missing = catalogue.missing(wanted(tree))
-        if missing:
-            await self._load(side, catalogue, missing)
-
-    async def _load(self, side: Side, catalogue: Catalogue, names: Wanted) -> None:
-        """Ask for ``names`` and for all that they name in turn."""
-        missing = catalogue.missing(names)
+    async def _examine(self, side: Side, task: Task) -> Resolution:
+        """Read the tree, and ask for what it names and for what that names in turn."""
+        catalogue = self._catalogue
+        known = Wanted()
+        here = True
         for _ in range(_MOST_ROUNDS):
-            if not missing:
-                return
+            found: Resolution | Wanted
             try:
-                answers = await side.run(catalogue.questions(missing))
-                missing = catalogue.learn(missing, answers)
-            except NodeTreeError:
-                catalogue.clear()
-                raise UnresolvableStatement(
-                    "resolve.unknown", "The catalogue could not be read."
-                ) from None
+                if here:
+                    found = examine(task, catalogue, self._reader, self._steps)
+                else:
+                    assert self._examiner is not None
+                    found = await self._examiner.examine(task, catalogue, known)
+            except Overrun:
+                if self._examiner is None:
+                    raise UnresolvableStatement(
+                        "resolve.size", "The query is too large to judge."
+                    ) from None
+                here = False
+                continue
+            if isinstance(found, Resolution):
+                return found
+            known.add(found)
+            missing = catalogue.missing(found)
+            if missing:
+                await self._load(side, catalogue, missing)
         raise UnresolvableStatement("resolve.size", "The views are nested too deeply.")
 
+    async def _load(self, side: Side, catalogue: Catalogue, missing: Wanted) -> None:
+        answers = await side.run(catalogue.questions(missing))
+        try:
+            learned = catalogue.learn(missing, answers)
+        except NodeTreeError:
+            raise UnresolvableStatement(
+                "resolve.unknown", "The catalogue could not be read."
+            ) from None
+        if learned and catalogue is self._catalogue:
+            for oid, version in learned.items():
+                if oid >= versions.FIRST_OF_USERS:
+                    self._relations ^= version
+            self._snapshot = ""
 
-def _read(body: str | None) -> Value:
-    if not body:
-        raise UnresolvableStatement("resolve.failed", "The server gave no query tree.")
-    if len(body) > MAX_TREE:
-        raise UnresolvableStatement("resolve.size", "The query is too large to judge.")
-    try:
-        return nodetree.parse(body)
-    except NodeTreeError:
-        raise UnresolvableStatement("resolve.unknown", "The query tree cannot be read.") from None
+
+#: The pseudo-type of a literal that has no type yet: the server chooses another.
+_UNKNOWN: Final = 705
+_TREE: Final = (
+    "SELECT CASE WHEN pg_catalog.length(b) OPERATOR(pg_catalog.<=) $2::pg_catalog.int4 THEN b END"
+    " FROM (SELECT p.prosqlbody::pg_catalog.text FROM pg_catalog.pg_proc p"
+    " WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()"
+    " AND p.proname OPERATOR(pg_catalog.=) $1::pg_catalog.name OFFSET 0) p(b)"
+)
+_PARAMETERS: Final = (
+    "SELECT t.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'"
+    " OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname)"
+    " FROM pg_catalog.pg_prepared_statements s"
+    " CROSS JOIN LATERAL pg_catalog.unnest(s.parameter_types::pg_catalog.oid[])"
+    " WITH ORDINALITY u(oid, place)"
+    " JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) u.oid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
+    " WHERE s.name OPERATOR(pg_catalog.=) $1 ORDER BY u.place"
+)
 
 
 def _single(text: str) -> str:
@@ -304,10 +351,15 @@ def _single(text: str) -> str:
     return text
 
 
-def _path(path: str) -> list[str]:
+def _highest(text: str) -> int:
+    """No parameter of ``text`` has a higher number; what looks like one in a literal counts."""
+    return max((int(number) for number in re.findall(r"\$(\d{1,6})", text)), default=0)
+
+
+def _path(path: str) -> list[tuple[str, ...]]:
     if not path:
         return []
-    return [f"SELECT pg_catalog.set_config('search_path', {_quote(path)}, true)"]
+    return [("SELECT pg_catalog.set_config('search_path', $1, true)", path)]
 
 
 def _quote(text: str) -> str:

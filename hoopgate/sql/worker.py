@@ -1,9 +1,10 @@
 """The parser's child process: ``python -m hoopgate.sql.worker``.
 
 Requests come on standard input, answers go to standard output, each a four-byte big-endian length
-and that many bytes: UTF-8 SQL one way, JSON the other. One answer per request, in order. The
-process holds nothing between requests, so it may be killed at any time; that it may die of a
-statement is what it is for.
+and that many bytes. A request is ``S`` and UTF-8 SQL to be analysed, or ``T`` and the JSON of a
+tree to be examined (:mod:`hoopgate.sql.examination`); an answer is JSON. There is one answer per
+request, in order. Nothing is held between requests but trees that were read before, so the process
+may be killed at any time; that it may die of a statement is what it is for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import BinaryIO, Final
 
 from hoopgate.errors import Refused
 from hoopgate.events import StatementFacts
+from hoopgate.sql import examination
 from hoopgate.sql.analysis import analyze
+from hoopgate.sql.catalogue import TreeReader
 
 #: Bytes of address space, of stack for the recursive parser, and CPU seconds per request.
 MEMORY: Final = 2 * 2**30
@@ -25,6 +28,10 @@ STACK: Final = 512 * 2**20
 CPU_SECONDS: Final = 20
 #: Frames of our own recursion; the stack above has room for all of them.
 RECURSION: Final = 50_000
+
+#: Characters of trees remembered, and bytes of a resolution at most.
+TREES: Final = 4 * 2**20
+MOST_RESOLUTION: Final = 2**20
 
 _LENGTH: Final = struct.Struct("!I")
 
@@ -81,21 +88,29 @@ def decode(answer: bytes) -> tuple[StatementFacts, ...]:
     )
 
 
-def answer(request: bytes, max_bytes: int) -> bytes:
+def answer(request: bytes, max_bytes: int, reader: TreeReader) -> bytes:
     """The answer to one request."""
+    tree = request[:1] == b"T"
     try:
-        return encode(analyze(request.decode(), max_bytes))
+        if not tree:
+            return encode(analyze(request[1:].decode(), max_bytes))
+        found = json.dumps(examination.answer(request[1:], reader)).encode()
+        if len(found) <= MOST_RESOLUTION:
+            return found
+        code, message = "resolve.size", "The query is too large to judge."
     except Refused as refused:
         code, message = refused.code, str(refused)
     except UnicodeDecodeError:
         code, message = "parse.syntax", "The statement is not valid UTF-8."
     except (RecursionError, MemoryError):
-        code, message = "parse.size", "The statement is nested too deeply."
+        code = "resolve.size" if tree else "parse.size"
+        message = "The statement is nested too deeply."
     return json.dumps({"refused": code, "message": message}).encode()
 
 
 def serve(source: BinaryIO, sink: BinaryIO, max_bytes: int) -> None:
     """Answer until the input ends."""
+    reader = TreeReader(TREES)
     while True:
         head = source.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
@@ -104,7 +119,7 @@ def serve(source: BinaryIO, sink: BinaryIO, max_bytes: int) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS
         resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
-        found = answer(request, max_bytes)
+        found = answer(request, max_bytes, reader)
         sink.write(_LENGTH.pack(len(found)) + found)
         sink.flush()
 

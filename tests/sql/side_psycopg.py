@@ -21,15 +21,18 @@ class PsycopgSide:
         self.connection = connection
         self.rounds = 0
 
-    async def run(self, script: Sequence[str]) -> list[list[tuple[str | None, ...]]]:
+    async def run(
+        self, script: Sequence[str | tuple[str, ...]]
+    ) -> list[list[tuple[str | None, ...]]]:
         self.rounds += 1
         found = []
         try:
             with self.connection.transaction(force_rollback=True):
                 for statement in script:
+                    text, *values = (statement,) if isinstance(statement, str) else statement
                     # With parameters, though none: the extended protocol, as the real one uses.
-                    doubled = statement.replace("%", "%%").encode()
-                    cursor = self.connection.execute(doubled, (), prepare=False)
+                    cursor = psycopg.RawCursor(self.connection)
+                    cursor.execute(text.encode(), values, prepare=False)
                     found.append(
                         [tuple(row) for row in cursor.fetchall()] if cursor.description else []
                     )

@@ -1,0 +1,218 @@
+"""What statements mean changes while sessions run: through the gateway, and behind its back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from testbed.certificates import Certificates
+from testbed.clinic import GROUPS, RULES, Clinic, running_clinic
+from testbed.postgres import Postgres
+
+#: Seconds after which a change by another client must be in force.
+WINDOW = 1.0
+HARMLESS = "CREATE OR REPLACE VIEW turning AS SELECT id, sex::text AS x, ssn AS y FROM patients"
+HARMFUL = "CREATE OR REPLACE VIEW turning AS SELECT id, ssn AS x, ssn AS y FROM patients"
+#: The same through the gateway, which lets nobody make a view of what is secret.
+SWAP = (
+    "ALTER VIEW turning RENAME COLUMN x TO z",
+    "ALTER VIEW turning RENAME COLUMN y TO x",
+    "ALTER VIEW turning RENAME COLUMN z TO y",
+)
+ASK = "SELECT x FROM turning WHERE id = 1"
+MIGRATORS = {
+    "name": "migrators",
+    "verdict": "allow",
+    "match": {"groups": ["analysts"], "classes": ["ddl", "grant"]},
+    "overrides": ["hipaa-baseline/ddl", "hipaa-baseline/grant"],
+}
+HELD = {
+    "name": "held",
+    "verdict": "approve",
+    "match": {"groups": ["analysts"], "relations": ["public.turning"], "flags": ["no_limit"]},
+    "reviewers": ["privacy-office"],
+    "expires": "1m",
+}
+
+
+@pytest.fixture(scope="module", params=[15, 18])
+def clinic(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificates: Certificates,
+) -> Iterator[Clinic]:
+    """Whoever reads may change the schema, too."""
+    postgres: Postgres = request.getfixturevalue(f"postgres{request.param}")
+    with running_clinic(
+        tmp_path_factory.mktemp(f"changes{request.param}"),
+        certificates,
+        postgres,
+        database="changes",
+        groups=GROUPS,
+        rules=[MIGRATORS, *RULES],
+    ) as running:
+        postgres.psql("ALTER SCHEMA public OWNER TO agent; GRANT agent TO postgres", "changes")
+        postgres.psql("ALTER TABLE patients OWNER TO agent", "changes")
+        yield running
+
+
+@pytest.fixture
+def superuser(clinic: Clinic) -> Iterator[psycopg.Connection[Any]]:
+    """A client that the gateway does not see. It leaves a view that shows nothing secret."""
+    with psycopg.connect(clinic.postgres.dsn("changes"), autocommit=True) as connection:
+        connection.execute("DROP VIEW IF EXISTS turning")
+        connection.execute("SET ROLE agent")
+        connection.execute(HARMLESS)
+        time.sleep(WINDOW + 0.1)
+        yield connection
+
+
+@contextmanager
+def session(clinic: Clinic) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(clinic.dsn(), autocommit=True) as connection:
+        yield connection
+
+
+def shown(connection: psycopg.Connection[Any], prepare: bool = False) -> str:
+    row = connection.execute(ASK, prepare=prepare).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["simple", "prepared"])
+def test_a_change_behind_our_back_is_in_force_within_the_window(
+    clinic: Clinic, superuser: psycopg.Connection[Any], prepare: bool
+) -> None:
+    with session(clinic) as busy, session(clinic) as idle:
+        for connection in (busy, idle):
+            for _ in range(3):
+                assert shown(connection, prepare) == "M"
+        superuser.execute(HARMFUL)
+        changed = time.monotonic()
+        late = 0.0
+        while time.monotonic() < changed + 2 * WINDOW:
+            asked = time.monotonic()
+            if shown(busy, prepare) != "[SSN]":
+                late = asked - changed
+        assert late <= WINDOW + 0.1
+        # The first statement after a pause waits until the schema was looked at.
+        assert shown(idle, prepare) == "[SSN]"
+
+
+def test_after_a_pause_nothing_old_is_believed(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    with session(clinic) as connection:
+        assert shown(connection, prepare=True) == "M"
+        time.sleep(WINDOW + 0.2)
+        superuser.execute(HARMFUL)
+        assert shown(connection, prepare=True) == "[SSN]"
+
+
+def test_a_change_through_the_gateway_is_in_force_at_once(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    with session(clinic) as one, session(clinic) as other:
+        for expected in ("[SSN]", "M") * 3:
+            for change in SWAP:
+                one.execute(change)
+            for connection in (other, one):
+                assert shown(connection) == expected
+                assert shown(connection, prepare=True) == expected
+
+
+def reason(error: psycopg.Error) -> str:
+    return str(json.loads(error.diag.message_detail or "{}").get("reason"))
+
+
+def test_a_transaction_that_changed_the_schema_can_read_nothing(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    """Its own change is invisible to everybody else, the gateway's questions included."""
+    with session(clinic) as connection, session(clinic) as other:
+        assert shown(connection, prepare=True) == "M"
+        for ask in (lambda: shown(connection), lambda: shown(connection, prepare=True)):
+            connection.execute("BEGIN")
+            connection.execute(SWAP[0])
+            with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+                ask()
+            assert reason(refused.value) == "phi.changing"
+            connection.execute("ROLLBACK")
+            assert ask() == "M"
+        with connection.transaction():
+            connection.execute("COMMENT ON VIEW turning IS 'changes'")
+            for change in SWAP:
+                connection.execute(change)
+        assert shown(connection) == "[SSN]"
+        assert shown(other) == "[SSN]"
+
+
+def test_a_pipeline_does_not_overtake_its_own_change(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    ssn = clinic.postgres.psql("SELECT ssn FROM patients WHERE id = 1", "changes").strip()
+    for sync in (False, True):
+        with session(clinic) as connection:
+            assert shown(connection) == "M"
+            found: list[Any] = []
+            try:
+                with connection.pipeline() as pipeline:
+                    for change in SWAP:
+                        connection.execute(change)
+                    if sync:
+                        pipeline.sync()
+                    cursor = connection.execute(ASK)
+                    pipeline.sync()
+                    found.append(cursor.fetchone())
+            except psycopg.Error as error:
+                assert ssn not in str(error)
+            assert ssn not in repr(found)
+        superuser.execute("DROP VIEW turning")
+        superuser.execute(HARMLESS)
+        time.sleep(WINDOW + 0.1)
+
+
+def test_a_new_object_ahead_of_another_is_noticed(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    """``"$user"`` comes before public in the default search_path."""
+    with session(clinic) as connection:
+        assert shown(connection, prepare=True) == "M"
+        superuser.execute("RESET ROLE")
+        superuser.execute("CREATE SCHEMA agent AUTHORIZATION agent")
+        superuser.execute("CREATE VIEW agent.turning AS SELECT id, name AS x FROM patients")
+        superuser.execute("ALTER VIEW agent.turning OWNER TO agent")
+        try:
+            time.sleep(WINDOW + 0.1)
+            assert shown(connection, prepare=True) == "[NAME]"
+            assert shown(connection) == "[NAME]"
+        finally:
+            superuser.execute("DROP SCHEMA agent CASCADE")
+
+
+def test_a_default_search_path_is_the_sessions_own(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    """Side connections and sessions log in at different times, under different defaults."""
+    superuser.execute("RESET ROLE")
+    superuser.execute("CREATE SCHEMA aside")
+    superuser.execute("GRANT USAGE ON SCHEMA aside TO agent")
+    superuser.execute("CREATE VIEW aside.turning AS SELECT id, name AS x FROM public.patients")
+    superuser.execute("ALTER VIEW aside.turning OWNER TO agent")
+    try:
+        with session(clinic) as before:
+            assert shown(before) == "M"
+            superuser.execute("ALTER ROLE agent SET search_path = aside, public")
+            with session(clinic) as after:
+                for _ in range(2):
+                    assert shown(after) == "[NAME]"
+                    assert shown(before) == "M"
+                    time.sleep(WINDOW + 0.1)
+    finally:
+        superuser.execute("ALTER ROLE agent RESET search_path")
+        superuser.execute("DROP SCHEMA aside CASCADE")
