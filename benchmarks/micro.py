@@ -183,7 +183,7 @@ def _pipeline() -> Any:
 def _judged() -> Judged:
     balance = ColumnRef("public", "accounts", "balance")
     resolution = Resolution(
-        (OutputColumn("balance", frozenset({balance}), True, TEXT),),
+        (OutputColumn("balance", TEXT, frozenset({balance}), True),),
         influences=frozenset({ColumnRef("public", "accounts", "id")}),
         relations=frozenset({"public.accounts"}),
         functions=frozenset({"pg_catalog.int4eq"}),
