@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from resource import RLIMIT_CORE, setrlimit
 from typing import Any
 
 from twisted.application.service import Service
@@ -117,6 +118,8 @@ class GatewayService(Service):
 
         :raises StartFailed: a port is taken, a key cannot be used.
         """
+        # A core of ours or of a parser's would hold keys, tokens and statements.
+        setrlimit(RLIMIT_CORE, (0, 0))
         settings = self._settings
         with _or_fail():
             for listener in settings.listeners:

@@ -140,7 +140,7 @@ def _unparsable(code: str) -> Block:
 
 def _failed(name: str, error: Exception) -> Block:
     # The exception's text may quote the statement: its type is what is logged.
-    log.error("Guard {guard} failed: {type}", guard=name, type=type(error).__name__)
+    log.error("guard.failed", rule=name, error=type(error).__name__)
     return Block(
         "pipeline",
         "guard.error",
