@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet import error, main
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IReactorTime, ITCPTransport, ITransport
 from twisted.internet.tcp import Connection
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 
@@ -20,13 +22,44 @@ def write(transport: ITransport, data: bytes) -> None:
     """Write ``data``, at once where the transport allows it."""
     if not data:
         return
-    transport.write(data)
-    if isinstance(transport, Connection) and not transport.TLS:
-        send_now(transport)
+    if not isinstance(transport, Connection):
+        transport.write(data)
+    elif transport.TLS:
+        _write_tls(transport, data)
+    else:
+        _write_plain(transport, data)
 
 
-def send_now(connection: Connection) -> None:
-    """Send what ``connection`` has queued as far as the kernel takes it, as its reactor would."""
+def _write_plain(connection: Any, data: bytes) -> None:
+    """Give the kernel what it takes; only the rest goes through the reactor's queue, which costs
+    two system calls to say that it has something and that it has nothing any more."""
+    queued = connection._tempDataBuffer or connection.offset != len(connection.dataBuffer)
+    if connection.connected and not connection.disconnecting and not queued:
+        try:
+            sent = connection.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            sent = 0  # the reactor meets the same error and ends the connection as it should
+        if sent == len(data):
+            return
+        data = data[sent:]
+    connection.write(data)
+
+
+def _write_tls(connection: Any, data: bytes) -> None:
+    """Encrypt now. Twisted would collect small writes until the next turn of the reactor."""
+    tls = getattr(connection, "protocol", None)
+    if not isinstance(tls, BufferingTLSTransport) or not connection.connected:
+        connection.write(data)
+        return
+    tls._aggregator.flush()  # what was written before in the stock way goes first
+    TLSMemoryBIOProtocol.write(tls, data)
+    _send_now(connection)
+
+
+def _send_now(connection: Any) -> None:
+    """Send what is queued as far as the kernel takes it, as the reactor would."""
     if connection.disconnected or not connection.connected:
         return
     result = connection.doWrite()
@@ -42,23 +75,39 @@ def _lose(connection: Connection, reason: Failure) -> None:
         connection.connectionLost(reason)
 
 
-#: Seconds that a peer has to read what is left and to hang up itself.
-LINGER = 1.0
+#: Seconds that a peer has to hang up itself once all is sent, and those for which it may read
+#: nothing before. The kernel reports room only when a third of its buffer is free, so a slow reader
+#: seems to stand still for a while.
+LINGER, STALL = 1.0, 30.0
 
 
 def hang_up(clock: IReactorTime, transport: Any) -> None:
-    """Close once everything is written; a peer that does not read, or goes on sending, is cut off.
+    """Close once everything is written; a peer that stops reading, or goes on sending, is cut off.
 
     TLS waits for the peer's close_notify, and a full send buffer for the peer to read: neither may
     keep a connection that we have done with.
     """
     transport.loseConnection()
-    clock.callLater(LINGER, _abort, transport)
+    clock.callLater(LINGER, _abort_idle, clock, transport, _queued(transport), clock.seconds())
 
 
-def _abort(transport: Any) -> None:
-    if transport.connected or not transport.disconnected:
+def _abort_idle(clock: IReactorTime, transport: Any, before: int, since: float) -> None:
+    if transport.disconnected and not transport.connected:
+        return
+    left, now = _queued(transport), clock.seconds()
+    if left != before:
+        since = now
+    if now - since >= (STALL if left else LINGER):
         transport.abortConnection()
+    else:
+        clock.callLater(LINGER, _abort_idle, clock, transport, left, since)
+
+
+def _queued(transport: Any) -> int:
+    """Bytes that the kernel has not taken yet."""
+    if not isinstance(transport, FileDescriptor):
+        return 0
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 def no_delay(transport: object) -> None:
