@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+#: Bytes that a leaf under way costs besides its data, about.
+_LEAF_BYTES = 1024
+
 
 @implementer(IPushProducer)
 class _Throttle:
@@ -74,6 +77,9 @@ class _End:
             self._transport.pauseProducing()
         self._reasons.add(reason)
 
+    def held(self, reason: str) -> bool:
+        return reason in self._reasons
+
     def release(self, reason: str) -> None:
         if reason in self._reasons:
             self._reasons.discard(reason)
@@ -95,7 +101,6 @@ class _End:
 class Relay:
     """One session, from login to close.
 
-    :param expires_at: when the identity ends, seconds since the epoch.
     :param window: response bytes the client may be ahead of the disk.
     :param on_closed: called once with the reason, when both connections are closed.
     """
@@ -130,8 +135,9 @@ class Relay:
         self._working = False
         self._asked: Deferred[Decision] | None = None
         self._holding = False
-        self._queued = 0  # bytes whose leaf is not durable yet
-        self._forwards = 0
+        self._queued = 0  # bytes whose leaf is not durable yet, with what each leaf costs
+        self._forwards = 0  # leaves under way
+        self._unrecordable = False
         self._ending: tuple[str, str] | None = None  # reason and message, once it is to end
         self._closing = ""
         self._closed = False
@@ -147,13 +153,13 @@ class Relay:
         """The client sent bytes."""
         self._active = self._reactor.seconds()
         self._received(Side.CLIENT, data)
-        if self._asked is not None or self._queued:
-            self._bound_read_ahead()
+        self._bound_read_ahead()
 
     def backend_data(self, data: bytes) -> None:
         """The backend sent bytes."""
         self._active = self._reactor.seconds()
         self._received(Side.BACKEND, data)
+        self._read_again()
 
     def client_lost(self) -> None:
         """The client's connection is gone; a held statement ends with it."""
@@ -195,17 +201,20 @@ class Relay:
             return
         try:
             actions = self._session.received(side, data)
-        except RemoteProtocolError as error:
+        except Exception as error:  # noqa: BLE001
+            self._step_failed(error, side)
+            return
+        self._perform(actions)
+
+    def _step_failed(self, error: Exception, side: Side) -> None:
+        """A peer broke its protocol, or we have a bug: nothing of what is held may leave."""
+        if isinstance(error, RemoteProtocolError):
             reason = f"protocol.{side.value}"
             log_event(log, "session.protocol_error", session=self._session_id, code=reason)
             self.end(reason, str(error))
-            return
-        except Exception:  # noqa: BLE001
-            # A bug of ours: nothing of what we hold may leave. The type is logged, no payload.
-            log.failure("session.bug")
+        else:
+            log.failure("session.bug", Failure(error))  # its type and place; no payload
             self.end("internal", "an internal error ended the session")
-            return
-        self._perform(actions)
 
     def _perform(self, actions: list[Action]) -> None:
         """Carry out ``actions``; those that they lead to at once come behind them, in a loop and
@@ -227,6 +236,9 @@ class Relay:
                     self._close(action.reason)
                 elif type(action) is SchemaChange:
                     self._judge.schema_changes(over=action.over)
+        except Exception:  # noqa: BLE001 - a bug of ours, and nothing can be told the client
+            log.failure("session.bug")
+            self._close("internal")
         finally:
             self._working = False
             if self._closing:
@@ -248,31 +260,42 @@ class Relay:
     def _forward(self, action: Forward) -> None:
         received = action.data if action.received is None else action.received
         rewritten = None if action.received is None else action.data
-        size = len(received)
+        size = len(received) + _LEAF_BYTES
         self._queued += size
         self._forwards += 1
+        if self._queued > self._limits.held_bytes:
+            self._client.hold("read ahead")
         done = self._recording.request(received, rewritten, action.decisions)
-        done.addCallbacks(self._durable, self._recorder_failed, callbackArgs=(action.data, size))
+        done.addCallbacks(
+            self._durable, self._not_durable, callbackArgs=(action.data, size), errbackArgs=(size,)
+        )
 
     def _durable(self, _leaf: int, data: bytes, size: int) -> None:
+        # A full disk may have refused what came before it, and room been made since: it does not
+        # run without that.
+        if not self._unrecordable and not self._closed:
+            self._backend.write(data)
+        self._settled(size)
+
+    def _not_durable(self, failure: Failure, size: int) -> None:
+        self._recorder_failed(failure)
+        self._settled(size)
+
+    def _settled(self, size: int) -> None:
         self._queued -= size
         self._forwards -= 1
-        if not self._closed:
-            self._backend.write(data)
-            if self._queued <= self._limits.held_bytes:
-                self._client.release("read ahead")
-            if self._closing and not self._forwards:
-                self._finish()
+        if not self._closing:
+            self._read_again()
+        elif not self._forwards:
+            self._finish()
 
     def _recorder_failed(self, failure: Failure) -> None:
-        if self._closed:
+        if self._closed or self._unrecordable:
             return
+        self._unrecordable = True
         full = failure.check(RecorderFull) is not None
         log_event(log, "session.unrecordable", session=self._session_id, full=full)
-        self._forwards = 0
-        if self._closing:  # and waited for this alone
-            self._finish()
-        elif full:
+        if full:
             self.end("recorder.full", "the log has no room for new requests; try again later")
         else:
             self.end("recorder.failed", "the log cannot record this session")
@@ -280,55 +303,74 @@ class Relay:
     def _ask(self, action: Ask) -> None:
         decision = self._judge.remembered(action.event)
         if decision is not None:
-            self._perform(self._session.decided(action.ticket, decision))
+            self._go_on(action.ticket, decision)
             return
 
         def on_hold(request_id: str, hold: Hold) -> None:
-            self._holding = True
-            self._perform(self._session.held(action.ticket, request_id, hold))
+            # In a turn of its own: it may end the session, which stops the judge who calls.
+            self._after("held", 0, lambda: self._held(action.ticket, request_id, hold))
 
         self._asked = Deferred.fromCoroutine(self._judge.decide(action.event, on_hold))
         self._asked.addCallbacks(self._decided, self._judge_failed, callbackArgs=(action.ticket,))
 
+    def _held(self, ticket: int, request_id: str, hold: Hold) -> None:
+        self._holding = True
+        self._perform(self._session.held(ticket, request_id, hold))
+        self._bound_read_ahead()  # more may have been read than a hold allows
+
     def _decided(self, decision: Decision, ticket: int) -> None:
-        self._asked = None
-        self._holding = False
-        if self._closing:
-            return
-        self._client.release("read ahead")
+        self._asked_no_more()
+        if not self._closing:
+            self._go_on(ticket, decision)
+            self._read_again()
+
+    def _go_on(self, ticket: int, decision: Decision) -> None:
         try:
             actions = self._session.decided(ticket, decision)
-        except RemoteProtocolError as error:
-            self.end("protocol.client", str(error))
-            return
-        except Exception:  # noqa: BLE001 - as above
-            log.failure("session.bug")
-            self.end("internal", "an internal error ended the session")
+        except Exception as error:  # noqa: BLE001
+            self._step_failed(error, Side.CLIENT)
             return
         self._perform(actions)
 
     def _judge_failed(self, failure: Failure) -> None:
-        self._asked = None
+        self._asked_no_more()
+        if self._closing:
+            return
         if failure.check(CancelledError) is None:
             log.failure("session.bug", failure=failure)
         self.end("internal", "an internal error ended the session")
 
+    def _asked_no_more(self) -> None:
+        self._asked = None
+        self._holding = False
+        self._stop_timer("held")
+
     def _bound_read_ahead(self) -> None:
         """Keep reading while something waits, so that a hang-up is seen, but only so much."""
         limit = self._limits.held_bytes
-        if self._holding and self._session.buffered > limit:
+        ahead = self._session.read_ahead > limit
+        if ahead and self._holding:
             self.end("limit.held", "too much was sent while a statement was held")
-        elif self._session.buffered > limit or self._queued > limit:
+        elif ahead or self._queued > limit:
             self._client.hold("read ahead")
+        else:
+            self._client.release("read ahead")
+
+    def _read_again(self) -> None:
+        if self._client.held("read ahead"):
+            self._bound_read_ahead()
 
     # --- ends -----------------------------------------------------------------------------------
 
     def _after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
+        self._stop_timer(name)
+        if not self._closed:
+            self._timers[name] = self._reactor.callLater(seconds, call)
+
+    def _stop_timer(self, name: str) -> None:
         timer = self._timers.pop(name, None)
         if timer is not None and timer.active():
             timer.cancel()
-        if not self._closed:
-            self._timers[name] = self._reactor.callLater(seconds, call)
 
     def _check_idle(self) -> None:
         quiet = self._reactor.seconds() - self._active
@@ -356,9 +398,9 @@ class Relay:
             self.end(*self._ending)
 
     def _close(self, reason: str) -> None:
-        self._closing = reason
+        self._closing = self._closing or reason
         if self._asked is not None:
-            self._judge.cancel()
+            self._asked.cancel()
         if not self._forwards:
             self._finish()
 
@@ -366,10 +408,8 @@ class Relay:
         if self._closed:
             return
         self._closed = True
-        for timer in self._timers.values():
-            if timer.active():
-                timer.cancel()
-        self._timers.clear()
+        for name in list(self._timers):
+            self._stop_timer(name)
         self._client.close(self._reactor)
         self._backend.close(self._reactor)
         done = self._recording.close(self._closing)
