@@ -148,7 +148,8 @@ class IStatementResolver(Interface):
         """
 
     def expire() -> None:
-        """A statement that changes the schema was sent to the backend, or has been answered."""
+        """What is known has to be confirmed again before it is used: the schema was probably
+        changed, or much rests on it."""
 
 
 class IApprovals(Interface):

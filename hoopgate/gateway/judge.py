@@ -328,6 +328,7 @@ class Judge:
 
     async def _same(self, event: Statement, hold: Hold) -> bool:
         """Whether a statement that was held means the same as when it was shown to a person."""
+        self._resolver.expire()  # look now: a person's word is worth a round trip
         judged = await self._look(event)
         verdict = self._rules.pipeline.judge(judged, self._session, self._clock()).verdict
         return isinstance(verdict, Hold) and (verdict.rule, verdict.plans) == (

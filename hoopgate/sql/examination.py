@@ -76,16 +76,18 @@ def _copied(task: Task, catalogue: Catalogue) -> list[int]:
 
 
 def encode_task(task: Task, catalogue: Catalogue, known: Wanted) -> bytes:
-    """The request for a child process, with what is ``known`` of the catalogue."""
+    """The request for a child process, with what is ``known`` of the catalogue.
+
+    JSON, a line feed and the tree, which is too long to be searched for what to escape.
+    """
     content = {
-        "tree": task.tree,
         "types": task.types,
         "table": task.table,
         "columns": task.columns,
         "out": task.out,
         "catalogue": catalogue.export(known),
     }
-    return json.dumps(content).encode()
+    return f"{json.dumps(content)}\n{task.tree}".encode()
 
 
 def answer(request: bytes, reader: TreeReader) -> dict[str, Any]:
@@ -93,11 +95,12 @@ def answer(request: bytes, reader: TreeReader) -> dict[str, Any]:
 
     :raises UnresolvableStatement: it cannot be resolved.
     """
-    content = json.loads(request)
+    head, _, tree = request.partition(b"\n")
+    content = json.loads(head)
     catalogue = Catalogue()
     catalogue.load(content.pop("catalogue"))
     task = Task(
-        content["tree"],
+        tree.decode(),
         tuple(content["types"]),
         content["table"],
         tuple(content["columns"]),

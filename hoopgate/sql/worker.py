@@ -1,8 +1,8 @@
 """The parser's child process: ``python -m hoopgate.sql.worker``.
 
 Requests come on standard input, answers go to standard output, each a four-byte big-endian length
-and that many bytes. A request is ``S`` and UTF-8 SQL to be analysed, or ``T`` and the JSON of a
-tree to be examined (:mod:`hoopgate.sql.examination`); an answer is JSON. There is one answer per
+and that many bytes. A request is ``S`` and UTF-8 SQL to be analysed, or ``T`` and a tree to be
+examined (:mod:`hoopgate.sql.examination`); an answer is JSON. There is one answer per
 request, in order. Nothing is held between requests but trees that were read before, so the process
 may be killed at any time; that it may die of a statement is what it is for.
 """

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from test_e2e_approvals import Export, approvals
 from testbed.certificates import Certificates
 from testbed.clinic import GROUPS, RULES, Clinic, running_clinic
 from testbed.postgres import Postgres
@@ -30,13 +31,6 @@ MIGRATORS = {
     "verdict": "allow",
     "match": {"groups": ["analysts"], "classes": ["ddl", "grant"]},
     "overrides": ["hipaa-baseline/ddl", "hipaa-baseline/grant"],
-}
-HELD = {
-    "name": "held",
-    "verdict": "approve",
-    "match": {"groups": ["analysts"], "relations": ["public.turning"], "flags": ["no_limit"]},
-    "reviewers": ["privacy-office"],
-    "expires": "1m",
 }
 
 
@@ -216,3 +210,49 @@ def test_a_default_search_path_is_the_sessions_own(
     finally:
         superuser.execute("ALTER ROLE agent RESET search_path")
         superuser.execute("DROP SCHEMA aside CASCADE")
+
+
+def test_what_a_person_approved_is_what_runs(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    statement = "COPY (SELECT id, x FROM turning) TO STDOUT"
+    for change, delivered in ((HARMFUL, False), ("CREATE TABLE unrelated (a int)", True)):
+        superuser.execute(HARMLESS)
+        time.sleep(WINDOW + 0.1)
+        export = Export(clinic, statement)
+        request = export.request()
+        superuser.execute(change)
+        decided = approvals(clinic, "rita", "approve", request, "--reason", "monthly")
+        assert decided.returncode == 0, decided.stderr
+        export.finish()
+        if delivered:
+            assert export.error is None
+            assert export.rows[0] == b"1\tM\n"
+        else:
+            assert isinstance(export.error, psycopg.errors.InsufficientPrivilege)
+            assert reason(export.error) == "approval.stale"
+            assert not export.rows
+
+
+def test_while_the_schema_cannot_be_looked_at_nothing_old_is_believed(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    superuser.execute("RESET ROLE")
+    with session(clinic) as connection:
+        assert shown(connection, prepare=True) == "M"
+        superuser.execute("ALTER ROLE agent CONNECTION LIMIT 0")
+        try:
+            superuser.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'hoopgate'"
+            )
+            time.sleep(WINDOW + 0.1)
+            for prepare in (False, True):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+                    shown(connection, prepare)
+                assert reason(refused.value) == "phi.unresolved"
+            assert connection.execute("SHOW server_version").fetchone()
+        finally:
+            superuser.execute("ALTER ROLE agent CONNECTION LIMIT -1")
+        assert shown(connection, prepare=True) == "M"
+        assert shown(connection) == "M"
