@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-#: Decisions remembered per session, and the text that may be remembered.
+#: Decisions remembered per session, the characters of all their texts, and of one.
 MOST_REMEMBERED = 512
+REMEMBERED_CHARACTERS = 2**18
 LONGEST_REMEMBERED = 16_384
 
 
 _CANCELED = Block("client", "canceled", "The client canceled the statement.")
+_FAILED = Block("gateway", "gateway.error", "The gateway failed to judge the statement.")
 _EXPIRED = Block(
     "identity",
     "identity.expired",
@@ -121,8 +123,9 @@ class Judge:
         self._limit = limit
         self._memory: OrderedDict[tuple[str, tuple[int, ...], bool], _Remembered] = OrderedDict()
         self._memory_of = -1
+        self._memory_size = 0
         self._epoch = 0
-        self._hold: tuple[str, Deferred[bool]] | None = None
+        self._hold: Deferred[bool] | None = None
         self._canceled = False
         self._changing = False
         self._changes = 0
@@ -162,8 +165,7 @@ class Judge:
         if not self.confirmed():
             return None
         if self._memory_of != self.generation:
-            self._memory.clear()
-            self._memory_of = self.generation
+            self._forget()
             return None
         found = self._memory.get((event.text, event.parameter_types, event.executes))
         if found is None:
@@ -171,8 +173,18 @@ class Judge:
         return self._decide(found.verdict, found.monitored, found.facts)
 
     async def decide(self, event: Statement, on_hold: OnHold) -> Decision:
-        """The decision on ``event``. Never fails: what goes wrong is a Block."""
+        """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,
+        because nobody wants it any more."""
         self._canceled = False
+        try:
+            return await self._judged(event, on_hold)
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the statement does not run
+            log.failure("judge.bug")
+            return self._decide(_FAILED, (), ())
+
+    async def _judged(self, event: Statement, on_hold: OnHold) -> Decision:
         if await self._confirmed():
             decision = self.remembered(event)
             if decision is not None:
@@ -201,17 +213,25 @@ class Judge:
         """The client cancelled: the statement that is judged, or waits for a person, is refused."""
         self._canceled = True
         if self._hold is not None:
-            self._hold[1].cancel()
+            self._hold.cancel()
 
     # --- parts --------------------------------------------------------------------------------
 
     def _remember(self, event: Statement, decision: _Remembered) -> None:
         if self._memory_of != self.generation:
-            self._memory.clear()
-            self._memory_of = self.generation
-        elif len(self._memory) >= MOST_REMEMBERED:
-            self._memory.popitem(last=False)
-        self._memory[event.text, event.parameter_types, event.executes] = decision
+            self._forget()
+        key = event.text, event.parameter_types, event.executes
+        if key not in self._memory:
+            self._memory_size += len(event.text)
+        self._memory[key] = decision
+        while len(self._memory) > MOST_REMEMBERED or self._memory_size > REMEMBERED_CHARACTERS:
+            (text, _, _), _ = self._memory.popitem(last=False)
+            self._memory_size -= len(text)
+
+    def _forget(self) -> None:
+        self._memory.clear()
+        self._memory_size = 0
+        self._memory_of = self.generation
 
     def _decide(
         self,
@@ -290,44 +310,62 @@ class Judge:
         on_hold: OnHold,
     ) -> Decision:
         facts = judged.facts or ()
-        session = self._session
         rules = self._rules.generation, self._epoch
+        # What was approved under other rules than these is not approved.
+        session = replace(self._session, rules_digest=self._rules.digest)
         digest = approval_digest(session.principal, session.resource, event, facts)
-        passed = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
+        request = None
         try:
             used = await self._approvals.passes(digest, session)
-            if used is not None:
-                return self._decide(passed, monitored, facts, used)
-            request = await self._approvals.request(digest, judged, session, hold)
+            if used is None and not self._canceled:
+                request = await self._approvals.request(digest, judged, session, hold)
         except Refused as refused:
             block = Block(
                 hold.rule, refused.code, str(refused), "Ask a reviewer to clear the queue."
             )
             return self._decide(block, monitored, facts)
-        on_hold(request, hold)
-        waiting = self._approvals.wait(request)
-        self._hold = request, waiting
+        except HoopgateError:
+            return self._decide(_unavailable(hold), monitored, facts)
+        approved = stands = used is not None
+        if request is not None:
+            approved = await self._approved(request, hold, on_hold)
+            stands = approved and await self._same(event, hold)
+        stands = stands and rules == (self._rules.generation, self._epoch)
+        verdict: Verdict = self._not_approved(hold, approved)
+        if stands and self._principal_valid() and not self._canceled:
+            verdict = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
+        return self._decide(verdict, monitored, facts, used or request or "")
+
+    async def _approved(self, request: str, hold: Hold, on_hold: OnHold) -> bool:
+        """Wait for a person. A request that nobody waits for any more is abandoned."""
         if self._canceled:
-            waiting.cancel()
+            await self._abandon(request)
+            return False
+        on_hold(request, hold)
+        self._hold = self._approvals.wait(request)
         self._metrics.hold_started()
         try:
-            approved = await waiting
+            return await self._hold
         except CancelledError:
-            approved = False
-            await self._approvals.abandon(request)
+            await self._abandon(request)
+            return False
         except HoopgateError:
-            approved = False
+            return False
         finally:
             self._hold = None
             self._metrics.hold_ended()
-        if approved and rules == (self._rules.generation, self._epoch):
-            same = not self._phi or await self._same(event, hold)
-            if same and not self._canceled and self._principal_valid():
-                return self._decide(passed, monitored, facts, request)
-        return self._decide(self._not_approved(hold, approved), monitored, facts, request)
+
+    async def _abandon(self, request: str) -> None:
+        try:
+            await self._approvals.abandon(request)
+        except HoopgateError:
+            # It lapses at its deadline. Whoever approves it before approves the next such request.
+            log_event(log, "hold.not_abandoned", session=self._session.id, approval=request)
 
     async def _same(self, event: Statement, hold: Hold) -> bool:
         """Whether a statement that was held means the same as when it was shown to a person."""
+        if not self._phi:
+            return True
         self._resolver.expire()  # look now: a person's word is worth a round trip
         judged = await self._look(event)
         verdict = self._rules.pipeline.judge(judged, self._session, self._clock()).verdict
@@ -352,3 +390,12 @@ class Judge:
             "The statement was denied, or nobody approved it in time.",
             "Ask a reviewer why, then send it again.",
         )
+
+
+def _unavailable(hold: Hold) -> Block:
+    return Block(
+        hold.rule,
+        "approval.unavailable",
+        "The statement needs an approval, and none can be asked for now.",
+        "Try again later.",
+    )
