@@ -162,6 +162,7 @@ class GatewayService(Service):
             self.privilegedStartService()
         with _or_fail():
             starting = self._open()
+        signal.signal(signal.SIGHUP, self._hangup)
         self._starting = Deferred.fromCoroutine(starting).addErrback(self._fatal)
 
     def _open(self) -> Coroutine[Deferred[Any], Any, None]:
@@ -231,7 +232,6 @@ class GatewayService(Service):
         for port in self._ports:
             port.startReading()
         self._start_heartbeat(recorder)
-        signal.signal(signal.SIGHUP, self._hangup)
         self._ready = True
         log_event(log, "node.ready", rules_digest=self._settings.policy.digest)
 

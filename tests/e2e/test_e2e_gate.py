@@ -25,6 +25,8 @@ from testbed.parts import MissingPart, debian
 from testbed.postgres import Postgres
 from testbed.tap import Segments, Tap, Tapped
 
+from hoopgate.postgres import wire
+
 
 @pytest.fixture(scope="module")
 def tap(postgres15: Postgres) -> Iterator[Tap]:
@@ -54,7 +56,7 @@ def clinic(
 
 
 @pytest.fixture(autouse=True)
-def wire(tap: Tap) -> Iterator[None]:
+def untapped(tap: Tap) -> Iterator[None]:
     """What the tap found is the test's own failure."""
     tap.failures.clear()
     yield
@@ -94,18 +96,29 @@ def work(clinic: Clinic, application: str) -> None:
         connection.execute("DELETE FROM codes WHERE description LIKE 'wire%'")
 
 
+def _statement(text: bytes) -> bytes:
+    return wire.parse(b"", text, ()) + wire.bind(b"", b"", (), (), ()) + wire.execute(b"", 0)
+
+
+#: Part of the gateway's login, before there is a session: nothing of the client's is in it.
+LOGIN = (
+    _statement(b"BEGIN") + _statement(b"SHOW search_path") + wire.sync() + wire.query(b"ROLLBACK")
+)
+
+
 def test_every_byte_at_the_backend_has_an_earlier_leaf(clinic: Clinic, tap: Tap) -> None:
     """At the moment that the backend is sent a byte, the segment file already holds it."""
     looks = 0
 
     def look(connection: Tapped) -> None:
         nonlocal looks
-        if connection.application != "wired":
+        if connection.application != "wired" or LOGIN.startswith(connection.received):
             return
         looks += 1
         recorded = Segments(clinic.gateway.state_dir)
         forwarded = recorded.forwarded[recorded.of("wired")]
-        assert forwarded.startswith(connection.received), len(connection.received)
+        received = connection.received.removeprefix(LOGIN)
+        assert forwarded.startswith(received), len(received)
 
     tap.look_at = look
     work(clinic, "wired")
@@ -113,7 +126,7 @@ def test_every_byte_at_the_backend_has_an_earlier_leaf(clinic: Clinic, tap: Tap)
     until(lambda: Segments(clinic.gateway.state_dir).ended, "the session's end is recorded", 10)
     recorded = Segments(clinic.gateway.state_dir)
     session = recorded.of("wired")
-    received = tap.of("wired").received
+    received = tap.of("wired").received.removeprefix(LOGIN)
     assert recorded.forwarded[session] == received
     assert len(received) > 200_000
     # What was refused is recorded and was not sent.
@@ -268,7 +281,7 @@ class Writers:
             thread.join(20)
 
 
-@pytest.mark.parametrize("round_", range(3))
+@pytest.mark.parametrize("round_", range(2))
 def test_a_kill_loses_nothing_that_was_acknowledged(clinic: Clinic, round_: int) -> None:
     gateway = clinic.gateway
     before = {one["id"] for one in sessions(gateway)}
