@@ -272,7 +272,7 @@ class IGateway(Interface):
         """A connection was accepted; False when there are too many before login or in all."""
 
     def left() -> None:
-        """An admitted connection that never became a session is gone."""
+        """The login of an admitted connection is over, whichever way."""
 
     def canceled() -> None:
         """A client's cancel request was passed on to its backend: to be counted."""

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import ITransport
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, ITransport
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -31,6 +32,7 @@ from hoopgate.interfaces import (
     IRecorder,
     IRelay,
     ISecretSource,
+    ISessionRecording,
     IStatementAnalyzer,
     IStatementResolver,
     MakeSession,
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
 
 log = Logger()
 
+#: Seconds between two looks at the clock for a session whose identity will end: whatever the
+#: reactor's own clock is, and however the wall clock is set meanwhile.
+_LOOK_SECONDS = 60.0
+
 _DRAINING = "the gateway is shutting down; connect again"
 
 
@@ -50,13 +56,16 @@ class _Session:
     facts: SessionFacts
     relay: Relay
     judge: Judge
+    recording: ISessionRecording
     recheck: LoopingCall | None = None
+    expiry: IDelayedCall | None = None
 
 
 @implementer(IGateway)
 class Node:
     """What the sessions of one process share.
 
+    :param now: wall clock, seconds since the epoch: what tokens and rules go by.
     :ivar sessions: running sessions by id.
     """
 
@@ -75,9 +84,11 @@ class Node:
         approvals: IApprovals,
         metrics: Metrics,
         recheck_seconds: float,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.limits = settings.limits
-        self.credentials = Credentials(self._now)
+        self.credentials = Credentials(now)
+        self._now = now
         self.tls = tls
         self.secrets = secrets
         self._reactor = reactor
@@ -186,6 +197,22 @@ class Node:
     ) -> IRelay:
         facts = replace(facts, rules_digest=self._rules.digest)
         recording = await self._recorder.open_session(facts)
+        try:
+            return self._begin(facts, make, client, backend, interrupt, recording)
+        except Exception:
+            # Twisted takes the transport of a client that has left apart.
+            recording.close("login.failed").addErrback(lambda _: None)
+            raise
+
+    def _begin(
+        self,
+        facts: SessionFacts,
+        make: MakeSession,
+        client: ITransport,
+        backend: ITransport,
+        interrupt: Callable[[], Deferred[None]],
+        recording: ISessionRecording,
+    ) -> IRelay:
         resource = self._settings.resources[facts.resource]
         judge = Judge(
             session=facts,
@@ -212,8 +239,7 @@ class Node:
             window=self._settings.recording.window_bytes,
             on_closed=lambda reason: self._closed(facts.id, reason),
         )
-        self._logging_in -= 1
-        session = _Session(facts, relay, judge)
+        session = _Session(facts, relay, judge, recording)
         self.sessions[facts.id] = session
         self._metrics.session_opened(facts.protocol, facts.resource)
         log_event(
@@ -224,15 +250,11 @@ class Node:
             protocol=facts.protocol,
             peer=facts.peer,
         )
-        relay.identity_ends(
-            facts.principal.expires_at - self._now(),
-            "identity.expired",
-            "the token has expired; connect again with a new one",
-        )
+        self._watch_expiry(session)
         if self._recheck_seconds > 0:
             session.recheck = LoopingCall(self._recheck, session)
             session.recheck.clock = self._reactor
-            session.recheck.start(self._recheck_seconds, now=False)
+            session.recheck.start(self._recheck_seconds, now=False)  # it never fails
         if self.draining:  # since this client began to log in
             relay.drain(_DRAINING)
         running: IRelay = relay
@@ -240,8 +262,17 @@ class Node:
 
     # --- the identity while a session runs ----------------------------------------------------
 
-    def _now(self) -> float:
-        return float(self._reactor.seconds())
+    def _watch_expiry(self, session: _Session) -> None:
+        left = session.facts.principal.expires_at - self._now()
+        if left > 0:
+            session.expiry = self._reactor.callLater(
+                min(left, _LOOK_SECONDS), self._watch_expiry, session
+            )
+        else:
+            session.expiry = None
+            session.relay.identity_ended(
+                "identity.expired", "the token has expired; connect again with a new one"
+            )
 
     def _valid(self, session_id: str) -> bool:
         session = self.sessions.get(session_id)
@@ -249,11 +280,9 @@ class Node:
 
     def _recheck(self, session: _Session) -> Deferred[None]:
         resource = self._settings.resources[session.facts.resource]
-        checking = self._verifier.recheck(session.facts.principal, resource)
-        return checking.addCallbacks(
-            lambda principal: self._rechecked(session, principal),
-            lambda failure: self._recheck_failed(session, failure),
-        )
+        checking = maybeDeferred(self._verifier.recheck, session.facts.principal, resource)
+        done = checking.addCallback(lambda principal: self._rechecked(session, principal))
+        return done.addErrback(lambda failure: self._recheck_failed(session, failure))
 
     def _rechecked(self, session: _Session, principal: Principal) -> None:
         if principal != session.facts.principal:
@@ -265,6 +294,16 @@ class Node:
         log_event(log, "session.identity_lost", session=session.facts.id, code=code)
         session.relay.end(code, f"the identity could not be confirmed again ({code})")
 
+    def rules_replaced(self) -> None:
+        """New rules are in force: every session's recording says so."""
+        for session in self.sessions.values():
+            session.facts = replace(session.facts, rules_digest=self._rules.digest)
+            session.judge.update(session.facts)
+            noted = session.recording.note(
+                "admin", {"action": "rules.replace", "rules": self._rules.digest}
+            )
+            noted.addErrback(lambda _: None)  # a failed log says so itself
+
     # --- ends -----------------------------------------------------------------------------------
 
     def _closed(self, session_id: str, reason: str) -> None:
@@ -273,6 +312,8 @@ class Node:
             return
         if session.recheck is not None and session.recheck.running:
             session.recheck.stop()
+        if session.expiry is not None and session.expiry.active():
+            session.expiry.cancel()
         self._metrics.session_closed(session.facts.protocol, session.facts.resource)
         log_event(log, "session.close", session=session_id, reason=reason)
         if self._empty is not None and not self.sessions:
@@ -283,9 +324,10 @@ class Node:
         self._interrupts.add(asking)
         asking.addBoth(lambda _: self._interrupts.discard(asking))
 
-    def recheck_all(self) -> Deferred[list[tuple[bool, None]]]:
-        """Look every session's groups up again, now."""
-        return DeferredList([self._recheck(session) for session in self.sessions.values()])
+    def recorder_failed(self) -> None:
+        """The log can take nothing more, so nothing goes on that would have to be in it."""
+        for session in list(self.sessions.values()):
+            session.relay.end("recorder.failed", "the log cannot record this session")
 
     async def drain(self, seconds: float) -> None:
         """Take no new session; let running ones end when idle, at the latest after ``seconds``."""

@@ -179,9 +179,15 @@ class Relay:
         """True when a cancel should go to the backend."""
         return not self._closed and not self._session.idle()
 
-    def identity_ends(self, seconds: float, reason: str, message: str) -> None:
-        """The identity ends in ``seconds``: idle sessions then, busy ones within the grace."""
-        self._after("identity", max(0.0, seconds), lambda: self._identity_ended(reason, message))
+    def identity_ended(self, reason: str, message: str) -> None:
+        """The identity has ended: an idle session ends now, a busy one within the grace.
+
+        No new statement is allowed any more; what runs may finish. The client is heard meanwhile:
+        a COPY needs the rest of its rows.
+        """
+        self._judge.expired()
+        self._after("identity", self._limits.grace_seconds, lambda: self.end(reason, message))
+        self._end_when_idle(reason, message)
 
     def end(self, reason: str, message: str) -> None:
         """End the session now, with a message in its protocol. What it runs is stopped at the
@@ -379,13 +385,6 @@ class Relay:
             self.end("idle", "the session was idle for too long")
         else:
             self._after("idle", max(left, 1.0), self._check_idle)
-
-    def _identity_ended(self, reason: str, message: str) -> None:
-        """No new statement is allowed any more; what runs may finish within the grace. The client
-        is heard meanwhile: a COPY needs the rest of its rows."""
-        self._judge.expired()
-        self._after("identity", self._limits.grace_seconds, lambda: self.end(reason, message))
-        self._end_when_idle(reason, message)
 
     def _end_when_idle(self, reason: str, message: str) -> None:
         self._ending = reason, message

@@ -67,6 +67,8 @@ class CredentialAuthentication:
                 out.append(Proven())
         if self._reader.skipping:
             raise IdentityRefused("identity.size", "a message is above the size limit")
+        if self._step > 1 and self._reader.buffered:
+            raise IdentityRefused("identity.protocol", "data behind the last message")
         return out
 
 
@@ -113,6 +115,8 @@ class ClientAuthentication:
             out.append(self._answer(message))
         if self._reader.skipping:
             raise IdentityRefused("identity.size", "the token is above the size limit")
+        if self._done and self._reader.buffered:
+            raise IdentityRefused("identity.protocol", "data behind the password message")
         return out
 
     def refuse(self, refusal: IdentityRefused) -> bytes:

@@ -11,9 +11,9 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -40,13 +40,15 @@ from hoopgate.postgres.session import PostgresSession
 from hoopgate.postgres.side import search_path
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable
 
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from hoopgate.settings.model import Listener, Resource
 
 log = Logger()
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -108,7 +110,8 @@ class Cancels:
 
     def _may_try(self, entry: _Cancelable) -> bool:
         now = self._reactor.seconds()
-        refilled = entry.allowance + (now - entry.counted) * self._per_second
+        passed = max(0.0, now - entry.counted)  # the clock may have been set back
+        refilled = entry.allowance + passed * self._per_second
         entry.allowance, entry.counted = min(max(1.0, self._per_second), refilled), now
         if entry.allowance < 1:
             return False
@@ -137,8 +140,12 @@ class PostgresServer(Protocol):
         self._resource_name = ""
         self._pid = 0
         self._admitted = False
+        self._steps: Deferred[None] | None = None  # of the login, while it runs
+        self._credential: Deferred[str] | None = None
         self._early: list[bytes] = []
+        self._early_bytes = 0
         self._timer: IDelayedCall | None = None
+        self._ended = False
         self._lost = False
 
     def connectionMade(self) -> None:
@@ -185,7 +192,9 @@ class PostgresServer(Protocol):
             self._end(event.data)
         else:
             self._receive = self._too_early
-            self._run(self._log_in(event))
+            self._steps = Deferred.fromCoroutine(self._log_in(event))
+            self._steps.addErrback(self._refused)
+            self._steps.addCallback(self._steps_over)
 
     def handshakeCompleted(self) -> None:
         """The client's TLS is up."""
@@ -195,47 +204,55 @@ class PostgresServer(Protocol):
 
     # --- login ----------------------------------------------------------------------------------
 
-    def _run(self, steps: Coroutine[Deferred[object], object, None]) -> None:
-        running = Deferred.fromCoroutine(steps)
-        running.addErrback(self._refused)
+    async def _step(self, step: Awaitable[_T]) -> _T:
+        """Wait for a step of the login.
+
+        :raises _Gone: the client left meanwhile, or was sent away.
+        """
+        outcome = await step
+        if self._ended:
+            raise _Gone
+        return outcome
 
     async def _log_in(self, start: startup.Startup) -> None:
         assert self.transport is not None
         if start.negotiate:
             self.transport.write(start.negotiate)
-        resource = self._resource(start.parameters)
+        resource = self._resource(start)
         self._resource_name = resource.name
         if self._node.listener.authentication == "scram":
-            principal = await self._identify_by_credential(start.parameters["user"], resource)
+            who = self._identify_by_credential(start.parameters["user"], resource)
         else:
-            principal = await self._identify(resource)
+            who = self._identify(resource)
+        principal = await self._step(who)
         if self._node.listener.clients is not None:
             require_same(self._gateway.tls.certificate(self.transport), principal)
         password = None
         if resource.password is not None:
-            password = await self._gateway.secrets.password(resource, principal)
-        backend = await upstream.connect(
+            password = await self._step(self._gateway.secrets.password(resource, principal))
+        self._backend = backend = await upstream.connect(
             self._node.reactor, resource, self._gateway.tls, password, start.session_parameters
         )
-        if self._lost:
-            backend.abandon()
-            return
+        if self._ended:
+            raise _Gone
         assert backend.transport is not None
-        self._backend = backend
-        path = await search_path(backend, self._node.reactor) if resource.phi else ""
-        if self._lost:
-            return
+        path = ""
+        if resource.phi:
+            path = await self._step(search_path(backend, self._node.reactor))
         facts = self._facts(start, principal, resource)
-        relay = await self._gateway.serve(
+        self._relay = relay = await self._gateway.serve(
             facts,
             self._session(resource, path),
             self.transport,
             backend.transport,
             lambda: self._interrupt(resource, backend),
         )
+        if self._ended:
+            raise _Gone
         self._greet(start, resource, relay, backend)
 
-    def _resource(self, parameters: dict[str, str]) -> Resource:
+    def _resource(self, start: startup.Startup) -> Resource:
+        parameters = start.parameters
         name = parameters.get("database", parameters["user"])
         resource = self._node.resources.get(name)
         if resource is None:
@@ -243,6 +260,14 @@ class PostgresServer(Protocol):
                 "3D000",
                 "there is no resource of that name on this listener",
                 "Name a resource as the database (PGDATABASE).",
+            )
+        # The listener takes what any of its resources allows: which one it is was not known then.
+        allowed = startup.PARAMETERS | {name.lower() for name in resource.parameters}
+        if not allowed.issuperset(name.lower() for name in start.session_parameters):
+            raise _Fatal(
+                "28000",
+                "a startup parameter is not allowed for this resource",
+                "Leave it out, or have it added to the resource's parameters.",
             )
         return resource
 
@@ -286,6 +311,8 @@ class PostgresServer(Protocol):
         :raises IdentityRefused: what came is neither.
         """
         assert self.transport is not None
+        if self._ended:
+            raise _Gone
         received: Deferred[str] = Deferred()
 
         def receive(data: bytes) -> None:
@@ -302,6 +329,7 @@ class PostgresServer(Protocol):
                 received.errback(Failure(error))
 
         self._receive = receive
+        self._credential = received
         self.transport.write(data)
         return await received
 
@@ -347,13 +375,7 @@ class PostgresServer(Protocol):
         backend: upstream.BackendConnection,
     ) -> None:
         assert self.transport is not None
-        self._relay = relay
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        if self._lost:
-            relay.client_lost()
-            backend.abandon()
-            return
+        self._stop_timer()
         ready = backend.ready
         backend_key = ready.pid, ready.key
         pid, key = self._node.cancels.open(start.minor, resource, backend_key, relay)
@@ -391,14 +413,18 @@ class PostgresServer(Protocol):
     def _too_early(self, data: bytes) -> None:
         """Bytes while a step of the login waits: kept, but only so many."""
         self._early.append(data)
-        if sum(map(len, self._early)) > self._gateway.limits.startup_bytes:
+        self._early_bytes += len(data)
+        if self._early_bytes > self._gateway.limits.startup_bytes:
             self._end(fatal("08P01", "too much was sent before the login was through"))
 
     # --- ends -----------------------------------------------------------------------------------
 
     def _refused(self, failure: Failure) -> None:
         error = failure.value
-        if isinstance(error, _Fatal):
+        if self._ended:
+            if failure.check(_Gone, CancelledError, HoopgateError) is None:
+                log.failure("login.bug", failure=failure)
+        elif isinstance(error, _Fatal):
             self._end(fatal(error.code, str(error), hint=error.hint))
         elif isinstance(error, upstream.BackendUnavailable):
             cause = type(error.__cause__).__name__ if error.__cause__ is not None else ""
@@ -426,26 +452,52 @@ class PostgresServer(Protocol):
 
     def _end(self, data: bytes) -> None:
         assert self.transport is not None
-        self._receive = lambda _: None
-        if self._lost:
+        if self._ended:
             return
+        self._gone()
         if data:
             self.transport.write(data)
         hang_up(self._node.reactor, self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
-        self._receive = lambda _: None
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._gone()
         self._node.cancels.remove(self._pid)
         if self._relay is not None:
             self._relay.client_lost()
-            return
-        if self._backend is not None:
+        self._leave()
+
+    def _gone(self) -> None:
+        """The client has left or is sent away: no further step of its login is made."""
+        self._ended = True
+        self._receive = lambda _: None
+        self._early.clear()
+        self._stop_timer()
+        if self._credential is not None:
+            self._credential.cancel()
+
+    def _steps_over(self, _: None) -> None:
+        self._steps = None
+        if self._ended and self._relay is not None:
+            self._relay.client_lost()
+        elif self._relay is None and self._backend is not None:
             self._backend.abandon()
-        if self._admitted:
+        self._leave()
+
+    def _leave(self) -> None:
+        """Make room for another login: once this one is through, or its client and its last step
+        are gone."""
+        if self._admitted and self._steps is None and (self._lost or self._relay is not None):
+            self._admitted = False
             self._gateway.left()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+
+class _Gone(Exception):
+    """Nobody waits for the outcome of this login."""
 
 
 class _Fatal(Refused):

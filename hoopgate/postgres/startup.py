@@ -45,6 +45,8 @@ _PARAMETERS = {
     "idle_in_transaction_session_timeout": ("idle_in_transaction_session_timeout", _DURATION),
     "standard_conforming_strings": ("standard_conforming_strings", _PLAIN),
 }
+#: Their names in lower case.
+PARAMETERS = frozenset(_PARAMETERS)
 _ANY_VALUE = re.compile(r"[^\x00-\x1f\x7f]{0,1024}")
 
 

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from hoopgate.errors import Refused, RemoteProtocolError
 from hoopgate.interfaces import ITLS
-from hoopgate.network import no_delay
+from hoopgate.network import keep_alive, no_delay
 from hoopgate.postgres import login
 from hoopgate.settings.model import TLSMode
 
@@ -52,6 +52,7 @@ class BackendConnection(Protocol):
         self._login: Deferred[None] | None = Deferred()
         self._early: list[bytes] = []
         self._securing = False
+        self._gone = False
         self.receive: Callable[[bytes], None] | None = None
         self.lost: Callable[[], None] = lambda: None
 
@@ -62,6 +63,7 @@ class BackendConnection(Protocol):
 
     def connectionMade(self) -> None:
         assert self._machine is not None and self.transport is not None
+        keep_alive(self.transport)
         no_delay(self.transport)
         self.transport.write(self._machine.start())
 
@@ -108,6 +110,8 @@ class BackendConnection(Protocol):
         early, self._early = self._early, []
         for data in early:
             receive(data)
+        if self._gone:  # between two owners
+            lost()
 
     def abandon(self) -> None:
         """Nobody wants this connection any more."""
@@ -132,6 +136,7 @@ class BackendConnection(Protocol):
                 )
             why.__cause__ = reason.value
             self.fail(why)
+        self._gone = True
         self.lost()
 
 

@@ -65,7 +65,7 @@ class Checked(World):
             "advance": lambda: self.clock.advance(value),  # type: ignore[arg-type]
             "end": lambda: self.relay.end("test", "over"),
             "drain": lambda: self.relay.drain("draining"),
-            "expire": lambda: self.relay.identity_ends(1.0, "identity.expired", "expired"),
+            "expire": lambda: self.relay.identity_ended("identity.expired", "expired"),
         }
         actions[name]()
         self.check()
