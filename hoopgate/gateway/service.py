@@ -209,6 +209,7 @@ class GatewayService(Service):
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
             ),
         )
+        recorder.on_failure = self._node.recorder_failed
         metrics.health.check("recorder", lambda: _recorder_state(recorder))
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
         metrics.health.check("parser", lambda: "degraded" if analyzer.failing() else "ok")
@@ -280,7 +281,7 @@ class GatewayService(Service):
 
     def reload(self) -> None:
         """Read certificates, rules and labels again; a bad file keeps the old and says so."""
-        assert self._rules is not None
+        assert self._rules is not None and self._node is not None
         for problem in self._tls.reload():
             log_event(log, "node.certificate_kept", LogLevel.error, reason=problem)
         try:
@@ -294,6 +295,7 @@ class GatewayService(Service):
         for key in unused:
             log_event(log, "node.needs_restart", LogLevel.warn, reason=key)
         self._rules.replace(pipeline, policy.digest)
+        self._node.rules_replaced()
         log_event(log, "node.reloaded", rules_digest=policy.digest)
 
     # --- stop -------------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ class Recording:
         self.unreleased = 0
         self.responses = b""
         self.closed: list[str] = []
+        self.notes: list[tuple[str, object]] = []
         self.requested: list[bytes] = []  #: what the backend is to be sent
         self.durable: list[bytes] = []  #: what of it the backend may be sent
         self._waiting: deque[tuple[Deferred[Any], bytes | None, int]] = deque()
@@ -91,6 +92,11 @@ class Recording:
         self.responses += data
         self.unreleased += len(data)
         self._held += len(data)
+
+    def note(self, type: str, detail: object) -> Deferred[int]:
+        assert not self.closed
+        self.notes.append((type, detail))
+        return self._wait(None)
 
     def flushed(self) -> Deferred[None]:
         return self._wait(None)
