@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 30
+# Directories of tests/ that test-compiled runs.
+COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts demo-parts test lint types check fuzz bench demo clean
+.PHONY: help install parts bench-parts demo-parts test test-compiled compile interpreted lint types check fuzz bench demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -25,11 +27,25 @@ parts: ## servers and clients that the tests run against (Debian and npm)
 bench-parts:
 	@tools/install-parts --bench
 
-test: install ## ruff, mypy and all tests
+test: install interpreted ## ruff, mypy and all tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest -q
+
+test-compiled: install ## compile a copy, and run the tests of what is compiled
+	@tools/compiled $(BIN)/python -m pytest -q -p no:cacheprovider -c '$(CURDIR)/setup.cfg' \
+	    --rootdir '$(CURDIR)' $(addprefix '$(CURDIR)'/tests/,$(COMPILED))
+
+# Nobody should run what an edited source no longer says: compiled only when told to, and no longer
+# than until the next test.
+compile: .venv/.installed interpreted ## compile the hot rooms in place, until the next edit
+	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@$(BIN)/hoopgate --version
+
+interpreted: ## remove what make compile has made
+	@rm -rf hoopgate__mypyc.*.so build/*
+	@find hoopgate -name '*.so' -delete
 
 lint: .venv/.installed ## ruff: rules and layout
 	@$(BIN)/ruff check .
@@ -44,8 +60,8 @@ fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	@tools/fuzz $(SECONDS_PER_TARGET) $(BIN)/python
 
-bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy (ARGS=--quick)
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy, compiled (ARGS=--quick)
+	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/run.py' $(ARGS)
 
 demo: demo-parts .venv/.installed ## a clinic and the gateway, a session told step by step; PG=18, DEMO_EXIT=1
 	@PYTHONPATH=tests $(BIN)/python examples/demo $(if $(PG),--postgres $(PG))
@@ -53,5 +69,5 @@ demo: demo-parts .venv/.installed ## a clinic and the gateway, a session told st
 demo-parts:
 	@tools/install-parts $(if $(filter 18,$(PG)),,--demo)
 
-clean: ## remove .venv, installed parts and caches
+clean: interpreted ## remove .venv, installed parts and caches, and what was compiled
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox

@@ -10,6 +10,8 @@ from testbed.certificates import Certificates
 from testbed.parts import MissingPart
 from testbed.postgres import VERSIONS, Postgres
 
+PACKAGE = Path(__file__).resolve().parents[1] / "hoopgate"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--allow-missing``: skip, instead of fail, what needs a part that is not installed."""
@@ -18,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="skip tests that need a part which is not installed (CI never does)",
     )
+
+
+def pytest_configure() -> None:
+    """No test runs a compiled module that its source has left behind (``make compile``)."""
+    for binary in PACKAGE.rglob("*.so"):
+        source = binary.with_name(binary.name.partition(".")[0] + ".py")
+        if source.stat().st_mtime > binary.stat().st_mtime:
+            pytest.exit(f"{binary} is older than its source: make interpreted, or make compile", 4)
 
 
 @pytest.hookimpl(wrapper=True)

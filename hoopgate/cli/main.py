@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from hoopgate import __version__
 from hoopgate.errors import HoopgateError
@@ -19,11 +20,18 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="hoopgate", description="Access gateway for agents on systems that hold PHI."
     )
-    root.add_argument("--version", action="version", version=f"hoopgate {__version__}")
+    root.add_argument("--version", action="version", version=f"hoopgate {__version__} ({build()})")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"hoopgate.cli.{name}").add(commands)
     return root
+
+
+def build() -> str:
+    """``compiled`` or ``interpreted``: how the hot rooms run (see setup.py)."""
+    found = find_spec("hoopgate.postgres.kernels")
+    source = found is None or found.origin is None or found.origin.endswith(".py")
+    return "interpreted" if source else "compiled"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from hoopgate.verdicts import Hold
 #: Statements and portals a session may have, and bytes of their texts and values. PostgreSQL has
 #: no bounds of its own.
 MOST_NAMES: Final = 20_000
-MOST_BYTES: Final = 64 * 2**20
+MOST_BYTES: int = 64 * 2**20
 
 
 class Unsettled(Exception):

@@ -1,30 +1,38 @@
-"""``pip install .`` and ``pip install -e .`` in fresh virtualenvs: both give the two commands."""
+"""``pip install .`` and ``pip install -e .`` in fresh virtualenvs: both give the two commands.
+
+A wheel is compiled where there is a C compiler, and pure with ``HOOPGATE_PURE=1``; an editable
+install never is.
+"""
 
 from __future__ import annotations
 
+import ast
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-#: What a build needs. setup.py is there once something is compiled.
+#: What a build needs.
 SOURCES = ("hoopgate", "twisted", "setup.cfg", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
-def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
+def run(*command: str | Path, cwd: Path, status: int = 0, **environment: str) -> str:
     """Run a command; what it printed. The status must be the expected one."""
     done = subprocess.run(
         command,
         cwd=cwd,
+        env={**os.environ, **environment},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == status, done.stdout
@@ -44,17 +52,33 @@ def copy_of_sources(destination: Path) -> Path:
     return destination
 
 
-@pytest.fixture(scope="module", params=["wheel", "editable"])
+def can_compile() -> bool:
+    """True where a build finds what it needs to compile."""
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    return shutil.which(compiler.split()[0]) is not None and headers.exists()
+
+
+@pytest.fixture(scope="module", params=["wheel", "pure", "editable"])
 def bin_directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``bin`` of a fresh virtualenv with hoopgate installed in one of the two ways."""
+    """``bin`` of a fresh virtualenv with hoopgate installed in one of the ways there are."""
     root = tmp_path_factory.mktemp(request.param)
     sources = copy_of_sources(root / "sources")
     run(sys.executable, "-m", "venv", root / "venv", cwd=root)
-    how = ["."] if request.param == "wheel" else ["--editable", "."]
-    run(root / "venv" / "bin" / "python", *PIP, "install", *how, cwd=sources)
-    if request.param == "wheel":
+    how = ["--editable", "."] if request.param == "editable" else ["."]
+    pure = str(int(request.param == "pure"))
+    pip = (root / "venv" / "bin" / "python", *PIP)
+    run(*pip, "install", *how, cwd=sources, HOOPGATE_PURE=pure)
+    if request.param != "editable":
         shutil.rmtree(sources)
     return root / "venv" / "bin"
+
+
+@pytest.fixture
+def built(request: pytest.FixtureRequest, bin_directory: Path) -> str:
+    """How what is installed must run: ``compiled`` or ``interpreted``."""
+    way = request.node.callspec.params["bin_directory"]
+    return "compiled" if way == "wheel" and can_compile() else "interpreted"
 
 
 def test_twistd_lists_hoopgate(bin_directory: Path, tmp_path: Path) -> None:
@@ -78,8 +102,28 @@ def test_twistd_imports_the_gateway(bin_directory: Path, tmp_path: Path) -> None
     assert run(bin_directory / "python", "-c", code, cwd=tmp_path) == "make_service\n"
 
 
-def test_the_command_works(bin_directory: Path, tmp_path: Path) -> None:
-    assert run(bin_directory / "hoopgate", "--version", cwd=tmp_path).startswith("hoopgate ")
+def compiled_modules() -> list[str]:
+    """The modules that setup.py compiles."""
+    for node in ast.parse((CHECKOUT / "setup.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MODULES":
+            return [f"hoopgate.{name}" for name in eval(ast.unparse(node.value))]
+    raise AssertionError("setup.py names no modules")
+
+
+def test_what_is_compiled_is_imported_compiled(
+    bin_directory: Path, built: str, tmp_path: Path
+) -> None:
+    names = compiled_modules()
+    code = f"import importlib\nfor name in {names}: print(importlib.import_module(name).__file__)"
+    files = run(bin_directory / "python", "-c", code, cwd=tmp_path).splitlines()
+    assert len(files) == len(names)
+    assert {Path(file).suffix for file in files} == {".so" if built == "compiled" else ".py"}
+
+
+def test_the_command_works(bin_directory: Path, built: str, tmp_path: Path) -> None:
+    told = run(bin_directory / "hoopgate", "--version", cwd=tmp_path)
+    assert told.startswith("hoopgate ")
+    assert told.endswith(f" ({built})\n")
     told = run(bin_directory / "hoopgate", "check", "--config", "x", cwd=tmp_path, status=1)
     assert "no such file" in told
 
@@ -93,13 +137,11 @@ def test_the_wheel_holds_hoopgate_and_its_plugin_only(tmp_path: Path) -> None:
     sources = copy_of_sources(tmp_path / "sources")
     # Left by a twistd that ran in the checkout.
     (sources / "twisted" / "plugins" / "dropin.cache").write_bytes(b"stale")
-    run(sys.executable, *PIP, "wheel", "--no-deps", "-w", tmp_path, ".", cwd=sources)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    names = wheel(sources, tmp_path, HOOPGATE_PURE="1")
     plugins = [name for name in names if name.startswith("twisted/")]
     assert plugins == ["twisted/plugins/hoopgate_plugin.py"]
     others = {name.partition("/")[0] for name in names} - {"hoopgate", "twisted"}
-    assert {name for name in others if not name.endswith(".dist-info")} <= compiled(names)
+    assert not {name for name in others if not name.endswith(".dist-info")}
     assert "hoopgate/py.typed" in names
     expected = {
         path.relative_to(sources).as_posix()
@@ -109,6 +151,36 @@ def test_the_wheel_holds_hoopgate_and_its_plugin_only(tmp_path: Path) -> None:
     assert expected <= set(names)
 
 
-def compiled(names: list[str]) -> set[str]:
-    """Extension modules at the top: what mypyc adds beside the packages."""
-    return {name for name in names if "/" not in name and name.endswith(".so")}
+@pytest.mark.parametrize(
+    ("environment", "broken", "why"),
+    [
+        ({"HOOPGATE_PURE": "1"}, False, "HOOPGATE_PURE is set"),
+        ({"CC": "no-such-compiler"}, False, "there is no C compiler (no-such-compiler)"),
+        ({"CC": "false"}, False, "the C compiler failed"),
+        ({"CC": "true"}, True, "mypyc failed"),
+    ],
+)
+def test_what_cannot_be_compiled_is_installed_all_the_same(
+    tmp_path: Path, environment: dict[str, str], broken: bool, why: str
+) -> None:
+    if not can_compile() and environment.get("CC") in ("true", "false"):
+        why = "Python's headers are not installed"
+    sources = copy_of_sources(tmp_path / "sources")
+    if broken:
+        with (sources / "hoopgate" / "plans.py").open("a") as file:
+            file.write("\nBROKEN: int = ''\n")
+    log = tmp_path / "log"
+    names = wheel(sources, tmp_path, "--verbose", f"--log={log}", **environment)
+    assert "hoopgate/postgres/kernels.py" in names
+    assert not [name for name in names if name.endswith(".so")]
+    told = [line for line in log.read_text().splitlines() if "hoopgate: not compiled" in line]
+    assert len(told) == 1
+    assert why in told[0]
+
+
+def wheel(sources: Path, directory: Path, *options: str, **environment: str) -> list[str]:
+    """Build a wheel; the names it holds."""
+    command = (sys.executable, *PIP, "wheel", "--no-deps", "-w", directory, *options, ".")
+    run(*command, cwd=sources, **environment)
+    (made,) = directory.glob("*.whl")
+    return zipfile.ZipFile(made).namelist()
