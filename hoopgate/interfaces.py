@@ -120,9 +120,6 @@ class ISideConnection(Interface):
         Fails with :class:`UnresolvableStatement` on a server error; its message quotes no data.
         """
 
-    def describe(text: str, types: Sequence[int]) -> Deferred[tuple[int, ...]]:
-        """Types the server infers for the parameters of ``text`` (Parse + Describe, not run)."""
-
 
 class IStatementResolver(Interface):
     def resolve(

@@ -8,7 +8,7 @@ together. One that takes too long ends its connection.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -30,8 +30,9 @@ Rows = list[tuple[str | None, ...]]
 #: A statement, or one with parameters (text format) that is kept prepared.
 Question = str | tuple[str, ...]
 
-#: Seconds a question may take, and questions that may wait for a connection.
+#: Seconds a question may take, and may wait for a connection; how many may wait.
 QUESTION_SECONDS = 5.0
+TURN_SECONDS = 20.0
 MOST_WAITING = 256
 ANSWER_LIMIT = 16 * 2**20
 
@@ -67,12 +68,11 @@ class _Conversation:
         self._connection = connection
         self._reader = wire.BackendReader(ANSWER_LIMIT)
         self._results: list[Rows] = []
-        self._types: tuple[int, ...] = ()
         self._error = ""
         self._done: Deferred[None] | None = None
         self._ready = 0
-        self._prepared: dict[str, bytes] = {}
-        self._preparing: dict[str, bytes] = {}
+        self._prepared: dict[str, bytes] = {}  # those that exist, and those asked for
+        self._parsing: deque[str] = deque()
         self._named = 0
         self.lost = False
         connection.hand_over(self._received, self._lost)
@@ -80,34 +80,35 @@ class _Conversation:
     def ask(self, messages: bytes) -> Deferred[None]:
         """Send ``messages`` and a Sync, roll back; fires when that is done."""
         assert self._done is None and self._connection.transport is not None
-        self._results, self._types, self._error = [], (), ""
-        self._done = Deferred()
+        self._results, self._error = [], ""
+        done: Deferred[None] = Deferred()
+        self._done = done
         self._ready = 2
         self._connection.transport.write(messages + wire.sync() + wire.query(b"ROLLBACK"))
-        return self._done
+        return done
 
     def statement(self, question: Question) -> bytes:
         """The messages that run one statement of a script."""
         name, values = b"", question[1:] if isinstance(question, tuple) else ()
         if isinstance(question, str):
             messages = wire.parse(b"", question.encode(), ())
+            self._parsing.append("")
         else:
             text = question[0]
-            found = self._prepared.get(text) or self._preparing.get(text)
+            found = self._prepared.get(text)
             messages = b""
             if found is None:
-                # A name of its own: whether an earlier one came to exist is not known after an
-                # error. What is prepared outlives the ROLLBACK.
                 self._named += 1
-                found = self._preparing[text] = b"hg%d" % self._named
+                found = self._prepared[text] = b"hg%d" % self._named
                 messages = wire.parse(found, text.encode(), ())
+                self._parsing.append(text)
             name = found
         parameters = [value.encode() for value in values]
         return messages + wire.bind(b"", name, (), parameters, ()) + wire.execute(b"", 0)
 
     @property
-    def answer(self) -> tuple[list[Rows], tuple[int, ...]]:
-        """Rows of each statement and the parameters' types.
+    def answer(self) -> list[Rows]:
+        """Rows of each statement.
 
         :raises UnresolvableStatement: the server refused one.
         """
@@ -115,14 +116,14 @@ class _Conversation:
             raise UnresolvableStatement(
                 f"resolve.{self._error}", "the database does not accept this statement"
             )
-        return self._results, self._types
+        return self._results
 
     def _received(self, data: bytes) -> None:
         try:
             self._reader.feed(data)
             while self._reader.peek() is not None:
                 self._message(self._reader.take())
-        except RemoteProtocolError:
+        except (RemoteProtocolError, UnicodeDecodeError, IndexError):
             self.abort()
 
     def _message(self, message: bytes) -> None:
@@ -133,10 +134,10 @@ class _Conversation:
             values = wire.data_row_values(message)
             row = tuple(None if value is None else value.decode() for value in values)
             self._results[-1].append(row)
+        elif kind == b"1":  # ParseComplete: it outlives the ROLLBACK
+            self._parsing.popleft()
         elif kind == b"2":  # BindComplete: the next statement's rows start
             self._results.append([])
-        elif kind == b"t":
-            self._types = wire.parameter_description(message)
         elif kind == b"E":
             self._error = wire.error_fields(message).get(b"C", b"XX000").decode("ascii", "replace")
         elif kind == b"Z":
@@ -145,9 +146,9 @@ class _Conversation:
     def _on_ready(self) -> None:
         self._ready -= 1
         if self._ready == 1:
-            if not self._error:
-                self._prepared.update(self._preparing)
-            self._preparing.clear()
+            for text in self._parsing:  # what came behind an error was not prepared
+                self._prepared.pop(text, None)
+            self._parsing.clear()
             return
         done, self._done = self._done, None
         if done is not None:
@@ -181,7 +182,7 @@ async def search_path(connection: BackendConnection, reactor: IReactorTime) -> s
     asking.addTimeout(QUESTION_SECONDS, reactor)
     try:
         await asking
-        ((path,),) = conversation.answer[0][1]
+        ((path,),) = conversation.answer[1]
     except Exception as error:
         conversation.abort()
         raise BackendUnavailable("settings", "the database did not tell its settings") from error
@@ -220,31 +221,14 @@ class SideConnections:
         """See :class:`hoopgate.interfaces.ISideConnection`."""
         return Deferred.fromCoroutine(self._run(script))
 
-    def describe(self, text: str, types: Sequence[int]) -> Deferred[tuple[int, ...]]:
-        """See :class:`hoopgate.interfaces.ISideConnection`."""
-        return Deferred.fromCoroutine(self._describe(text, types))
-
     async def _run(self, script: Sequence[Question]) -> list[Rows]:
-        def messages(conversation: _Conversation) -> bytes:
-            return b"".join(map(conversation.statement, (_BEGIN, _SETTINGS, *script)))
-
-        results, _ = await self._question(messages)
-        return results[2:]
-
-    async def _describe(self, text: str, types: Sequence[int]) -> tuple[int, ...]:
-        messages = wire.parse(b"", text.encode(), tuple(types)) + wire.describe(b"S", b"")
-        _, inferred = await self._question(lambda _: messages)
-        return inferred
-
-    async def _question(
-        self, messages: Callable[[_Conversation], bytes]
-    ) -> tuple[list[Rows], tuple[int, ...]]:
         conversation = await self._take()
         try:
-            asking = conversation.ask(messages(conversation))
+            messages = map(conversation.statement, (_BEGIN, _SETTINGS, *script))
+            asking = conversation.ask(b"".join(messages))
             asking.addTimeout(QUESTION_SECONDS, self._reactor)
             await asking
-            return conversation.answer
+            return conversation.answer[2:]
         except UnresolvableStatement:
             raise
         except Exception as error:
@@ -264,10 +248,23 @@ class SideConnections:
                 return await self._connect()
             if len(self._waiting) >= MOST_WAITING:
                 break
-            turn: Deferred[None] = Deferred()
-            self._waiting.append(turn)
+            await self._turn()
+        raise _busy()
+
+    async def _turn(self) -> None:
+        """Wait until a connection may be free.
+
+        :raises UnresolvableStatement: that took too long, or the database cannot be reached.
+        """
+        turn: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(turn)
+        turn.addTimeout(TURN_SECONDS, self._reactor)
+        try:
             await turn
-        raise UnresolvableStatement("resolve.busy", "too many statements wait to be resolved")
+        except UnresolvableStatement:
+            raise
+        except Exception:  # noqa: BLE001 - the time is over
+            raise _busy() from None
 
     async def _connect(self) -> _Conversation:
         self._open += 1
@@ -279,16 +276,15 @@ class SideConnections:
             connection = await connect(
                 self._reactor, self._resource, self._tls, password, parameters
             )
-        except BaseException as error:
+        except Exception as error:
             self._open -= 1
-            self._wake()
-            raise UnresolvableStatement(
-                "resolve.connect", "the database cannot be asked about statements"
-            ) from error
+            while self._waiting and not self._open:  # nobody is left whose turn ends
+                self._waiting.popleft().errback(_unreachable())
+            raise _unreachable() from error
         conversation = _Conversation(connection)
-        settling = conversation.ask(b"".join(map(conversation.statement, _SETTLE)))
-        settling.addTimeout(QUESTION_SECONDS, self._reactor)
         try:
+            settling = conversation.ask(b"".join(map(conversation.statement, _SETTLE)))
+            settling.addTimeout(QUESTION_SECONDS, self._reactor)
             # A server that refuses it will refuse the questions that need it, and say why.
             await settling
         except Exception:  # noqa: BLE001 - whatever it was: lost, and found so by its user
@@ -314,4 +310,12 @@ class SideConnections:
             conversation.abort()
         self._idle.clear()
         while self._waiting:
-            self._wake()
+            self._waiting.popleft().errback(_busy())
+
+
+def _busy() -> UnresolvableStatement:
+    return UnresolvableStatement("resolve.busy", "too many statements wait to be resolved")
+
+
+def _unreachable() -> UnresolvableStatement:
+    return UnresolvableStatement("resolve.connect", "the database cannot be asked about statements")
