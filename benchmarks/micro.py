@@ -33,7 +33,7 @@ from hoopgate.postgres.copy import CopyMasker
 from hoopgate.postgres.masking import compile_plan
 from hoopgate.postgres.session import PostgresSession
 from hoopgate.recorder.log import open_log
-from hoopgate.settings.model import Label, Match, Policy, Recording, Resource, Rule
+from hoopgate.settings.model import Label, LabelClass, Match, Policy, Recording, Resource, Rule
 from hoopgate.sql.analysis import analyze
 from hoopgate.verdicts import Allow
 
@@ -177,7 +177,8 @@ def _pipeline() -> Any:
     )
     rules = (Rule("analysts", "allow", Match(groups=frozenset({"analysts"}))),)
     resource = Resource("clinic", "postgres", "t", "h", "d", "s", "u")
-    return make_pipeline(Policy(rules, ("hipaa-baseline",), labels, ""), {"clinic": resource})
+    policy = Policy(rules, ("hipaa-baseline",), labels, "", unlabelled=LabelClass.PUBLIC)
+    return make_pipeline(policy, {"clinic": resource})
 
 
 def _judged() -> Judged:

@@ -191,7 +191,7 @@ class World:
             rules=RULES,
             user="agent",
             password=AGENT_PASSWORD,
-            policy={"packs": ["hipaa-baseline"] if packs else []},
+            policy={"packs": ["hipaa-baseline"] if packs else [], "unlabelled": "public"},
         )
         settings["labels"] = LABELS
         (encrypted,) = settings["listeners"]

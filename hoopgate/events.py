@@ -155,11 +155,17 @@ class StatementFacts:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRef:
-    """A column of a base relation: ``public.patients.ssn``."""
+    """A column of a relation: ``public.patients.ssn``.
+
+    :ivar derived: what it holds is named besides, as what it is made of: a view's column, a
+        generated one, a partition's own that its parent has, a system column. It may have a label,
+        and needs none.
+    """
 
     schema: str
     relation: str
     column: str
+    derived: bool = False
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.relation}.{self.column}"
@@ -194,6 +200,7 @@ class Resolution:
     :ivar parameter_types: types the server inferred for ``$1`` ….
     :ivar written: base columns that are assigned.
     :ivar stored: base columns whose values reach what is assigned.
+    :ivar present: every column of every relation touched: what a plan or a size depends on.
     :ivar flows: every function's signature, ``pg_catalog.upper(text)`` → the base columns that
         reach its arguments or decide whether it is called.
     """
@@ -207,6 +214,7 @@ class Resolution:
     written: frozenset[ColumnRef] = frozenset()
     stored: frozenset[ColumnRef] = frozenset()
     flows: Mapping[str, frozenset[ColumnRef]] = field(default_factory=dict)
+    present: frozenset[ColumnRef] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from hoopgate.settings.load import load
 from hoopgate.settings.model import (
     FileDirectory,
     Label,
+    LabelClass,
     Listener,
     Match,
     Resource,
@@ -226,9 +227,13 @@ def warnings(settings: Settings) -> Iterator[str]:
         if name not in served:
             yield f"resource {name} is not served by any listener"
     labelled = {label.resource for label in settings.policy.labels}
+    masked = settings.policy.unlabelled is LabelClass.SECRET
     for resource in settings.resources.values():
         if resource.phi and resource.name not in labelled:
-            yield f"resource {resource.name} holds PHI and has no labels: nothing would be masked"
+            what = "everything" if masked else "nothing"
+            yield f"resource {resource.name} holds PHI and has no labels: {what} would be masked"
+    if not masked:
+        yield "policy.unlabelled is public: a column that nobody has labelled is not masked"
     if not any(rule.verdict != "block" for rule in settings.policy.rules):
         yield "no rule allows anything: every statement would be refused"
     if settings.policy.min_group:

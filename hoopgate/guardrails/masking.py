@@ -18,7 +18,7 @@ from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.methods import column_mask
 from hoopgate.plans import ColumnMask, MaskPlan
-from hoopgate.settings.model import LabelClass
+from hoopgate.settings.model import UNLABELLED, LabelClass
 from hoopgate.sql.functions import (
     AGGREGATE,
     FALLIBLE,
@@ -162,11 +162,19 @@ def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:
         return None
     return _block(
         "predicate",
-        f"{secret[0]} is secret: it may not decide which rows, how many or in which order come"
-        " back, nor whether the statement fails.",
+        f"{_secret(secret[0], labels)}: it may not decide which rows, how many or in which order"
+        " come back, nor whether the statement fails.",
         "Select it for a masked value, and choose rows by columns that are not secret.",
         str(secret[0]),
     )
+
+
+def _secret(column: ColumnRef, labels: LabelSet) -> str:
+    """What to say of a secret column; an operator may have forgotten to say what it holds."""
+    label = labels.lookup(column)
+    if label is not None and label.kind == UNLABELLED:
+        return f"{column} has no label, so it counts as secret"
+    return f"{column} is secret"
 
 
 def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> Block | None:
@@ -186,7 +194,7 @@ def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) 
         if not secret:
             continue
         if kind == AGGREGATE:
-            return _aggregate(secret[0])
+            return _aggregate(secret[0], labels)
         if kind != TOTAL:
             return _block(
                 "function",
@@ -198,7 +206,7 @@ def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) 
             growing = secret
     secret = labels.secrets(resolution.aggregated)
     if secret:
-        return _aggregate(secret[0])
+        return _aggregate(secret[0], labels)
     if growing:
         for signature in resolution.flows:
             if inflates(signature):
@@ -211,10 +219,10 @@ def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) 
     return None
 
 
-def _aggregate(column: ColumnRef) -> Block:
+def _aggregate(column: ColumnRef, labels: LabelSet) -> Block:
     return _block(
         "aggregate",
-        f"{column} is secret: aggregates over it are not given out.",
+        f"{_secret(column, labels)}: aggregates over it are not given out.",
         "Aggregate columns that are not secret; count(*) counts rows.",
         str(column),
     )
@@ -236,24 +244,27 @@ def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> 
     )
     if kept:
         return None
+    place = min(str(one) for one in stored if labels.lookup(one) is found)
     return _block(
         "write",
-        f"Values of {found.column} may not be copied to another place.",
-        "Write constants or columns that have no label.",
-        found.column,
+        f"Values of {place} may not be copied to another place.",
+        "Write constants, or columns that are public.",
+        place,
     )
 
 
 def _explained(resolution: Resolution, labels: LabelSet) -> Block | None:
-    for relation in sorted(resolution.relations):
-        if labels.labelled(relation):
-            return _block(
-                "explain",
-                f"A plan shows what the statistics know of {relation}.",
-                "Run the statement itself.",
-                relation,
-            )
-    return None
+    label = labels.strictest(resolution.present)
+    if label is None:
+        return None
+    column = min((one for one in resolution.present if labels.lookup(one) is label), key=str)
+    relation = f"{column.schema}.{column.relation}"
+    return _block(
+        "explain",
+        f"A plan shows what the statistics know of {relation}, and {column.column} is not public.",
+        "Run the statement itself.",
+        relation,
+    )
 
 
 def _block(word: str, message: str, remedy: str, subject: str = "") -> Block:

@@ -154,7 +154,7 @@ def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline
 
     :raises SettingsError: a pack or a guard cannot be loaded.
     """
-    labels = {name: LabelSet(name, policy.labels) for name in resources}
+    labels = {name: LabelSet(name, policy.labels, policy.unlabelled) for name in resources}
     rules = RuleGuard(
         [("operator", policy.rules), *((pack, read_pack(pack)) for pack in policy.packs)], labels
     )

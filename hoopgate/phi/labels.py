@@ -9,10 +9,7 @@ from typing import Final
 
 from hoopgate.events import ColumnRef
 from hoopgate.plans import Method
-from hoopgate.settings.model import Label, LabelClass
-
-#: What a user column without a label counts as on a resource that holds PHI; None: as public.
-UNLABELLED: Final[LabelClass | None] = None
+from hoopgate.settings.model import UNLABELLED, Label, LabelClass
 
 #: Relations of PostgreSQL itself that hold values, texts or secrets of others.
 _SECRET_CATALOGUES: Final = (
@@ -50,9 +47,16 @@ class LabelSet:
 
     The most specific line of the dictionary wins: one without wildcards, then the one with the
     longest literal text; between equals, the strictest.
+
+    :param unlabelled: what a column of the users' own counts as that no line names.
     """
 
-    def __init__(self, resource: str, labels: Iterable[Label]) -> None:
+    def __init__(
+        self,
+        resource: str,
+        labels: Iterable[Label],
+        unlabelled: LabelClass = LabelClass.PUBLIC,
+    ) -> None:
         own = [label for label in labels if label.resource == resource]
         builtin = [
             Label(resource, column, "CATALOGUE", level, Method.NULL)
@@ -76,10 +80,11 @@ class LabelSet:
             if not _WILD.search(label.column) and label.column not in self._exact
         }
         self._unlabelled = (
-            Label(resource, "*.*.*", "UNLABELLED", UNLABELLED) if UNLABELLED else None
+            None
+            if unlabelled is LabelClass.PUBLIC
+            else Label(resource, "*.*.*", UNLABELLED, unlabelled)
         )
         self._known: dict[ColumnRef, Label | None] = {}
-        self._relations: dict[str, bool] = {}
 
     def lookup(self, column: ColumnRef) -> Label | None:
         """The column's label; None when it has none."""
@@ -118,17 +123,6 @@ class LabelSet:
             key=str,
         )
 
-    def labelled(self, relation: str) -> bool:
-        """Whether a column of ``schema.relation`` may have a label that is not public."""
-        found = self._relations.get(relation)
-        if found is None:
-            found = self._relations[relation] = any(
-                label.level is not LabelClass.PUBLIC
-                and re.match(translate(label.column.rpartition(".")[0]), relation)
-                for label in (*self._exact.values(), *(label for _, label in self._patterns))
-            )
-        return found
-
     def _search(self, column: ColumnRef) -> Label | None:
         name = str(column)
         found = self._exact.get(name)
@@ -137,7 +131,7 @@ class LabelSet:
         for pattern, label in self._patterns:
             if pattern.match(name):
                 return label
-        if column.schema in ("pg_catalog", "information_schema"):
+        if column.derived or column.schema in ("pg_catalog", "information_schema"):
             return None
         return self._unlabelled
 

@@ -224,6 +224,10 @@ class LabelClass(Enum):
     PUBLIC = "public"  #: reviewed, holds no PHI
 
 
+#: The kind of a column that no label names.
+UNLABELLED = "UNLABELLED"
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A line of the data dictionary.
@@ -301,6 +305,7 @@ class Policy:
     """Rules and labels: what SIGHUP reloads. ``digest`` is of their canonical form (hex SHA-256).
 
     :ivar guards: extra guards, ``package.module:factory``.
+    :ivar unlabelled: what a column without a label counts as where there is PHI: secret or public.
     :ivar min_group: patients an aggregate over secret columns must cover; 0 = such aggregates are
         refused.
     """
@@ -310,6 +315,7 @@ class Policy:
     labels: tuple[Label, ...]
     digest: str
     guards: tuple[str, ...] = ()
+    unlabelled: LabelClass = LabelClass.SECRET
     min_group: int = 0
 
 

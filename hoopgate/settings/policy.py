@@ -11,7 +11,7 @@ from enum import Enum
 
 from hoopgate.plans import Method
 from hoopgate.settings import packs
-from hoopgate.settings.model import Label, LabelClass, Policy, Resource, Rule
+from hoopgate.settings.model import UNLABELLED, Label, LabelClass, Policy, Resource, Rule
 from hoopgate.settings.reader import Table
 from hoopgate.settings.rules import Vocabulary, known, rules
 from hoopgate.sql.classes import CLASSES, FLAGS
@@ -35,6 +35,7 @@ def policy(
     guards = table.texts("guards", (), '["package.module:factory"]', empty=True)
     for guard in guards:
         _check_guard(table, guard)
+    unlabelled = LabelClass(table.choice("unlabelled", ("secret", "public"), "secret"))
     min_group = table.integer("min_group", 0, minimum=0)
     table.finish()
     labels = _labels(root, resources)
@@ -42,7 +43,7 @@ def policy(
         resources=resources,
         groups=groups,
         issuers=issuers,
-        labels={label.kind for label in labels},
+        labels={UNLABELLED, *(label.kind for label in labels)},
         classes=CLASSES,
         flags=FLAGS,
         rules=_block_rules(pack_names),
@@ -52,8 +53,9 @@ def policy(
         rules=found,
         packs=pack_names,
         labels=labels,
-        digest=digest(found, pack_names, labels, guards, min_group),
+        digest=digest(found, pack_names, labels, guards, unlabelled, min_group),
         guards=guards,
+        unlabelled=unlabelled,
         min_group=min_group,
     )
 
@@ -63,6 +65,7 @@ def digest(
     pack_names: tuple[str, ...],
     labels: tuple[Label, ...],
     guards: tuple[str, ...],
+    unlabelled: LabelClass,
     min_group: int,
 ) -> str:
     """SHA-256 (hex) over everything that decides a verdict, as canonical JSON.
@@ -74,6 +77,7 @@ def digest(
         "packs": [[name, hashlib.sha256(packs.content(name)).hexdigest()] for name in pack_names],
         "labels": [dataclasses.asdict(label) for label in labels],
         "guards": guards,
+        "unlabelled": unlabelled.value,
         "min_group": min_group,
     }
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), default=_plain)
@@ -89,16 +93,18 @@ def _plain(value: object) -> object:
 
 def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]:
     found: list[Label] = []
-    columns: set[tuple[str, str]] = set()
+    taken: set[tuple[str, str]] = set()
     for table in root.tables("labels"):
+        names = table.one_or_more("column", '"public.patients.ssn"')
+        level = LabelClass(table.choice("level", [one.value for one in LabelClass], "secret"))
         label = Label(
             resource=table.text("resource"),
-            column=table.text("column", example='"public.patients.ssn"'),
-            kind=table.text("kind", example='"SSN"'),
-            level=LabelClass(table.choice("level", [one.value for one in LabelClass], "secret")),
+            column="",
+            kind=table.text("kind", "PUBLIC" if level is LabelClass.PUBLIC else None, '"SSN"'),
+            level=level,
             method=Method(table.choice("method", [one.value for one in Method], "redact")),
         )
-        found.append(label)
+        found += (dataclasses.replace(label, column=name) for name in names)
         table.finish()
         if label.resource:
             known(table, "resource", [label.resource], resources)
@@ -106,12 +112,13 @@ def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]
             if resource is not None and not resource.phi:
                 write = "the label out, or phi = true in the resource"
                 table.wrong("resource", f'"{label.resource}" is set to hold no PHI', write)
-        if label.column and (label.column.count(".") != 2 or not all(label.column.split("."))):
-            write = "schema.relation.column, * for any"
-            table.wrong("column", f'"{label.column}" is not three names', write)
-        if (label.resource, label.column) in columns:
-            table.wrong("column", f'"{label.column}" is labelled twice', "one label for it")
-        columns.add((label.resource, label.column))
+        for name in names:
+            if name.count(".") != 2 or not all(name.split(".")):
+                write = "schema.relation.column, * for any"
+                table.wrong("column", f'"{name}" is not three names', write)
+            if (label.resource, name) in taken:
+                table.wrong("column", f'"{name}" is labelled twice', "one label for it")
+            taken.add((label.resource, name))
     return tuple(found)
 
 

@@ -197,6 +197,13 @@ class Table:
             self.wrong(name, f'"{twice}" is in the list twice', "it once")
         return tuple(value)
 
+    def one_or_more(self, name: str, example: str) -> tuple[str, ...]:
+        """A string or a list of strings; required."""
+        if isinstance(self._data.get(name), list):
+            return self.texts(name, example=f"[{example}]")
+        value = self.text(name, example=example)
+        return (value,) if value else ()
+
     def path(self, name: str, default: Path | None = None, example: str = '"/…"') -> Path:
         """A path; a relative one starts at the directory of the settings file."""
         value = self.optional_text(name, example)

@@ -67,6 +67,7 @@ class Relation:
     """A row of pg_class with what hangs on it. Columns are attribute numbers.
 
     :ivar kind: pg_class.relkind.
+    :ivar inherited: columns that a parent has, too.
     :ivar definition: the query of a view or materialised view.
     :ivar generated: expressions of generated columns.
     :ivar policies: expressions of row security policies.
@@ -82,6 +83,7 @@ class Relation:
     kind: str
     columns: dict[int, str] = field(default_factory=dict)
     types: dict[int, int] = field(default_factory=dict)
+    inherited: set[int] = field(default_factory=set)
     definition: Node | None = None
     generated: dict[int, Value] = field(default_factory=dict)
     policies: list[Value] = field(default_factory=list)
@@ -106,7 +108,13 @@ class Relation:
         name = _SYSTEM_COLUMNS.get(attribute) or self.columns.get(attribute)
         if name is None:
             raise NodeTreeError("a column is not in the catalogue")
-        return ColumnRef(self.schema, self.name, name)
+        derived = (
+            attribute < 0
+            or self.definition is not None
+            or attribute in self.inherited
+            or attribute in self.generated
+        )
+        return ColumnRef(self.schema, self.name, name, derived)
 
 
 @dataclass(slots=True)
@@ -411,9 +419,11 @@ def _relation(row: Sequence[Any], reader: TreeReader) -> tuple[Relation, list[Va
     ) = row
     relation = Relation(schema, name, kind)
     trees: list[Value] = []
-    for number, column, type_ in columns or ():
+    for number, column, type_, inherited in columns or ():
         relation.columns[number] = column
         relation.types[number] = int(type_)
+        if inherited:
+            relation.inherited.add(number)
     relation.parents = [int(oid) for oid in parents or ()]
     relation.children = [int(oid) for oid in children or ()]
     for own, action in rules or ():
@@ -443,7 +453,7 @@ def _relation(row: Sequence[Any], reader: TreeReader) -> tuple[Relation, list[Va
                 used |= _columns_of(reader.read(text), relation)
         relation.unique.append(frozenset(used))
     relation.checks = [_attributes(numbers) for numbers in checks or ()]
-    relation.keys = [ForeignKey(*_end(key[:5]), *_end(key[5:])) for key in keys or ()]
+    relation.keys = [ForeignKey(*_end(key[:6]), *_end(key[6:])) for key in keys or ()]
     relation.triggers = [int(oid) for oid in triggers or ()]
     if kind in "vm" and relation.definition is None:
         raise NodeTreeError("a view's definition is not in the catalogue")
@@ -466,8 +476,8 @@ def _columns_of(tree: Value, relation: Relation) -> set[int]:
 
 
 def _end(row: Sequence[Any]) -> tuple[int, int, ColumnRef]:
-    oid, schema, relation, number, column = row
-    return int(oid), number, ColumnRef(schema, relation, column)
+    oid, schema, relation, number, column, inherited = row
+    return int(oid), number, ColumnRef(schema, relation, column, inherited)
 
 
 def _int(text: str | None) -> int:
@@ -518,7 +528,8 @@ down(oid) AS (
     UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN down ON i.inhparent {_EQ} down.oid),
 kin(oid) AS (SELECT oid FROM up UNION SELECT oid FROM down)
 SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
-  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid))
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+              a.attnum, a.attname, a.atttypid, a.attinhcount OPERATOR(pg_catalog.<>) 0))
    FROM pg_catalog.pg_attribute a
    WHERE a.attrelid {_EQ} c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
          AND NOT a.attisdropped),
@@ -545,7 +556,9 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
    FROM pg_catalog.pg_constraint o WHERE o.conrelid {_EQ} c.oid AND o.contype {_EQ} 'c'),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
               kc.oid, kn.nspname, kc.relname, ka.attnum, ka.attname,
-              fc.oid, fn.nspname, fc.relname, fa.attnum, fa.attname))
+              ka.attinhcount OPERATOR(pg_catalog.<>) 0,
+              fc.oid, fn.nspname, fc.relname, fa.attnum, fa.attname,
+              fa.attinhcount OPERATOR(pg_catalog.<>) 0))
    FROM pg_catalog.pg_constraint o
    CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(o.conkey), pg_catalog.unnest(o.confkey))
               k(own, far)

@@ -139,8 +139,9 @@ def _encode(resolution: Resolution) -> dict[str, Any]:
         "written": refs(resolution.written),
         "stored": refs(resolution.stored),
         "flows": {name: refs(columns) for name, columns in resolution.flows.items()},
+        "present": refs(resolution.present),
     }
-    found["refs"] = [[ref.schema, ref.relation, ref.column] for ref in places]
+    found["refs"] = [[ref.schema, ref.relation, ref.column, ref.derived] for ref in places]
     return {"resolution": found}
 
 
@@ -169,4 +170,5 @@ def decode_answer(content: dict[str, Any]) -> Resolution | Wanted:
         written=refs(found["written"]),
         stored=refs(found["stored"]),
         flows={name: refs(columns) for name, columns in found["flows"].items()},
+        present=refs(found["present"]),
     )

@@ -157,6 +157,7 @@ def resolve(
         written=frozenset(lineage.written),
         stored=frozenset(lineage.stored),
         flows={name: frozenset(columns) for name, columns in lineage.flows.items()},
+        present=frozenset(lineage.present),
     )
 
 
@@ -198,6 +199,7 @@ def copied(
         functions=frozenset(lineage.functions),
         written=frozenset(lineage.written),
         flows={name: frozenset(columns) for name, columns in lineage.flows.items()},
+        present=frozenset(lineage.present),
     )
 
 
@@ -222,6 +224,7 @@ class _Lineage:
         self.aggregated: set[ColumnRef] = set()
         self.written: set[ColumnRef] = set()
         self.stored: set[ColumnRef] = set()
+        self.present: set[ColumnRef] = set()
         self.flows: dict[str, set[ColumnRef]] = {}
         self._control: Columns = _NONE  #: columns that decide whether what is read now runs
         self._known: dict[tuple[int, Columns], list[Flow]] = {}
@@ -463,6 +466,9 @@ class _Lineage:
         """Policies and view definitions decide which rows of a relation there are."""
         relation = self._relation(oid)
         self.relations.add(relation.qualified)
+        for other in self.catalogue.kin(oid):
+            kin = self._relation(other)
+            self.present.update(map(kin.column, kin.columns))
         if relation.ruled and relation.kind in "vm":
             raise NodeTreeError("a view has a rule of its own")
         for policy in relation.policies:

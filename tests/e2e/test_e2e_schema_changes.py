@@ -189,6 +189,26 @@ def test_a_new_object_ahead_of_another_is_noticed(
             superuser.execute("DROP SCHEMA agent CASCADE")
 
 
+def test_a_new_column_shows_nothing_until_it_is_labelled(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    with session(clinic) as connection:
+        ask = "SELECT * FROM patients WHERE id = 1"
+        before = connection.execute(ask).fetchone()
+        superuser.execute("ALTER TABLE patients ADD COLUMN blood text DEFAULT 'AB'")
+        try:
+            time.sleep(WINDOW + 0.1)
+            after = connection.execute(ask).fetchone()
+            assert before is not None
+            assert after == (*before, "[UNLABELLED]")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+                connection.execute("SELECT count(*) FROM patients WHERE blood = 'AB'")
+            assert reason(refused.value) == "phi.predicate"
+            assert "no label" in str(refused.value)
+        finally:
+            superuser.execute("ALTER TABLE patients DROP COLUMN blood")
+
+
 def test_a_default_search_path_is_the_sessions_own(
     clinic: Clinic, superuser: psycopg.Connection[Any]
 ) -> None:

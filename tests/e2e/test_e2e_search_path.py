@@ -33,14 +33,17 @@ def archive(
     tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, postgres15: Postgres
 ) -> Iterator[Clinic]:
     """Two tables of one name, a column of one of them labelled; a careless operator."""
-    label = {"column": "archive.codes.description", "kind": "TEXT"}
+    labels = [
+        {"column": "archive.codes.description", "kind": "TEXT"},
+        {"column": "archive.codes.dx", "level": "public"},
+    ]
     with running_clinic(
         tmp_path_factory.mktemp("search_path"),
         certificates,
         postgres15,
         database="search_path",
         groups=GROUPS,
-        labels=[*LABELS, label],
+        labels=[*LABELS, *labels],
         rules=[LOOSE, *RULES],
         resource={"parameters": ["Search_Path"]},
     ) as clinic:

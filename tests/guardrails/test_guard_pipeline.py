@@ -47,6 +47,7 @@ POLICY = Policy(
         Label("clinic", "public.patients.dob", "DATE", LabelClass.QUASI, Method.GENERALISE),
     ),
     "",
+    unlabelled=LabelClass.PUBLIC,
 )
 FACTS = (StatementFacts(frozenset({"read"})),)
 ONE = (ColumnMask("SSN", Method.REDACT, 25), None)
@@ -198,7 +199,7 @@ def masked(sql: str, resolution: Resolution | None, unresolved: str = "") -> Ver
             "phi.write",
         ),
         ("CREATE VIEW v AS SELECT 1", Resolution(columns((DOB, True))), "phi.write"),
-        ("EXPLAIN SELECT 1", PLAIN, "phi.explain"),
+        ("EXPLAIN SELECT 1", replace(PLAIN, present=frozenset({SSN, ID})), "phi.explain"),
         ("SELECT 1", None, "phi.unresolved"),
         ("CALL f()", None, "phi.unresolved"),
         ("DO ''", None, "phi.unresolved"),
@@ -213,6 +214,29 @@ def test_what_would_tell_is_refused(sql: str, resolution: Resolution | None, rea
     assert found.reason == reason
     if reason in ("phi.predicate", "phi.aggregate"):
         assert found.subject == "public.patients.ssn"
+
+
+def test_a_column_without_a_label_is_secret_unless_the_policy_says_otherwise() -> None:
+    strict = make_pipeline(replace(POLICY, unlabelled=LabelClass.SECRET), RESOURCES)
+
+    def judge(resolution: Resolution, sql: str = "SELECT 1") -> Verdict:
+        judged = Judged(Statement(sql), analyze(sql), (resolution,))
+        return strict.judge(judged, SESSION, 0.0).verdict
+
+    shown = judge(Resolution(columns((ID, True))))
+    assert isinstance(shown, Mask)
+    assert shown.plans[0] == MaskPlan((ColumnMask("UNLABELLED", Method.REDACT, 25),), ("c",))
+    for told in (
+        judge(replace(PLAIN, influences=frozenset({ID}))),
+        judge(replace(PLAIN, aggregated=frozenset({ID}))),
+        judge(replace(PLAIN, stored=frozenset({ID})), "UPDATE t SET a = 1 WHERE i = 1"),
+        judge(replace(PLAIN, present=frozenset({ID})), "EXPLAIN SELECT 1"),
+    ):
+        assert isinstance(told, Block)
+        assert "public.patients" in told.subject
+    predicate = judge(replace(PLAIN, influences=frozenset({ID})))
+    assert isinstance(predicate, Block)
+    assert "has no label" in predicate.message
 
 
 def test_the_reason_of_what_is_unresolved_is_told() -> None:

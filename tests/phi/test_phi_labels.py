@@ -89,9 +89,33 @@ def test_public_is_no_label_that_masks() -> None:
     label = found.strictest([ColumnRef("a", "b", "c"), ColumnRef("a", "b", "d")])
     assert label is not None
     assert label.kind == "ZIP"
-    assert found.labelled("a.b")
-    assert not found.labelled("a.x")
-    assert labels(("*.*.ssn", "SSN", SECRET)).labelled("any.thing")
+
+
+def test_a_column_that_nobody_labelled_is_secret_where_the_policy_says_so() -> None:
+    lines = [
+        Label("clinic", "public.patients.ssn", "SSN"),
+        Label("clinic", "public.patients.id", "PUBLIC", PUBLIC),
+        Label("clinic", "public.codes.*", "PUBLIC", PUBLIC),
+    ]
+    strict = LabelSet("clinic", lines, SECRET)
+    columns = {
+        "public.patients.new": True,
+        "public.patients.id": False,
+        "public.codes.anything": False,
+        "other.t.x": True,
+        "pg_catalog.pg_class.relname": False,
+        "information_schema.tables.table_name": False,
+        "pg_catalog.pg_stats.most_common_vals": True,
+    }
+    for name, secret in columns.items():
+        assert bool(strict.secrets([ColumnRef(*name.split("."))])) == secret, name
+    assert kind(strict, "public.patients.new") == "UNLABELLED"
+    # What a view shows is named besides as what it is made of.
+    derived = ColumnRef("public", "v", "x", derived=True)
+    assert strict.strictest([derived]) is None
+    assert strict.strictest([derived, ColumnRef("public", "patients", "new")]) is not None
+    lenient = LabelSet("clinic", lines, PUBLIC)
+    assert lenient.strictest([ColumnRef("public", "patients", "new")]) is None
 
 
 @given(

@@ -98,7 +98,15 @@ def test_mistakes_are_printed_and_counted_as_failure(
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"labels": []}, "resource clinic holds PHI and has no labels: nothing would be masked"),
+        ({"labels": []}, "resource clinic holds PHI and has no labels: everything would be masked"),
+        (
+            {"labels": [], "policy.unlabelled": "public"},
+            "resource clinic holds PHI and has no labels: nothing would be masked",
+        ),
+        (
+            {"policy.unlabelled": "public"},
+            "policy.unlabelled is public: a column that nobody has labelled is not masked",
+        ),
         ({"rules": []}, "no rule allows anything: every statement would be refused"),
     ],
 )

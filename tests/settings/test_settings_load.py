@@ -34,6 +34,22 @@ def file(tmp_path: Path, certificates: Certificates) -> File:
 # --- valid files -------------------------------------------------------------------------------
 
 
+def test_a_label_may_name_several_columns_and_public_needs_no_kind(file: File) -> None:
+    settings = file.load(
+        labels=[
+            {"resource": "clinic", "column": "a.b.c", "kind": "X"},
+            {"resource": "clinic", "column": ["a.b.*", "a.c.*"], "level": "public"},
+        ]
+    )
+    assert [(one.column, one.kind) for one in settings.policy.labels] == [
+        ("a.b.c", "X"),
+        ("a.b.*", "PUBLIC"),
+        ("a.c.*", "PUBLIC"),
+    ]
+    assert settings.policy.unlabelled is LabelClass.SECRET
+    assert file.load(policy__unlabelled="public").policy.unlabelled is LabelClass.PUBLIC
+
+
 def test_defaults(file: File, tmp_path: Path) -> None:
     settings = file.load()
     pair = file.certificates.server
@@ -291,7 +307,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"rules.0.match.groups": []}, "rules[0].match.groups: an empty list says nothing"),
     ({"rules.0.match.resources": ["x*"]}, 'rules[0].match.resources: "x*" is not known'),
-    ({"rules.0.match.labels": ["SNN"]}, 'rules[0].match.labels: "SNN" is not known; write SSN'),
+    ({"rules.0.match.labels": ["SNN"]}, 'rules[0].match.labels: "SNN" is not known; write one of'),
     (
         {"rules.0.match.issuers": ["logn"]},
         'rules[0].match.issuers: "logn" is not known; write login',

@@ -98,7 +98,7 @@ def test_the_labels_of_masking_are_valid(tmp_path: Path) -> None:
 
     assert kind("patients", "ssn") == "PHI secret redact"
     assert kind("patients", "dob") == "DOB quasi generalise"
-    assert kind("codes", "dx") == "CODE public redact"
+    assert kind("codes", "dx") == "PUBLIC public redact"
     assert kind("encounters", "note") == "NOTE secret redact"
 
 

@@ -45,7 +45,8 @@ def policy(quasi: frozenset[str] = frozenset()) -> Policy:
         else Label("clinic", column, kind)
         for column, kind in SECRETS.items()
     )
-    return Policy((Rule("all", "allow", Match()),), ("hipaa-baseline",), labels, "0" * 64)
+    rules = (Rule("all", "allow", Match()),)
+    return Policy(rules, ("hipaa-baseline",), labels, "0" * 64, unlabelled=LabelClass.PUBLIC)
 
 
 RESOURCES = {"clinic": Resource("clinic", "postgresql", "tcp:db:5432", "db", "phi", "phi", "agent")}

@@ -42,6 +42,13 @@ LABELS: list[dict[str, Any]] = [
     {"column": "public.patients.dob", "kind": "DOB", "level": "quasi", "method": "generalise"},
     {"column": "public.patients.zip", "kind": "ZIP", "level": "quasi", "method": "generalise"},
     {"column": "public.encounters.note", "kind": "NOTE"},
+    {
+        "column": [
+            *(f"public.patients.{name}" for name in ("id", "sex", "weight", "last_seen")),
+            *("public.encounters.*", "public.codes.*", "public.pgbench_*.*"),
+        ],
+        "level": "public",
+    },
 ]
 
 RULES: list[dict[str, Any]] = [
