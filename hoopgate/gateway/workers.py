@@ -286,7 +286,10 @@ class ParserPool:
     def _pump(self) -> None:
         while self._queue and self._idle:
             job = self._queue.popleft()
-            self._idle.pop().start(job, self._seconds)
+            if all(waiting.called for waiting in job.waiting):
+                self._finish(job, None)  # everybody gave up
+            else:
+                self._idle.pop().start(job, self._seconds)
         waits = self._queue and not self._idle and self._restart is None
         if waits and len(self._children) < self._size:
             self._replace()
@@ -303,6 +306,10 @@ class ParserPool:
                 outcome = job.decode(answer)
             except Refused as refused:
                 self._finish(job, refused)
+            except Exception as problem:  # noqa: BLE001 - what it says cannot be trusted
+                log.error("The parser answers nonsense: {error}", error=type(problem).__name__)
+                self._finish(job, Refused("parse.crash", "The statement cannot be parsed."))
+                child.kill()
             else:
                 if job.text is not None:
                     self._remember(job.text, outcome)
