@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -174,6 +175,10 @@ class Slapd:
         """The server hangs: it accepts connections and answers nothing."""
         assert self._server is not None
         self._server.send(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self._server.pid}/task")
+        # The signal is on its way only: a thread that runs meanwhile would still answer.
+        while any(_state(task) not in "TX" for task in tasks.iterdir()):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """The server goes on."""
@@ -252,3 +257,11 @@ class Slapd:
         if self._user is not None:
             for path in (self.directory, *self.directory.iterdir()):
                 shutil.chown(path, self._user)
+
+
+def _state(task: Path) -> str:
+    """State letter of a thread (proc(5)); X when it is gone."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
