@@ -185,24 +185,17 @@ class Node:
         interrupt: Callable[[], Deferred[None]],
     ) -> Deferred[IRelay]:
         """See :class:`hoopgate.interfaces.IGateway`."""
-        return Deferred.fromCoroutine(self._serve(facts, make, client, backend, interrupt))
-
-    async def _serve(
-        self,
-        facts: SessionFacts,
-        make: MakeSession,
-        client: ITransport,
-        backend: ITransport,
-        interrupt: Callable[[], Deferred[None]],
-    ) -> IRelay:
         facts = replace(facts, rules_digest=self._rules.digest)
-        recording = await self._recorder.open_session(facts)
-        try:
-            return self._begin(facts, make, client, backend, interrupt, recording)
-        except Exception:
-            # Twisted takes the transport of a client that has left apart.
-            recording.close("login.failed").addErrback(lambda _: None)
-            raise
+
+        def begin(recording: ISessionRecording) -> IRelay:
+            try:
+                return self._begin(facts, make, client, backend, interrupt, recording)
+            except Exception:
+                # Twisted takes the transport of a client that has left apart.
+                recording.close("login.failed").addErrback(lambda _: None)
+                raise
+
+        return self._recorder.open_session(facts).addCallback(begin)
 
     def _begin(
         self,

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from hoopgate.interfaces import IRelay
 from hoopgate.postgres import upstream
-from hoopgate.postgres.factory import Cancels
+from hoopgate.postgres.cancels import Cancels
 from hoopgate.settings.model import Resource
 
 RESOURCE = Resource("clinic", "postgres", "tcp:127.0.0.1:1", "127.0.0.1", "d", "s", "u")
