@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -233,6 +234,9 @@ class GatewayService(Service):
         for port in self._ports:
             port.startReading()
         self._start_heartbeat(recorder)
+        # What is there now stays until the node stops: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         self._ready = True
         log_event(log, "node.ready", rules_digest=self._settings.policy.digest)
 
