@@ -88,6 +88,7 @@ class _Remembered:
     verdict: Verdict
     monitored: tuple[str, ...]
     facts: tuple[StatementFacts, ...]
+    resolved: bool  #: it rests on the schema
 
 
 class Judge:
@@ -162,15 +163,16 @@ class Judge:
 
     def remembered(self, event: Statement) -> Decision | None:
         """The decision, when it was made before under the same rules; no waiting."""
-        if not self.confirmed():
+        found = self._recall(event)
+        if found is None or (found.resolved and not self.confirmed()):
             return None
+        return self._decide(found.verdict, found.monitored, found.facts)
+
+    def _recall(self, event: Statement) -> _Remembered | None:
         if self._memory_of != self.generation:
             self._forget()
             return None
-        found = self._memory.get((event.text, event.parameter_types, event.executes))
-        if found is None:
-            return None
-        return self._decide(found.verdict, found.monitored, found.facts)
+        return self._memory.get((event.text, event.parameter_types, event.executes))
 
     async def decide(self, event: Statement, on_hold: OnHold) -> Decision:
         """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,
@@ -185,10 +187,10 @@ class Judge:
             return self._decide(_FAILED, (), ())
 
     async def _judged(self, event: Statement, on_hold: OnHold) -> Decision:
-        if await self._confirmed():
+        if self._recall(event) is not None and await self._confirmed():
             decision = self.remembered(event)
             if decision is not None:
-                return decision
+                return self._decide(_CANCELED, (), decision.facts) if self._canceled else decision
         generation = self.generation
         judged = await self._look(event)
         if self._canceled:
@@ -206,7 +208,8 @@ class Judge:
             and generation == self.generation
             and len(event.text) <= LONGEST_REMEMBERED
         ):
-            self._remember(event, _Remembered(verdict, outcome.monitored, facts))
+            resolved = self._phi and any(map(needs_resolution, facts))
+            self._remember(event, _Remembered(verdict, outcome.monitored, facts, resolved))
         return self._decide(verdict, outcome.monitored, facts)
 
     def cancel(self) -> None:
