@@ -96,6 +96,13 @@ class MaskingGuard:
                 "It could change what names mean, and with it what the labels are about.",
                 "Leave it at its default, and write names with their schema.",
             )
+        if "planner_setting" in facts.flags:
+            return _block(
+                "setting",
+                "It changes plans, and with them the order of rows: that may be the order of a"
+                " secret.",
+                "Leave it at its default, or ask an operator to set it for the account.",
+            )
         if facts.kind == "execute" and "argument_expression" in facts.flags:
             return _block(
                 "unresolved",
@@ -153,7 +160,15 @@ def _outcome(facts: StatementFacts, resolution: Resolution, labels: LabelSet) ->
             None if label is None else column_mask(label, column.type, direct=column.direct)
         )
     plan = MaskPlan(tuple(masks), tuple(column.name for column in resolution.columns))
-    return plan if plan.masks else None
+    if not plan.masks:
+        return None
+    if _another_encoding(facts):
+        return _block(
+            "copy",
+            "Whether COPY can say a value in another encoding depends on the value.",
+            "Copy in UTF8.",
+        )
+    return plan
 
 
 def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:
@@ -251,6 +266,11 @@ def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> 
         "Write constants, or columns that are public.",
         place,
     )
+
+
+def _another_encoding(facts: StatementFacts) -> bool:
+    spelled = facts.copy_options.get("encoding", "utf8").lower()
+    return "".join(filter(str.isalnum, spelled)) not in ("utf8", "unicode")
 
 
 def _explained(resolution: Resolution, labels: LabelSet) -> Block | None:

@@ -16,6 +16,10 @@ _SECRET_CATALOGUES: Final = (
     "pg_catalog.pg_statistic.*",
     "pg_catalog.pg_statistic_ext_data.*",
     "pg_catalog.pg_stats*.*",
+    # Sizes, which are lengths added up; and of a partial index, how many rows its condition holds.
+    "pg_catalog.pg_class.relpages",
+    "pg_catalog.pg_class.reltuples",
+    "pg_catalog.pg_class.relall*",
     "pg_catalog.pg_stat_activity.*",
     "pg_catalog.pg_largeobject.*",
     "pg_catalog.pg_authid.*",

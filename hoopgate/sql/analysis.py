@@ -456,6 +456,10 @@ class _Statement:
         self.classes.add("session")
         if kind == "VAR_RESET_ALL" or name in lists.HARMLESS_SETTINGS:
             return
+        if name in lists.PLANNER_SETTINGS:
+            if kind not in ("VAR_RESET", "VAR_SET_DEFAULT"):
+                self.flags.add("planner_setting")
+            return
         values = lists.FIXED_SETTINGS.get(name)
         given = [
             str(

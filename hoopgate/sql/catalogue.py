@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -42,17 +42,25 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A row of pg_type. ``sql`` is its name, quoted and qualified, for use in a statement."""
+    """A row of pg_type.
+
+    :ivar sql: its name, quoted and qualified, for use in a statement.
+    :ivar base: what a domain is made of in the end, which is what a client is told; else itself.
+    """
 
     sql: str
     array: int
     input: int
     output: int
+    base: int
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """One column of a foreign key: ``column`` (of ``relation``) refers to ``foreign_column``."""
+    """One column of a foreign key: ``column`` (of ``relation``) refers to ``foreign_column``.
+
+    :ivar cascades: a DELETE or UPDATE there changes rows here.
+    """
 
     relation: int
     attribute: int
@@ -60,6 +68,20 @@ class ForeignKey:
     foreign: int
     foreign_attribute: int
     foreign_column: ColumnRef
+    cascades: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Columns of an index: its keys, and what its expressions and its predicate read.
+
+    :ivar compares: it is unique, or of an exclusion constraint.
+    :ivar computes: it has an expression, which may fail.
+    """
+
+    columns: frozenset[int]
+    compares: bool
+    computes: bool
 
 
 @dataclass(slots=True)
@@ -70,9 +92,11 @@ class Relation:
     :ivar inherited: columns that a parent has, too.
     :ivar definition: the query of a view or materialised view.
     :ivar generated: expressions of generated columns.
+    :ivar virtual: generated columns that are computed when they are read.
     :ivar policies: expressions of row security policies.
-    :ivar unique: columns of each unique or exclusion constraint's index.
     :ivar checks: columns of each CHECK constraint.
+    :ivar unproven: columns of constraints that stored rows may break (NOT VALID).
+    :ivar partitioned: columns that decide which partition a row is in.
     :ivar defaulted: columns with a default.
     :ivar triggers: OIDs of functions of enabled user triggers.
     :ivar ruled: it has a rewrite rule other than a view's own.
@@ -86,9 +110,12 @@ class Relation:
     inherited: set[int] = field(default_factory=set)
     definition: Node | None = None
     generated: dict[int, Value] = field(default_factory=dict)
+    virtual: set[int] = field(default_factory=set)
     policies: list[Value] = field(default_factory=list)
-    unique: list[frozenset[int]] = field(default_factory=list)
+    indexes: list[Index] = field(default_factory=list)
     checks: list[frozenset[int]] = field(default_factory=list)
+    unproven: frozenset[int] = frozenset()
+    partitioned: frozenset[int] = frozenset()
     defaulted: set[int] = field(default_factory=set)
     keys: list[ForeignKey] = field(default_factory=list)
     triggers: list[int] = field(default_factory=list)
@@ -309,8 +336,8 @@ class Catalogue:
         :raises NodeTreeError: the server left out an object.
         """
         types, operators, functions, relations = answers
-        for oid, sql, array, read, write in types:
-            self.types[_int(oid)] = Type(sql or "", _int(array), _int(read), _int(write))
+        for oid, sql, *numbers in types:
+            self.types[_int(oid)] = Type(sql or "", *map(_int, numbers))
         for oid, code in operators:
             self.operators[_int(oid)] = _int(code)
         for oid, name, signature in functions:
@@ -350,7 +377,8 @@ class Catalogue:
 
     def _open(self, oid: int, reader: TreeReader) -> None:
         relation, trees = _relation(json.loads(self.rows[oid]), reader)
-        needs = Wanted({*relation.parents, *relation.children}, set(relation.triggers))
+        cascades = {key.relation for key in relation.keys if key.cascades}
+        needs = Wanted({*relation.parents, *relation.children, *cascades}, set(relation.triggers))
         for tree in trees:
             needs.add(wanted(tree))
         self.relations[oid] = relation
@@ -372,7 +400,7 @@ class Catalogue:
             ],
             "operators": [[oid, self.operators[oid]] for oid in names.operators],
             "types": [
-                [oid, known.sql, known.array, known.input, known.output]
+                [oid, known.sql, known.array, known.input, known.output, known.base]
                 for oid, known in ((oid, self.types[oid]) for oid in names.types)
             ],
         }
@@ -385,6 +413,11 @@ class Catalogue:
         self.operators.update(content["operators"])
         for oid, *fields in content["types"]:
             self.types[oid] = Type(*fields)
+
+    def sent_as(self, type_: int) -> int:
+        """The type a client is told: a domain's is what it is made of."""
+        known = self.types.get(type_)
+        return known.base if known else type_
 
     def kin(self, oid: int) -> set[int]:
         """The relation, its ancestors and its descendants: a column's label counts for all."""
@@ -416,6 +449,7 @@ def _relation(row: Sequence[Any], reader: TreeReader) -> tuple[Relation, list[Va
         checks,
         keys,
         triggers,
+        partitioned,
     ) = row
     relation = Relation(schema, name, kind)
     trees: list[Value] = []
@@ -435,34 +469,41 @@ def _relation(row: Sequence[Any], reader: TreeReader) -> tuple[Relation, list[Va
             raise NodeTreeError("a view is not one query")
         relation.definition = tree[0]
         trees.append(tree)
-    for number, expression in defaults or ():
+    for number, generated, expression in defaults or ():
         if expression is None:
             relation.defaulted.add(number)
         else:
             tree = reader.read(expression)
             relation.generated[number] = tree
             trees.append(tree)
+            if generated == "v":
+                relation.virtual.add(number)
     for expression in policies or ():
         tree = reader.read(expression)
         relation.policies.append(tree)
         trees.append(tree)
-    for numbers, *expressions in indexes or ():
-        used = set(_attributes(numbers))
-        for text in expressions:
-            if text:
-                used |= _columns_of(reader.read(text), relation)
-        relation.unique.append(frozenset(used))
-    relation.checks = [_attributes(numbers) for numbers in checks or ()]
-    relation.keys = [ForeignKey(*_end(key[:6]), *_end(key[6:])) for key in keys or ()]
+    for numbers, compares, *expressions in indexes or ():
+        used = _attributes(numbers) | _columns_in(expressions, relation, reader)
+        relation.indexes.append(Index(used, compares, any(expressions)))
+    for numbers, proven in checks or ():
+        relation.checks.append(_attributes(numbers))
+        if not proven:
+            relation.unproven |= _attributes(numbers)
+    relation.keys = [ForeignKey(*_end(key[:6]), *_end(key[6:12]), key[12]) for key in keys or ()]
     relation.triggers = [int(oid) for oid in triggers or ()]
+    for numbers, expression in partitioned or ():
+        used = _attributes(numbers) | _columns_in([expression], relation, reader)
+        relation.partitioned |= used
     if kind in "vm" and relation.definition is None:
         raise NodeTreeError("a view's definition is not in the catalogue")
     return relation, trees
 
 
-def _columns_of(tree: Value, relation: Relation) -> set[int]:
+def _columns_in(
+    expressions: Iterable[str | None], relation: Relation, reader: TreeReader
+) -> set[int]:
     found: set[int] = set()
-    todo = [tree]
+    todo: list[Value] = [reader.read(text) for text in expressions if text]
     while todo:
         value = todo.pop()
         if isinstance(value, list):
@@ -493,11 +534,18 @@ def array(oids: Collection[int]) -> str:
 # in front of pg_catalog would be the client's too.
 _EQ: Final = "OPERATOR(pg_catalog.=)"
 _ANY: Final = f"{_EQ} ANY ($1::pg_catalog.oid[])"
+#: Actions of foreign keys that change the referring rows: CASCADE, SET NULL, SET DEFAULT.
+_CASCADES: Final = "'{c,n,d}'::pg_catalog.\"char\"[]"
 
 _TYPES: Final = f"""
 SELECT t.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'
        OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname),
-       t.typarray, t.typinput::pg_catalog.oid, t.typoutput::pg_catalog.oid
+       t.typarray, t.typinput::pg_catalog.oid, t.typoutput::pg_catalog.oid,
+       (WITH RECURSIVE d(oid, base) AS (
+            SELECT t.oid, t.typbasetype
+            UNION ALL SELECT b.oid, b.typbasetype FROM d JOIN pg_catalog.pg_type b
+            ON b.oid {_EQ} d.base)
+        SELECT d.oid FROM d WHERE d.base {_EQ} '0'::pg_catalog.oid)
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} t.typnamespace
 WHERE t.oid {_ANY}"""
 
@@ -540,7 +588,7 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
               r.rulename {_EQ} '_RETURN' AND r.ev_type {_EQ} '1', r.ev_action::pg_catalog.text))
    FROM pg_catalog.pg_rewrite r WHERE r.ev_class {_EQ} c.oid),
-  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(d.adnum,
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(d.adnum, a.attgenerated,
               CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) ''
                    THEN d.adbin::pg_catalog.text END))
    FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a
@@ -549,16 +597,19 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
    CROSS JOIN LATERAL (VALUES (p.polqual), (p.polwithcheck)) e(x)
    WHERE p.polrelid {_EQ} c.oid AND c.relrowsecurity AND e.x IS NOT NULL),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(i.indkey::pg_catalog.text,
+              i.indisunique OR i.indisexclusion,
               i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text))
-   FROM pg_catalog.pg_index i
-   WHERE i.indrelid {_EQ} c.oid AND (i.indisunique OR i.indisexclusion)),
-  (SELECT pg_catalog.json_agg(pg_catalog.array_to_string(o.conkey, ' '))
-   FROM pg_catalog.pg_constraint o WHERE o.conrelid {_EQ} c.oid AND o.contype {_EQ} 'c'),
+   FROM pg_catalog.pg_index i WHERE i.indrelid {_EQ} c.oid),
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+              pg_catalog.array_to_string(o.conkey, ' '), o.convalidated))
+   FROM pg_catalog.pg_constraint o WHERE o.conrelid {_EQ} c.oid
+         AND (o.contype {_EQ} 'c' OR o.contype {_EQ} 'n' AND NOT o.convalidated)),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
               kc.oid, kn.nspname, kc.relname, ka.attnum, ka.attname,
               ka.attinhcount OPERATOR(pg_catalog.<>) 0,
               fc.oid, fn.nspname, fc.relname, fa.attnum, fa.attname,
-              fa.attinhcount OPERATOR(pg_catalog.<>) 0))
+              fa.attinhcount OPERATOR(pg_catalog.<>) 0,
+              o.confdeltype {_EQ} ANY ({_CASCADES}) OR o.confupdtype {_EQ} ANY ({_CASCADES})))
    FROM pg_catalog.pg_constraint o
    CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(o.conkey), pg_catalog.unnest(o.confkey))
               k(own, far)
@@ -575,7 +626,10 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
          AND o.contype {_EQ} 'f'),
   (SELECT pg_catalog.json_agg(g.tgfoid) FROM pg_catalog.pg_trigger g
    WHERE g.tgrelid {_EQ} c.oid AND NOT g.tgisinternal
-         AND g.tgenabled OPERATOR(pg_catalog.<>) 'D')),
+         AND g.tgenabled OPERATOR(pg_catalog.<>) 'D'),
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(p.partattrs::pg_catalog.text,
+              p.partexprs::pg_catalog.text))
+   FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid {_EQ} c.oid)),
   ({versions.RELATION})
 FROM kin JOIN pg_catalog.pg_class c ON c.oid {_EQ} kin.oid
 JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} c.relnamespace"""

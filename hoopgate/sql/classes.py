@@ -56,6 +56,7 @@ FLAGS: Final = {
     "state_function": "a function that changes settings, sequences, locks or other server state",
     "setting_function": "set_config() of a harmless setting named by a constant: a SET",
     "unlisted_setting": "SET or RESET of a setting that is not on the list of harmless ones",
+    "planner_setting": "SET of a setting that changes plans, and with them the order of rows",
     "temporary": "creates a temporary object, which hides a real one of the same name",
     "parameters": "has parameters ($1 …)",
     "argument_expression": "EXECUTE or CALL with an argument that is not a constant",
@@ -134,28 +135,35 @@ STATE_FUNCTIONS: Final = (
 )
 
 #: Settings that may be SET: none changes what a name or a literal means, what an account may do or
-#: what encoding the wire has. ``client_encoding`` and ``standard_conforming_strings`` are allowed
-#: with the one value the gateway speaks.
+#: what encoding the wire has. Those of FIXED_SETTINGS are allowed with the values there.
 HARMLESS_SETTINGS: Final = frozenset(
     """
-    application_name bytea_output client_connection_check_interval client_min_messages
-    constraint_exclusion cursor_tuple_fraction datestyle default_statistics_target
-    default_transaction_deferrable default_transaction_isolation default_transaction_read_only
-    effective_cache_size enable_async_append enable_bitmapscan enable_gathermerge enable_hashagg
-    enable_hashjoin enable_incremental_sort enable_indexonlyscan enable_indexscan enable_material
-    enable_memoize enable_mergejoin enable_nestloop enable_parallel_append enable_parallel_hash
-    enable_partition_pruning enable_partitionwise_aggregate enable_partitionwise_join enable_seqscan
-    enable_sort enable_tidscan extra_float_digits from_collapse_limit geqo geqo_threshold
-    gin_fuzzy_search_limit idle_in_transaction_session_timeout idle_session_timeout intervalstyle
-    jit
-    join_collapse_limit lc_messages lc_monetary lc_numeric lc_time lock_timeout
-    max_parallel_workers_per_gather plan_cache_mode random_page_cost seq_page_cost
-    statement_timeout synchronous_commit tcp_keepalives_count tcp_keepalives_idle
-    tcp_keepalives_interval temp_buffers timezone transaction_deferrable transaction_isolation
-    transaction_read_only transaction_timeout work_mem xmloption
+    application_name bytea_output client_connection_check_interval datestyle
+    default_statistics_target default_transaction_deferrable default_transaction_isolation
+    default_transaction_read_only extra_float_digits idle_in_transaction_session_timeout
+    idle_session_timeout intervalstyle jit lc_messages lc_monetary lc_numeric lc_time lock_timeout
+    plan_cache_mode statement_timeout synchronous_commit tcp_keepalives_count tcp_keepalives_idle
+    tcp_keepalives_interval timezone transaction_deferrable transaction_isolation
+    transaction_read_only transaction_timeout xmloption
+    """.split()
+)
+#: Settings that change how a query is run: harmless but where rows hold secrets. The order of rows
+#: that no ORDER BY asks for is then the order of an index, or of a hash table of a certain size.
+PLANNER_SETTINGS: Final = frozenset(
+    """
+    constraint_exclusion cursor_tuple_fraction effective_cache_size enable_async_append
+    enable_bitmapscan enable_gathermerge enable_hashagg enable_hashjoin enable_incremental_sort
+    enable_indexonlyscan enable_indexscan enable_material enable_memoize enable_mergejoin
+    enable_nestloop enable_parallel_append enable_parallel_hash enable_partition_pruning
+    enable_partitionwise_aggregate enable_partitionwise_join enable_seqscan enable_sort
+    enable_tidscan from_collapse_limit geqo geqo_threshold gin_fuzzy_search_limit
+    join_collapse_limit max_parallel_workers_per_gather random_page_cost seq_page_cost temp_buffers
+    work_mem
     """.split()
 )
 FIXED_SETTINGS: Final = {
+    # Below NOTICE the server tells what it does with the data.
+    "client_min_messages": frozenset({"notice", "warning", "error"}),
     "client_encoding": frozenset({"utf8", "utf-8", "unicode"}),
     "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
 }

@@ -18,10 +18,13 @@ FALLIBLE: Final = "fallible"  #: may raise an error on data: no secret may reach
 AGGREGATE: Final = "aggregate"
 CATALOGUE: Final = "catalogue"  #: asks about objects; no secret may reach it
 
+#: What ROW and ARRAY go by among the functions.
+PUT_TOGETHER: Final = "syntax.put_together()"
 #: Functions whose result grows with their arguments, and those that can make an argument so long
 #: that growing it fails. Together they ask for a value's length by an error.
 GROWING: Final = frozenset(
     {
+        PUT_TOGETHER,
         "pg_catalog.textcat(text, text)",
         'pg_catalog.concat("any")',
         'pg_catalog.concat_ws(text, "any")',
@@ -51,7 +54,7 @@ def classify(signature: str) -> str | None:
     :return: None when it is not on the list.
     """
     if signature.startswith("syntax."):
-        return FALLIBLE
+        return TOTAL if signature == PUT_TOGETHER else FALLIBLE
     return _table().get(signature)
 
 

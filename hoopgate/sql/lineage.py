@@ -18,19 +18,34 @@ this file does not.
 # ruff: noqa: SIM905 - word lists read better as text
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun, Relation
+from hoopgate.sql.functions import GROWING, PUT_TOGETHER
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
 Columns = frozenset[ColumnRef]
 
 _NONE: Final[Columns] = frozenset()
 _BOOL, _INT4, _XML = 16, 23, 142
+_CTID, _TABLEOID = -1, -6
+_EXPLICIT_CAST: Final = 1  # CoercionForm of primnodes.h
+_ARRAY_SUBLINK: Final = 6  # SubLinkType of primnodes.h
+_LEAVES: Final = frozenset({"VAR", "PARAM", "CONST", "SUBLINK", "CASETESTEXPR"})
+#: CmdType of nodes.h.
+_COMMANDS: Final = {2: "update", 3: "insert", 4: "delete"}
+#: Types (OIDs) whose values have one length, and a short one: bool to uuid.
+_SHORT: Final = frozenset(
+    {16, 18, 19, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 2950}
+)
+#: How many pieces a value may be put together of. A parameter has 16 MB at most, and PostgreSQL
+#: fails at 1 GB.
+_MOST_PIECES: Final = 60
 #: Expressions evaluated or columns looked up at most; a tree can be made that needs 2^n.
 MOST_STEPS: Final = 400_000
 
@@ -135,6 +150,7 @@ def resolve(
     try:
         node = _single(tree)
         outputs, names = lineage.statement(node)
+        lineage.check_growth()
     except NodeTreeError as error:
         raise UnresolvableStatement(
             "resolve.unknown", f"The query tree is not known: {error}."
@@ -144,7 +160,7 @@ def resolve(
     columns = None
     if outputs is not None:
         columns = tuple(
-            OutputColumn(name, flow.type, flow.sources, flow.direct)
+            OutputColumn(name, catalogue.sent_as(flow.type), flow.sources, flow.direct)
             for name, flow in zip(names, outputs, strict=True)
         )
     return Resolution(
@@ -180,7 +196,7 @@ def copied(
         if not out:
             for number in numbers:
                 lineage.written |= lineage.base(oid, number).sources
-            lineage.constrained(oid, set(numbers), insert=True, every=False)
+            lineage.constrained(oid, set(numbers), "insert")
         lineage.rows_of(oid)
     except NodeTreeError as error:
         raise UnresolvableStatement(
@@ -226,6 +242,9 @@ class _Lineage:
         self.stored: set[ColumnRef] = set()
         self.present: set[ColumnRef] = set()
         self.flows: dict[str, set[ColumnRef]] = {}
+        self._cascading: set[int] = set()
+        self._pieces = [0]  #: calls that make a value longer, of each query level around
+        self._growth: dict[int, int] = {}  #: the same, of every level there is
         self._control: Columns = _NONE  #: columns that decide whether what is read now runs
         self._known: dict[tuple[int, Columns], list[Flow]] = {}
         self._recursive: dict[int, list[Flow]] = {}
@@ -246,11 +265,33 @@ class _Lineage:
                 return None, []
         return flows, [entry.text("resname") or "" for entry in entries]
 
+    def check_growth(self) -> None:
+        """A value put together of itself again and again fails by its length in the end.
+
+        One made at a level has at most as many pieces as the level has calls, and one more, each of
+        which was made at a level below.
+        """
+        bound = math.prod(calls + 1 for calls in (*self._growth.values(), self._pieces[0]))
+        if bound > _MOST_PIECES:
+            grown = _NONE.union(*(self.flows.get(signature, _NONE) for signature in GROWING))
+            self._flowed("syntax.growth()", grown)
+
+    def _grows(self, signature: str, node: Node, sources: Columns) -> None:
+        """A value is put together of those in ``node``."""
+        self._flowed(signature, sources)
+        if node.type == "OPEXPR":
+            self._pieces[-1] += 1
+        else:
+            self._pieces[-1] += sum(part.type in _LEAVES for part in _nodes(node))
+
     def _query(self, node: Node, parent: _Scope | None) -> list[Flow]:
         key = (id(node), self._control)
         known = self._known.get(key)
         if known is None:
+            self._pieces.append(0)
             known = self._known[key] = self._evaluate(node, parent)
+            pieces = self._pieces.pop()
+            self._growth[id(node)] = max(pieces, self._growth.get(id(node), 0))
         return known
 
     def _evaluate(self, node: Node, parent: _Scope | None) -> list[Flow]:
@@ -365,9 +406,11 @@ class _Lineage:
         target = self._table(scope, number)
         oid = target.integer("relid")
         self._rows(target, scope)
-        assigned: set[int] = set()
         if command in (2, 3):
-            assigned |= self._assign(node.nodes("targetList"), oid, scope)
+            assigned = self._assign(node.nodes("targetList"), oid, scope)
+            self.constrained(oid, assigned, _COMMANDS[command])
+        elif command == 4:
+            self.constrained(oid, set(), "delete")
         conflict = node.node("onConflict")
         if conflict is not None and conflict.integer("exclRelIndex", 0):
             # EXCLUDED is the row that was to be inserted, not one that is stored.
@@ -380,18 +423,15 @@ class _Lineage:
             if action.type != "MERGEACTION":
                 raise NodeTreeError(f"MERGE has {action.type}")
             self.influences |= self._expression(action.fields.get("qual"), scope)
-            if action.integer("commandType") in (2, 3):
-                assigned |= self._assign(action.nodes("targetList"), oid, scope)
+            if action.integer("commandType") in _COMMANDS:
+                assigned = self._assign(action.nodes("targetList"), oid, scope)
+                self.constrained(oid, assigned, _COMMANDS[action.integer("commandType")])
         if conflict is not None:
             for field in ("arbiterElems", "arbiterWhere", "onConflictWhere"):
                 self.influences |= self._expression(conflict.fields.get(field), scope)
-            assigned |= self._assign(conflict.nodes("onConflictSet"), oid, scope)
-        self.constrained(
-            oid,
-            assigned,
-            insert=command in (3, 5),
-            every=command in (4, 5) or self._relation(oid).kind == "v",
-        )
+            if conflict.nodes("onConflictSet"):
+                assigned = self._assign(conflict.nodes("onConflictSet"), oid, scope)
+                self.constrained(oid, assigned, "update")
         return [self._flow(entry.node("expr"), scope) for entry in node.nodes("returningList")]
 
     def _assign(self, entries: list[Node], oid: int, scope: _Scope) -> set[int]:
@@ -404,37 +444,74 @@ class _Lineage:
                 self.written |= self.base(oid, number).sources
         return assigned
 
-    def constrained(self, oid: int, assigned: set[int], *, insert: bool, every: bool) -> None:
+    def constrained(self, oid: int, assigned: set[int], command: str) -> None:
         """Columns that constraints compare a write with: whether it fails depends on them.
 
-        :param every: all constraints count, not only those of the columns assigned.
+        :param assigned: attributes that are given a value; a DELETE has none.
+        :param command: ``insert``, ``update`` or ``delete``.
         """
+        if self._relation(oid).kind == "v":
+            self._write_through(self._relation(oid))
         columns = self._relation(oid).columns
         names = {columns[number] for number in assigned if number in columns}
         for other in sorted(self.catalogue.kin(oid)):
             relation = self._relation(other)
             own = {n for n, name in relation.columns.items() if name in names}
-            if insert:
-                own |= relation.defaulted
-            # A generated column is written when what it is made of is.
-            own |= {n for n in relation.generated if every or own}
             if relation.ruled:
                 raise NodeTreeError("a rewrite rule stands on the table written to")
             for trigger in relation.triggers:
                 self._call(trigger, _NONE)
-            for unique in relation.unique:
-                if unique & own:
-                    self._influence(other, unique)
-            for check in relation.checks:
-                if check & own and not insert:
-                    self._influence(other, check - own)
-            for key in relation.keys:
-                if key.relation == other and key.attribute in own:
-                    self.influences.add(key.foreign_column)
-                if key.foreign == other and (every or key.foreign_attribute in own):
-                    self.influences.add(key.column)
-            if relation.kind == "v":
-                self._write_through(relation)
+            if command == "update":
+                self._updated(other, own)
+            if command == "insert":
+                own |= relation.defaulted
+            self._keyed(other, own, command)
+
+    def _updated(self, oid: int, own: set[int]) -> None:
+        """What of a stored row is looked at again, because a part of it changes."""
+        relation = self._relation(oid)
+        given = _union(self.base(oid, number) for number in own)
+        computed: set[int] = set()
+        for number, expression in relation.generated.items():
+            scope = _Scope(Node("GENERATED", {}), [_plain_table(oid)], None)
+            read = self._quietly(expression, scope)
+            if not read.isdisjoint(given):
+                computed.add(number)
+                self.influences |= read - given
+        for check in relation.checks:
+            if check & (own | computed):
+                self._influence(oid, check - own)
+        # A row that breaks it already cannot be changed at all.
+        self._influence(oid, relation.unproven - own)
+        for index in relation.indexes:
+            # Its expressions may fail, and an entry has a size that it must keep to.
+            if index.columns & (own | computed) and (
+                index.computes or not _SHORT.issuperset(relation.types[n] for n in own | computed)
+            ):
+                self._influence(oid, index.columns - own)
+
+    def _keyed(self, oid: int, own: set[int], command: str) -> None:
+        """Unique, exclusion and foreign keys; rows of other tables that change with this one's."""
+        relation = self._relation(oid)
+        every = command == "delete"
+        if own:
+            own = own | relation.generated.keys()
+        for index in relation.indexes:
+            if index.compares and index.columns & own:
+                self._influence(oid, index.columns)
+        for key in relation.keys:
+            if key.relation == oid and key.attribute in own:
+                self.influences.add(key.foreign_column)
+            if (
+                key.foreign == oid
+                and command != "insert"
+                and (every or key.foreign_attribute in own)
+            ):
+                self.influences.add(key.column)
+                if key.cascades and key.relation not in self._cascading:
+                    self._cascading.add(key.relation)
+                    self.constrained(key.relation, {key.attribute}, "update")
+                    self.constrained(key.relation, set(), "delete")
 
     def _write_through(self, view: Relation) -> None:
         if view.definition is None:
@@ -442,8 +519,8 @@ class _Lineage:
         for table in view.definition.nodes("rtable"):
             oid = table.integer("relid", 0)
             if oid and self._relation(oid) is not view:
-                every = set(self._relation(oid).columns)
-                self.constrained(oid, every, insert=True, every=True)
+                for command in ("insert", "update", "delete"):
+                    self.constrained(oid, set(self._relation(oid).columns), command)
 
     def _influence(self, oid: int, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -474,6 +551,9 @@ class _Lineage:
         for policy in relation.policies:
             scope = _Scope(Node("POLICY", {}), [_plain_table(oid)], None)
             self.influences |= self._quietly(policy, scope)
+        for other in self.catalogue.kin(oid):
+            # Which rows a partition has, and in which order partitions are read.
+            self._influence(other, self._relation(other).partitioned)
         if relation.definition is not None:
             self._view(oid, relation)
 
@@ -481,7 +561,11 @@ class _Lineage:
         kind = table.integer("rtekind")
         if kind == 0:
             self.rows_of(table.integer("relid"))
-            self.influences |= self._expression(table.fields.get("tablesample"), scope)
+            sample = table.node("tablesample")
+            if sample is not None and not _whole(sample):
+                self.influences |= self._expression(sample, scope)
+                # It goes by pages and places: what is on a page is decided by every length.
+                self._influence(table.integer("relid"), (_CTID,))
         elif kind in (3, 4):
             # A function decides how many rows it returns by its arguments.
             for flow in self._all_columns(table, scope):
@@ -558,6 +642,11 @@ class _Lineage:
         relation = self._relation(oid)
         column = relation.column(number)
         sources = {column}
+        if number < 0 and (number != _TABLEOID or len(self.catalogue.kin(oid)) > 1):
+            # Where a row is, and who wrote it last, depends on all that is in it.
+            for other in relation.columns:
+                sources |= self.base(oid, other).sources
+            return Flow(frozenset(sources), False, 0)
         if number > 0:
             for other in self.catalogue.kin(oid):
                 kin = self._relation(other)
@@ -567,7 +656,8 @@ class _Lineage:
         direct = True
         if number in relation.generated:
             scope = _Scope(Node("GENERATED", {}), [_plain_table(oid)], None)
-            sources |= self._quietly(relation.generated[number], scope)
+            evaluate = self._expression if number in relation.virtual else self._quietly
+            sources |= evaluate(relation.generated[number], scope)
         if relation.definition is not None and number > 0:
             flows = self._view(oid, relation)
             index = sorted(relation.columns).index(number)
@@ -621,6 +711,10 @@ class _Lineage:
             if [(f.sources, f.direct) for f in new] == [(f.sources, f.direct) for f in flows]:
                 break
             flows = new
+        if self._growth.get(id(query)) or any(
+            self._growth.get(id(part)) for part in _nodes(query) if part.type == "QUERY"
+        ):
+            self._growth[id(query)] = _MOST_PIECES
         if cte.fields.get("search_clause") or cte.fields.get("cycle_clause"):
             for flow in flows:
                 self.influences |= flow.sources
@@ -683,6 +777,10 @@ class _Lineage:
                 function = node.integer(field)
                 if function:
                     self._call(function, sources)
+                    self._check_form(function, node, sources)
+                    signature = self.catalogue.functions[function].signature
+                    if signature in GROWING:
+                        self._grows(signature, node, sources)
                 elif field == "opfuncid":
                     self._operator(node.integer("opno"), sources)
         if kind == "ROWCOMPAREEXPR":
@@ -691,8 +789,19 @@ class _Lineage:
         elif kind == "COERCEVIAIO":
             self._conversion(self._type(node.fields.get("arg"), scope), "output", sources)
             self._conversion(node.integer("resulttype"), "input", sources)
+        elif kind in ("ROWEXPR", "ARRAYEXPR") and not node.true("multidims"):
+            self._grows(PUT_TOGETHER, node, sources)
         elif kind in _NAMELESS_FALLIBLE and (kind != "ARRAYEXPR" or node.true("multidims")):
             self._flowed(f"syntax.{_NAMELESS_FALLIBLE[kind]}()", sources)
+
+    def _check_form(self, function: int, node: Node, sources: Columns) -> None:
+        """A function that is total as a cast or as a type's own may not be so by its name: then its
+        length, or the text it reads, is the client's choice."""
+        signature = self.catalogue.functions[function].signature
+        if node.integer("funcformat", 0) != _EXPLICIT_CAST and (
+            "cstring" in signature or signature.endswith(", integer, boolean)")
+        ):
+            self._flowed("syntax.cast()", sources)
 
     def _conversion(self, type_: int, direction: str, sources: Columns) -> None:
         known = self.catalogue.types.get(type_)
@@ -788,11 +897,13 @@ class _Lineage:
         found = _union(self._query(query, scope))
         sources = self._under(found, node.fields.get("testexpr"), scope)
         link = node.integer("subLinkType")
-        if link == 0:
-            return sources  # EXISTS: whether there is a row is in the influences
-        if link not in (1, 2, 6):
-            self._flowed("syntax.subquery()", _NONE)  # more than one row is an error
-        return sources | found
+        # More than one row may be an error; and one that runs, or runs on, for a value's sake alone
+        # tells of it by the time it takes, which a time-out makes an error too.
+        self._flowed("syntax.subquery()", sources)
+        if link == _ARRAY_SUBLINK:
+            self._flowed("syntax.array()", found)  # it has a size that it must keep to
+        # EXISTS: whether there is a row is in the influences.
+        return sources if link == 0 else sources | found
 
     def _cursor(self, node: Node, scope: _Scope) -> Columns:
         raise NodeTreeError("WHERE CURRENT OF is not supported")
@@ -839,6 +950,30 @@ class _Lineage:
         self._steps -= 1
         if self._steps < 0:
             raise Overrun("the query needs too much work")
+
+
+def _whole(sample: Node) -> bool:
+    """A sample of 100 per cent, written as an integer."""
+    cast = sample.nodes("args")[0]
+    arguments = cast.nodes("args") if cast.type == "FUNCEXPR" else []
+    return any(
+        one.type == "CONST"
+        and one.integer("consttype") == _INT4
+        and (one.text("constvalue") or "").startswith("[ 100 0 0 0 ")
+        for one in arguments
+    )
+
+
+def _nodes(tree: Value) -> Iterator[Node]:
+    """Every node in ``tree``."""
+    todo = [tree]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, list):
+            todo.extend(value)
+        elif isinstance(value, Node):
+            yield value
+            todo.extend(value.fields.values())
 
 
 def _plain_table(oid: int) -> Node:

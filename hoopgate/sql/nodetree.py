@@ -185,12 +185,13 @@ def parse(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> 
         elif token == ")" or token == "}":
             raise NodeTreeError("the brackets do not match")
         elif stack and stack[-1][1] == "constvalue" and token != "<>":
-            # Datum: a length, then the bytes. Constants are never needed, only skipped.
+            # Datum: a length, then the bytes. Long ones are never needed, only skipped.
+            start = position
             try:
                 position = tokens.index("]", position) + 1
             except ValueError:
                 raise NodeTreeError("a datum does not end") from None
-            value = ""
+            value = " ".join(tokens[start:position]) if position - start <= 10 else ""
         else:
             value = _literal(token)
         if not stack:
