@@ -12,7 +12,6 @@ it will meet, so it waits (:class:`Unsettled`).
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from typing import Final, final
 
@@ -122,6 +121,7 @@ class Change:
     """What a name will mean once the server has confirmed it; ``value`` None removes it.
 
     :ivar name: None stands for every name in the space.
+    :ivar size: bytes that it keeps. A named portal may keep the text of a statement that is gone.
     """
 
     __slots__ = ("name", "order", "segment", "size", "space", "value")
@@ -130,22 +130,21 @@ class Change:
         self.space = space
         self.name = name
         self.value = value
-        self.size = _size(value, named=bool(name))
         self.segment = 0
         self.order = 0
+        self.size = 0
+        if isinstance(value, Portal):
+            if name:
+                self.size = len(value.prepared.event.text)
+            if value.values is not None:
+                for _, data in value.values:
+                    self.size += 64 if data is None else 64 + len(data)
+        elif value is not None:
+            self.size = len(value.event.text)
 
 
-def _size(value: Prepared | Portal | None, *, named: bool) -> int:
-    """Bytes that a name keeps. A named portal may keep the text of a statement that is gone."""
-    if value is None:
-        return 0
-    if isinstance(value, Prepared):
-        return len(value.event.text)
-    size = len(value.prepared.event.text) if named else 0
-    if value.values:
-        for _, data in value.values:
-            size += 64 if data is None else 64 + len(data)
-    return size
+#: Changes under way by the name they are of, each list in the order of the answers.
+_Pending = dict[bytes | None, list[Change]]
 
 
 @final
@@ -156,7 +155,8 @@ class Names:
         self._statements: dict[bytes, Change] = {}
         self._portals: dict[bytes, Change] = {}  # those that die with their transaction
         self._holdable: dict[bytes, Change] = {}
-        self._pending: dict[tuple[Space, bytes | None], deque[Change]] = {}
+        self._pending_statements: _Pending = {}
+        self._pending_portals: _Pending = {}
         self._under_way = 0
         self._proposed = 0
         self._bytes = 0
@@ -174,32 +174,34 @@ class Names:
         self._proposed += 1
         change.segment = segment
         change.order = self._proposed
-        key = change.space, change.name
-        queue = self._pending.get(key)
+        portal = change.space is Space.PORTAL
+        pending = self._pending_portals if portal else self._pending_statements
+        queue = pending.get(change.name)
         if queue is None:
-            self._pending[key] = deque((change,))
+            pending[change.name] = [change]
         else:
             queue.append(change)
 
     def settle(self, change: Change) -> None:
         """The server has confirmed ``change``."""
-        self._arrived(change)
-        name = change.name
+        name, value = change.name, change.value
         if change.space is Space.STATEMENT:
+            self._arrived(change, self._pending_statements)
             self._remove(self._statements, name)
-            table = self._statements
-        else:
-            self._remove(self._portals, name)
+            if name is not None and value is not None:
+                self._statements[name] = change
+            return
+        self._arrived(change, self._pending_portals)
+        self._remove(self._portals, name)
+        if self._holdable:
             self._remove(self._holdable, name)
-            value = change.value
-            holdable = isinstance(value, Portal) and value.holdable
-            table = self._holdable if holdable else self._portals
-        if name is not None and change.value is not None:
-            table[name] = change
+        if name is not None and isinstance(value, Portal):
+            (self._holdable if value.holdable else self._portals)[name] = change
 
     def abort(self, change: Change) -> None:
         """The server did not make ``change``."""
-        self._arrived(change)
+        portal = change.space is Space.PORTAL
+        self._arrived(change, self._pending_portals if portal else self._pending_statements)
         self._bytes -= change.size
 
     def transaction_ended(self) -> None:
@@ -212,43 +214,33 @@ class Names:
 
         :raises Unsettled: an earlier segment's change of the name is not confirmed yet.
         """
-        change = self._latest(Space.STATEMENT, name, segment) or self._statements.get(name)
+        change: Change | None = None
+        if self._pending_statements:
+            change = _latest(self._pending_statements, name, segment)
+        if change is None:
+            change = self._statements.get(name)
         value = None if change is None else change.value
         return value if isinstance(value, Prepared) else None
 
     def portal(self, name: bytes, segment: int) -> Portal | None:
         """Like :meth:`statement`, for a portal or cursor."""
-        change = self._latest(Space.PORTAL, name, segment) or self._portals.get(name)
+        change: Change | None = None
+        if self._pending_portals:
+            change = _latest(self._pending_portals, name, segment)
         if change is None:
-            change = self._holdable.get(name)
+            change = self._portals.get(name) or self._holdable.get(name)
         value = None if change is None else change.value
         return value if isinstance(value, Portal) else None
 
-    def _latest(self, space: Space, name: bytes, segment: int) -> Change | None:
-        """The change under way that decides what ``name`` will mean."""
-        pending = self._pending
-        if not pending:
-            return None
-        found = None
-        queue = pending.get((space, name))
-        if queue is not None:
-            found = queue[-1]
-        queue = pending.get((space, None))
-        if queue is not None and (found is None or queue[-1].order > found.order):
-            found = queue[-1]
-        if found is not None and found.segment != segment:
-            raise Unsettled
-        return found
-
-    def _arrived(self, change: Change) -> None:
-        key = change.space, change.name
-        queue = self._pending.get(key)
+    def _arrived(self, change: Change, pending: _Pending) -> None:
+        queue = pending.get(change.name)
         # Answers come in order, and an error ends what is under way in order.
         if queue is None or queue[0] is not change:
             raise LocalProtocolError("names are settled out of order")
-        queue.popleft()
-        if not queue:
-            del self._pending[key]
+        if len(queue) == 1:
+            del pending[change.name]
+        else:
+            del queue[0]
         self._under_way -= 1
 
     def _remove(self, table: dict[bytes, Change], name: bytes | None) -> None:
@@ -260,3 +252,17 @@ class Names:
         for change in table.values():
             self._bytes -= change.size
         table.clear()
+
+
+def _latest(pending: _Pending, name: bytes, segment: int) -> Change | None:
+    """The change under way that decides what ``name`` will mean."""
+    found = None
+    queue = pending.get(name)
+    if queue is not None:
+        found = queue[-1]
+    queue = pending.get(None)
+    if queue is not None and (found is None or queue[-1].order > found.order):
+        found = queue[-1]
+    if found is not None and found.segment != segment:
+        raise Unsettled
+    return found
