@@ -44,6 +44,8 @@ def facts(text: str) -> StatementFacts:
     if words[0] == "deallocate":
         name = "" if words[1] == "all" else words[1]
         return StatementFacts(frozenset({"deallocate"}), kind="deallocate", name=name)
+    if words[0] == "close":
+        return StatementFacts(frozenset({"close"}), kind="close", name=words[1])
     if words[0] == "copy":
         flag = "copy.from" if "from" in words else "copy.to"
         return StatementFacts(frozenset({flag}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from model_server import REAL, ModelServer
 from session_play import Play
@@ -14,13 +14,19 @@ from hoopgate.events import Forward, Reply, Side
 from hoopgate.postgres import wire
 
 names = st.sampled_from([b"", b"s", b"t"])
-texts = st.sampled_from(
-    [b"select 1", b"select id, ssn from patients", b"drop table patients", b"insert", b"fail"]
-)
+reads = st.sampled_from([b"select 1", b"select id, ssn from patients"])
+texts = st.one_of(reads, st.sampled_from([b"drop table patients", b"insert", b"fail"]))
+named = st.sampled_from([b"s", b"t"])
 sql = st.one_of(
     texts,
-    st.builds(lambda n, t: b"prepare " + n + b" as " + t, st.sampled_from([b"s", b"t"]), texts),
-    st.sampled_from([b"execute s", b"execute t", b"fetch all from s", b"copy t from stdin"]),
+    st.builds(lambda n, t: b"prepare " + n + b" as " + t, named, texts),
+    st.builds(lambda n, t: b"declare " + n + b" cursor for " + t, named, reads),
+    st.builds(
+        lambda w, n: w + n,
+        st.sampled_from([b"execute ", b"deallocate ", b"fetch all from ", b"close "]),
+        named,
+    ),
+    st.sampled_from([b"begin", b"commit", b"copy t from stdin"]),
 )
 messages = st.one_of(
     sql.map(wire.query),
@@ -59,7 +65,37 @@ def converse(program: bytes, cuts: list[int]) -> tuple[bytes, bytes, ModelServer
     return seen, sent, server, failed
 
 
+#: What once gave a name two meanings.
+RENAMED = b"".join(
+    (
+        wire.query(b"prepare t as select 1"),
+        wire.parse(b"d", b"deallocate t"),
+        wire.parse(b"p", b"prepare t as select id, ssn from patients"),
+        wire.sync(),
+        wire.query(b"execute d"),
+        wire.query(b"execute p"),
+        wire.bind(b"", b"t"),
+        wire.execute(b"", 0),
+        wire.sync(),
+    )
+)
+REDECLARED = b"".join(
+    (
+        wire.query(b"begin"),
+        wire.query(b"declare s cursor for select 1"),
+        wire.parse(b"c", b"close s"),
+        wire.parse(b"d", b"declare s cursor for select id, ssn from patients"),
+        wire.sync(),
+        wire.query(b"execute c"),
+        wire.query(b"execute d"),
+        wire.query(b"fetch all from s"),
+    )
+)
+
+
 @given(programs, st.lists(st.integers(0, 2000), max_size=12))
+@example(RENAMED, [])
+@example(REDECLARED, [])
 @settings(max_examples=400)
 def test_nothing_refused_is_run_and_nothing_labelled_is_shown(
     program: bytes, cuts: list[int]
