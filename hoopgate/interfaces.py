@@ -265,10 +265,17 @@ class IGateway(Interface):
     secrets = Attribute("ISecretSource")
     credentials = Attribute("identity.credentials.Credentials: session credentials in force")
 
-    def admit() -> bool:
-        """A connection was accepted; False when there are too many before login or in all."""
+    def admit(turn_away: Callable[[], None]) -> bool:
+        """A connection was accepted; False when there are too many before login or in all.
 
-    def left() -> None:
+        :param turn_away: ends it. Called when there are too many and others come: the one that has
+            been silent for longest goes first, so that silent ones do not keep everybody out.
+        """
+
+    def stays(turn_away: Callable[[], None]) -> None:
+        """An admitted connection has given a credential: it is not turned away any more."""
+
+    def left(turn_away: Callable[[], None]) -> None:
         """The login of an admitted connection is over, whichever way."""
 
     def canceled() -> None:

@@ -102,6 +102,7 @@ class Node:
         self._metrics = metrics
         self._recheck_seconds = recheck_seconds
         self._logging_in = 0
+        self._silent: dict[Callable[[], None], None] = {}  # the oldest first
         self._empty: Deferred[None] | None = None
         self._interrupts: set[Deferred[None]] = set()
         self.draining = False
@@ -109,20 +110,25 @@ class Node:
 
     # --- IGateway -------------------------------------------------------------------------------
 
-    def admit(self) -> bool:
+    def admit(self, turn_away: Callable[[], None]) -> bool:
         """See :class:`hoopgate.interfaces.IGateway`."""
-        if (
-            self.draining
-            or self._recorder.failed()
-            or self._logging_in >= self.limits.sessions_before_login
-            or len(self.sessions) >= self.limits.sessions
-        ):
+        if self.draining or self._recorder.failed() or len(self.sessions) >= self.limits.sessions:
             return False
+        if self._logging_in >= self.limits.sessions_before_login:
+            if not self._silent:
+                return False
+            next(iter(self._silent))()  # it leaves
         self._logging_in += 1
+        self._silent[turn_away] = None
         return True
 
-    def left(self) -> None:
+    def stays(self, turn_away: Callable[[], None]) -> None:
         """See :class:`hoopgate.interfaces.IGateway`."""
+        self._silent.pop(turn_away, None)
+
+    def left(self, turn_away: Callable[[], None]) -> None:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        self._silent.pop(turn_away, None)
         self._logging_in -= 1
 
     def canceled(self) -> None:

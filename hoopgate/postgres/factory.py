@@ -83,7 +83,7 @@ class PostgresServer(Protocol):
         assert self.transport is not None
         keep_alive(self.transport)
         no_delay(self.transport)
-        if not self._gateway.admit():
+        if not self._gateway.admit(self._turn_away):
             self._end(fatal("53300", "too many connections", hint="Try again later."))
             return
         self._admitted = True
@@ -254,6 +254,7 @@ class PostgresServer(Protocol):
                         self.transport.write(event.data)
                         continue
                     self._receive = self._too_early
+                    self._gateway.stays(self._turn_away)
                     received.callback(event.token if isinstance(event, Token) else "")
             except (RemoteProtocolError, IdentityRefused) as error:
                 self._receive = lambda _: None
@@ -418,9 +419,20 @@ class PostgresServer(Protocol):
     def _leave(self) -> None:
         """Make room for another login: once this one is through, or its client and its last step
         are gone."""
-        if self._admitted and self._steps is None and (self._lost or self._relay is not None):
+        if self._steps is None and (self._lost or self._relay is not None):
+            self._make_room()
+
+    def _make_room(self) -> None:
+        if self._admitted:
             self._admitted = False
-            self._gateway.left()
+            self._gateway.left(self._turn_away)
+
+    def _turn_away(self) -> None:
+        """It has shown nothing yet, and others wait: no ceremony."""
+        self._gone()
+        self._make_room()
+        assert self.transport is not None
+        self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -184,7 +184,8 @@ class Client:
             self.send(startup(**parameters))
 
     def send(self, data: bytes) -> Client:
-        if not self.transport.losing and not self.transport.disconnected:
+        gone = self.transport.losing or self.transport.aborted or self.transport.disconnected
+        if not gone:
             self.protocol.dataReceived(data)
         return self
 

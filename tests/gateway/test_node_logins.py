@@ -115,15 +115,30 @@ def test_a_parameter_of_one_resource_is_not_taken_for_another(world: World) -> N
 
 
 def test_the_bound_before_login_holds(world: World) -> None:
-    clients = [Client(world) for _ in range(LIMITS.sessions_before_login)]
+    """Those that gave a credential count until their last step is over, client or not."""
+    clients = [login(world).until("verify") for _ in range(LIMITS.sessions_before_login)]
     turned_away = Client(world)
     assert b"53300" in turned_away.transport.written
     turned_away.leave()
-    clients.pop().leave()
-    clients.append(login(world).until("verify").leave())
+    clients[-1].leave()
     assert b"53300" in Client(world).transport.written  # its step still runs
     clients[-1].fail("verify")
-    assert b"53300" not in Client(world).transport.written
+    assert login(world).until("").transport.written.endswith(wire.ready_for_query(b"I"))
+
+
+def test_silent_clients_keep_nobody_out(world: World) -> None:
+    """A few of them a second were enough to stop every login."""
+    silent = [Client(world) for _ in range(3 * LIMITS.sessions_before_login)]
+    assert sum(not one.transport.aborted for one in silent) == LIMITS.sessions_before_login
+    assert world.node._logging_in == LIMITS.sessions_before_login
+    talking = login(world).until("verify")
+    silent += [Client(world) for _ in range(3 * LIMITS.sessions_before_login)]
+    for step in STEPS:
+        talking.go(step)
+    assert talking.transport.written.endswith(wire.ready_for_query(b"I"))
+    for one in (talking, *silent):
+        one.leave()
+    nothing_left(world)
 
 
 @pytest.mark.parametrize("seed", range(4))
