@@ -6,7 +6,7 @@ SECONDS_PER_TARGET ?= 30
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts demo-parts test test-compiled compile interpreted lint types check fuzz bench demo clean
+.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz bench demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -27,19 +27,22 @@ parts: ## servers and clients that the tests run against (Debian and npm)
 bench-parts:
 	@tools/install-parts --bench
 
+compiler:
+	@tools/install-parts --compiler
+
 test: install interpreted ## ruff, mypy and all tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest -q
 
-test-compiled: install ## compile a copy, and run the tests of what is compiled
+test-compiled: install compiler ## compile a copy, and run the tests of what is compiled
 	@tools/compiled $(BIN)/python -m pytest -q -p no:cacheprovider -c '$(CURDIR)/setup.cfg' \
 	    --rootdir '$(CURDIR)' $(addprefix '$(CURDIR)'/tests/,$(COMPILED))
 
 # Nobody should run what an edited source no longer says: compiled only when told to, and no longer
 # than until the next test.
-compile: .venv/.installed interpreted ## compile the hot rooms in place, until the next edit
+compile: compiler .venv/.installed interpreted ## compile the hot rooms in place, until the next edit
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@$(BIN)/hoopgate --version
 
