@@ -70,7 +70,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == "started\n"
         # However slow the machine: after enough early moments, one with entries behind it.
-        told = [child.stdout.readline() for _ in range(10 if kill >= 12 else 0)]
+        told = [child.stdout.readline().rstrip() for _ in range(10 if kill >= 12 else 0)]
         time.sleep(chance.choice([0, 0.005, 0.01, 0.02, 0.05, 0.2]) * chance.random())
         child.send_signal(signal.SIGKILL)
         for line in (*told, *child.stdout.read().splitlines()):
