@@ -1,0 +1,64 @@
+"""The written cases: families/*.sql, the issue's corpus, and what other tests try."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from twin_judge import Case
+from twin_modes import modes_of
+from twin_wire import queries
+
+HERE = Path(__file__).parent
+_SQL = HERE.parent / "sql"
+_SEPARATOR = " ;; "
+
+
+def families() -> Iterator[tuple[str, str]]:
+    """Family and source: one statement, or several with ``;;`` between them."""
+    for path in sorted((HERE / "families").glob("*.sql")):
+        family = ""
+        for line in path.read_text().splitlines():
+            if line.startswith("-- family: "):
+                family = line.removeprefix("-- family: ")
+            elif line.strip():
+                yield family, line
+
+
+def corpus() -> Iterator[tuple[str, str]]:
+    """The known ways around masking, and those of the resolver's own tests."""
+    for entry in json.loads((_SQL / "evasion_postgres.json").read_text()):
+        yield "corpus", _SEPARATOR.join(entry["statements"])
+    sys.path.append(str(_SQL))
+    try:
+        from evasions import evasions
+    finally:
+        sys.path.remove(str(_SQL))
+    for source in evasions():
+        yield "evasions", source
+
+
+def written() -> list[tuple[str, str]]:
+    """All of them, each source once."""
+    found: dict[str, str] = {}
+    for family, source in (*families(), *corpus()):
+        found.setdefault(source, family)
+    return [(family, source) for source, family in found.items()]
+
+
+def plain(family: str, source: str) -> Case:
+    """The case as a client types it: one simple query after the other."""
+    return Case(family, source, tuple(queries(source.split(_SEPARATOR))))
+
+
+def in_modes(family: str, source: str) -> list[Case]:
+    """The case in every other way to run its one statement; none for several statements."""
+    if _SEPARATOR in source:
+        return []
+    return [
+        Case(family, source, tuple(mode(source)), name)
+        for name, mode in modes_of(source).items()
+        if name != "simple"
+    ]

@@ -1,0 +1,278 @@
+"""The judge: one script on both twins, and what it says of noninterference."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from twin_wire import Client, Ended, Step, query
+from twin_world import STRICT, World
+
+from hoopgate.errors import RemoteProtocolError
+from hoopgate.postgres import wire
+
+_CANARY = re.compile(rb"q\0?a\0?n\0?a\0?r\0?y", re.IGNORECASE)
+_BEGIN = query("BEGIN")
+
+
+class Outcome(Enum):
+    """What a case did."""
+
+    LEAK = "leak"  #: the client can tell the twins apart, or sees a canary
+    MASKED = "masked"  #: unmasked it tells them apart, through the gateway it does not
+    DENIED = "denied"  #: the gateway refused it, with a reason
+    INERT = "inert"  #: it does not tell them apart even without the gateway
+    UNSTABLE = "unstable"  #: it differs from run to run of one twin: clocks, process ids
+    CUT = "cut"  #: the gateway ended the session rather than answer
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something to run.
+
+    :ivar script: what is sent.
+    :ivar source: what stands for it in reports; equal sources are one case.
+    :ivar begin: inside a transaction of its own, rolled back.
+    """
+
+    family: str
+    source: str
+    script: tuple[Step, ...]
+    mode: str = "simple"
+    begin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    case: Case
+    outcome: Outcome
+    reason: str = ""
+    shown: tuple[str, str] = ("", "")
+
+
+class Pair:
+    """One session on each twin, through the gateway or straight to the server; kept and reset."""
+
+    def __init__(self, world: World, names: tuple[str, str], *, direct: bool = False) -> None:
+        self._open = world.direct if direct else world.client
+        self._names = names
+        self._clients: list[Client | None] = [None, None]
+        self._used = 0
+
+    def run(self, case: Case) -> tuple[list[bytes], list[bytes]]:
+        """Every message that each twin's client gets."""
+        clients = self._ready()
+        found: tuple[list[bytes], list[bytes]] = ([], [])
+        steps = (_BEGIN, *case.script) if case.begin else case.script
+        for step in steps:
+            for client in clients:
+                if not client.ended:
+                    client.send(step.data)
+            for client, messages in zip(clients, found, strict=True):
+                messages.extend(client.answers(step.ready))
+        self._reset(clients)
+        return found
+
+    def alone(self, case: Case) -> list[bytes]:
+        """The first twin's messages only."""
+        client = self._ready()[0]
+        found: list[bytes] = []
+        for step in (_BEGIN, *case.script) if case.begin else case.script:
+            if not client.ended:
+                client.send(step.data)
+            found.extend(client.answers(step.ready))
+        self._reset([client])
+        return found
+
+    def close(self) -> None:
+        for client in self._clients:
+            if client is not None:
+                client.close()
+
+    def _ready(self) -> list[Client]:
+        ready = []
+        for index, name in enumerate(self._names):
+            client = self._clients[index]
+            if client is None or client.ended:
+                if client is not None:
+                    client.close()
+                client = self._clients[index] = self._open(name)
+            ready.append(client)
+        return ready
+
+    def _reset(self, clients: Iterable[Client]) -> None:
+        """Nothing of a case is left for the next; the server's own state is rolled back."""
+        alive = [client for client in clients if not client.ended]
+        for client in alive:
+            if client.status != b"I":
+                client.send(query("ROLLBACK").data)
+                client.answers(1)
+            client.send(query("DISCARD ALL").data)
+        for client in alive:
+            answers = client.answers(1)
+            if not any(message[:1] == b"C" for message in answers):
+                client.ended = True  # an open COPY, or worse: a new session starts clean
+
+
+class Judge:
+    """Judges cases on one world.
+
+    :param names: the pair of resources.
+    """
+
+    def __init__(self, world: World, names: tuple[str, str] = STRICT) -> None:
+        self.world = world
+        self._gateway = Pair(world, names)
+        self._server = Pair(world, names, direct=True)
+        self._live: dict[str, bool] = {}
+
+    def close(self) -> None:
+        self._gateway.close()
+        self._server.close()
+
+    def live(self, case: Case) -> bool:
+        """Whether it tells the twins apart where nothing protects them."""
+        key = f"{case.family}\0{case.source}"
+        found = self._live.get(key)
+        if found is None:
+            one, two = self._server.run(case)
+            found = one != two or any(map(_CANARY.search, (*one, *two)))
+            self._live[key] = found
+        return found
+
+    def judge(self, case: Case) -> Finding:
+        one, two = self._gateway.run(case)
+        reason = refusal((*one, *two))
+        leaked = one != two
+        if leaked:
+            again = self._gateway.alone(case)
+            if again != one and stable(again, one):
+                return Finding(case, Outcome.UNSTABLE)
+            one, two = self._gateway.run(case)
+            leaked = one != two
+        canaries = [m for m in (*one, *two) if _CANARY.search(m) and m[:1] != b"E"]
+        canaries += [m for m in (*one, *two) if m[:1] == b"E" and _CANARY.search(_server_text(m))]
+        if leaked or (canaries and "qanary" not in case.source.lower()):
+            return Finding(case, Outcome.LEAK, reason, difference(one, two))
+        if one[-1:] in ([b""], [b"timeout"]):
+            return Finding(case, Outcome.CUT, _last_words(one))
+        if reason:
+            return Finding(case, Outcome.DENIED, reason)
+        return Finding(case, Outcome.MASKED if self.live(case) else Outcome.INERT)
+
+
+def stable(one: Sequence[bytes], other: Sequence[bytes]) -> bool:
+    """Two runs on one twin that differ as two runs may: neither was cut short."""
+    return one[-1:] not in ([b"timeout"],) and other[-1:] not in ([b"timeout"],)
+
+
+def refusal(messages: Iterable[bytes]) -> str:
+    """The reason of the first refusal by the gateway."""
+    for message in messages:
+        if message[:1] != b"E":
+            continue
+        fields = wire.error_fields(message)
+        text = fields.get(b"M", b"")
+        if text.startswith(b"hoopgate: "):
+            try:
+                return str(json.loads(fields.get(b"D", b""))["reason"])
+            except ValueError:
+                continue
+    return ""
+
+
+def _server_text(message: bytes) -> bytes:
+    """An error without what the gateway itself put into it."""
+    try:
+        fields = wire.error_fields(message)
+    except RemoteProtocolError:
+        return message
+    return b"" if fields.get(b"M", b"").startswith(b"hoopgate: ") else message
+
+
+def _last_words(messages: Sequence[bytes]) -> str:
+    for message in reversed(messages):
+        if message[:1] == b"E":
+            return wire.error_fields(message).get(b"M", b"").decode(errors="replace")
+    return messages[-1].decode() or "closed without a word"
+
+
+def difference(one: Sequence[bytes], two: Sequence[bytes]) -> tuple[str, str]:
+    """Where two transcripts part."""
+    for index, (left, right) in enumerate(zip(one, two, strict=False)):
+        if left != right:
+            return _excerpt(one[index : index + 2]), _excerpt(two[index : index + 2])
+    short = min(len(one), len(two))
+    if len(one) == len(two):
+        canary = next(m for m in (*one, *two) if _CANARY.search(m))
+        return _excerpt([canary]), "(a canary)"
+    return _excerpt(one[short : short + 2]), _excerpt(two[short : short + 2])
+
+
+def _excerpt(messages: Sequence[bytes]) -> str:
+    return repr(b" | ".join(messages))[:400]
+
+
+@dataclass
+class Report:
+    """What came of many cases."""
+
+    counts: dict[str, Counter[Outcome]] = field(default_factory=lambda: defaultdict(Counter))
+    reasons: Counter[str] = field(default_factory=Counter)
+    leaks: list[Finding] = field(default_factory=list)
+    cuts: list[Finding] = field(default_factory=list)
+    unstable: list[Finding] = field(default_factory=list)
+    live: set[tuple[str, str]] = field(default_factory=set)
+    runs: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, finding: Finding, live: bool) -> None:
+        self.runs += 1
+        self.counts[finding.case.family][finding.outcome] += 1
+        if live:
+            self.live.add((finding.case.family, finding.case.source))
+        if finding.outcome is Outcome.DENIED:
+            self.reasons[finding.reason] += 1
+        elif finding.outcome is Outcome.LEAK:
+            self.leaks.append(finding)
+        elif finding.outcome is Outcome.CUT:
+            self.cuts.append(finding)
+        elif finding.outcome is Outcome.UNSTABLE:
+            self.unstable.append(finding)
+
+    def table(self) -> str:
+        """Family × outcome."""
+        columns = list(Outcome)
+        lines = [f"{'family':<18}" + "".join(f"{c.value:>10}" for c in columns) + f"{'live':>10}"]
+        total: Counter[Outcome] = Counter()
+        for family in sorted(self.counts):
+            counts = self.counts[family]
+            total += counts
+            live = sum(1 for name, _ in self.live if name == family)
+            lines.append(
+                f"{family:<18}" + "".join(f"{counts[c]:>10}" for c in columns) + f"{live:>10}"
+            )
+        lines.append(
+            f"{'all':<18}" + "".join(f"{total[c]:>10}" for c in columns) + f"{len(self.live):>10}"
+        )
+        reasons = ", ".join(f"{word} {count}" for word, count in self.reasons.most_common())
+        lines.append(f"denied because: {reasons}")
+        return "\n".join(lines)
+
+
+def told(finding: Finding, version: int) -> str:
+    """A finding to act on, with what reproduces it."""
+    case = finding.case
+    return (
+        f"{finding.outcome.value.upper()} on PostgreSQL {version} [{case.family} / {case.mode}] "
+        f"{finding.reason}\n    {case.source}\n    one: {finding.shown[0]}\n"
+        f"    two: {finding.shown[1]}"
+    )
+
+
+__all__ = ["Case", "Ended", "Finding", "Judge", "Outcome", "Report", "told"]
