@@ -74,6 +74,8 @@ class ExtendedQuery:
             return
         values = None if self._planner.current(prepared) else _values(message)
         portal = Portal(prepared, message.result_formats, values)
+        if prepared.facts.kind:
+            portal.bound = self._planner.named(prepared.facts, self._requests.segment)
         self._propose(message, Kind.BIND, Change(Space.PORTAL, message.portal, portal))
 
     def describe(self, message: wire.Describe) -> None:
@@ -168,6 +170,13 @@ class ExtendedQuery:
             return
         if planned.named is None:
             self._send(message, portal, planned.run, facts)
+        elif portal.bound is None or portal.bound.event is not planned.named.event:
+            changed = requests.block(
+                "portal.stale",
+                "The name in this statement has another meaning than when it was bound.",
+                "Bind it again.",
+            )
+            requests.refuse_extended(message, changed)
         else:
             self._run_named(message, portal, planned.named, opened=planned.opened)
 

@@ -95,11 +95,13 @@ class Portal:
     :ivar formats: result formats, as bound.
     :ivar values: the bound values, where running it has to ask and it was not run yet; else None.
     :ivar holdable: a cursor WITH HOLD: it may outlive its transaction.
+    :ivar bound: what EXECUTE or FETCH in it named when it was bound: the server has prepared for
+        the columns of that, and crashes on others.
     :ivar named: what EXECUTE or FETCH in it named when it was first run: the server has made the
         rows then, whatever the name means later.
     """
 
-    __slots__ = ("formats", "holdable", "named", "prepared", "values")
+    __slots__ = ("bound", "formats", "holdable", "named", "prepared", "values")
 
     def __init__(
         self,
@@ -113,6 +115,7 @@ class Portal:
         self.formats = formats
         self.values = values
         self.holdable = holdable
+        self.bound: Prepared | None = None
         self.named: Prepared | None = None
 
 

@@ -189,6 +189,19 @@ class Planner:
             )
         )
 
+    def named(self, facts: StatementFacts, segment: int) -> Prepared | None:
+        """What EXECUTE or FETCH names now.
+
+        :raises Unsettled: that is in flight.
+        """
+        name = facts.name.encode()
+        if facts.kind == "execute":
+            return self._names.statement(name, segment)
+        if facts.kind == "fetch":
+            cursor = self._names.portal(name, segment)
+            return cursor.prepared if cursor is not None else None
+        return None
+
     def current(self, prepared: Prepared) -> bool:
         """True when what was decided of a statement lets it run now."""
         return not prepared.held and prepared.generation == self.generation() and self._confirmed()

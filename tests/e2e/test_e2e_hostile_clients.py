@@ -202,6 +202,35 @@ def test_what_is_refused_leaves_the_session_usable(raw: Raw, message: bytes) -> 
     assert b"".join(one[:1] for one in raw.until_ready()) == b"TDCZ"
 
 
+@pytest.mark.parametrize(
+    ("make", "use", "again"),
+    [
+        ("PREPARE s AS SELECT 1", "EXECUTE s", "DEALLOCATE s; PREPARE s AS SELECT 1, 'a', now()"),
+        (
+            "DECLARE s CURSOR FOR SELECT 1",
+            "FETCH 1 FROM s",
+            "CLOSE s; DECLARE s CURSOR FOR SELECT 1, 'a', now()",
+        ),
+    ],
+    ids=["EXECUTE", "FETCH"],
+)
+def test_a_bound_name_that_means_something_else_is_refused(
+    raw: Raw, make: str, use: str, again: str
+) -> None:
+    """PostgreSQL 18 reads beyond the columns it has prepared for, and all its sessions end."""
+    bound = wire.parse(b"", use.encode(), ()) + wire.bind(b"p", b"", (), (), ())
+    raw.login().send(wire.query(b"BEGIN") + wire.query(make.encode()) + bound + wire.sync())
+    for _ in range(3):
+        raw.until_ready()
+    for statement in again.split("; "):
+        raw.send(wire.query(statement.encode()))
+        assert raw.until_ready()[0][:1] == b"C"
+    raw.send(wire.execute(b"p") + wire.sync())
+    refused, ready = raw.until_ready()
+    assert b"portal.stale" in wire.error_fields(refused)[b"D"]
+    assert ready == b"Z\0\0\0\5E"
+
+
 def test_thousands_of_pipelined_queries_are_answered_in_order(raw: Raw) -> None:
     raw.login()
     raw.send(b"".join(wire.query(b"select %d" % (n % 3)) for n in range(3000)))
