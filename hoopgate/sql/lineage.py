@@ -26,6 +26,7 @@ from typing import Final
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun, Relation
+from hoopgate.sql.collations import unsettled
 from hoopgate.sql.functions import GROWING, PUT_TOGETHER
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
@@ -793,6 +794,8 @@ class _Lineage:
             self._grows(PUT_TOGETHER, node, sources)
         elif kind in _NAMELESS_FALLIBLE and (kind != "ARRAYEXPR" or node.true("multidims")):
             self._flowed(f"syntax.{_NAMELESS_FALLIBLE[kind]}()", sources)
+        if unsettled(node, lambda value: self._type(value, scope)):
+            self._flowed("syntax.collation()", sources)
 
     def _check_form(self, function: int, node: Node, sources: Columns) -> None:
         """A function that is total as a cast or as a type's own may not be so by its name: then its

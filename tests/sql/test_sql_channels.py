@@ -36,11 +36,13 @@ CREATE TABLE wards(id int, ward text, n int) PARTITION BY LIST (ward);
 CREATE TABLE wards_a PARTITION OF wards FOR VALUES IN ('a');
 CREATE TABLE days(id int, day date, name text) PARTITION BY RANGE (day);
 CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE COLLATION either (provider = libc, locale = 'C');
 CREATE DOMAIN tag AS varchar(40);
 CREATE DOMAIN tag2 AS tag;
 CREATE TABLE tagged(id int, name tag2);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO PUBLIC;
 """
+_COLLATED = '(SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" AS x FROM patients) q'
 LABELS = ("*.name", "*.pin", "*.ward")
 
 
@@ -123,6 +125,22 @@ def desk(any_postgres: Postgres) -> Iterator[Desk]:
             "syntax.growth()",
         ),
         ("SELECT ROW(repeat('x', 1000000000), name) FROM patients", "function", ""),
+        # Where collations differ, a function fails when it is called: for no NULL.
+        *(
+            (f"SELECT {expression} FROM {_COLLATED}", "function", "syntax.collation()")
+            for expression in (
+                "name < x",
+                "name IN (x, 'y')",
+                "(name, id) < (x, 1)",
+                "upper(name || x)",
+                "greatest(name, x)",
+                "nullif(name, x)",
+                "name IS DISTINCT FROM x",
+                "CASE name WHEN x THEN 1 END",
+                "lower(CASE WHEN id = 1 THEN name ELSE x END)",
+            )
+        ),
+        ("SELECT strpos(name COLLATE either, dx) FROM patients, codes", "function", ""),
         ("SET enable_seqscan = off", "setting", ""),
         ("SET work_mem = '64kB'", "setting", ""),
         ("SELECT set_config('enable_seqscan', 'off', false)", "", ""),
@@ -153,6 +171,10 @@ def test_it_is_refused(desk: Desk, sql: str, reason: str, subject: str) -> None:
         ("SELECT name::varchar(3), name::char(2) FROM patients", [True, True]),
         ("SELECT EXISTS (SELECT FROM codes), name FROM patients", [False, True]),
         ("SELECT x || x FROM (SELECT name || name AS x FROM patients) q", [True]),
+        (
+            "SELECT name < sex, (id, name) < (2, 'x'), name COLLATE \"C\" < sex FROM patients",
+            [True] * 3,
+        ),
     ],
 )
 def test_it_is_masked(desk: Desk, sql: str, masked: list[bool]) -> None:

@@ -133,6 +133,3 @@ DO $$ BEGIN
                        current_setting('twin.side'));
     END IF;
 END $$;
-REFRESH MATERIALIZED VIEW m_pat;
-REFRESH MATERIALIZED VIEW m_deep;
-VACUUM ANALYZE;

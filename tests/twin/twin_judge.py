@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from twin_wire import Client, Ended, Step, query
-from twin_world import STRICT, World
+from twin_world import BARE, STRICT, World
 
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.postgres import wire
@@ -59,6 +59,7 @@ class Pair:
     """One session on each twin, through the gateway or straight to the server; kept and reset."""
 
     def __init__(self, world: World, names: tuple[str, str], *, direct: bool = False) -> None:
+        self._world = world
         self._open = world.direct if direct else world.client
         self._names = names
         self._clients: list[Client | None] = [None, None]
@@ -75,7 +76,7 @@ class Pair:
                     client.send(step.data)
             for client, messages in zip(clients, found, strict=True):
                 messages.extend(client.answers(step.ready))
-        self._reset(clients)
+        self._reset(clients, case)
         return found
 
     def alone(self, case: Case) -> list[bytes]:
@@ -86,7 +87,7 @@ class Pair:
             if not client.ended:
                 client.send(step.data)
             found.extend(client.answers(step.ready))
-        self._reset([client])
+        self._reset([client], case)
         return found
 
     def close(self) -> None:
@@ -105,8 +106,8 @@ class Pair:
             ready.append(client)
         return ready
 
-    def _reset(self, clients: Iterable[Client]) -> None:
-        """Nothing of a case is left for the next; the server's own state is rolled back."""
+    def _reset(self, clients: Sequence[Client], case: Case) -> None:
+        """Nothing of a case is left for the next."""
         alive = [client for client in clients if not client.ended]
         for client in alive:
             if client.status != b"I":
@@ -117,6 +118,9 @@ class Pair:
             answers = client.answers(1)
             if not any(message[:1] == b"C" for message in answers):
                 client.ended = True  # an open COPY, or worse: a new session starts clean
+        script = b"".join(step.data for step in case.script)
+        for name in self._names[: len(clients)]:
+            self._world.settle(name, script)
 
 
 class Judge:
@@ -128,7 +132,7 @@ class Judge:
     def __init__(self, world: World, names: tuple[str, str] = STRICT) -> None:
         self.world = world
         self._gateway = Pair(world, names)
-        self._server = Pair(world, names, direct=True)
+        self._server = Pair(world, BARE, direct=True)
         self._live: dict[str, bool] = {}
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from testbed.certificates import Certificates
 from testbed.gateway import Gateway, settings_for
 from testbed.issuer import TestIssuer, client
 from testbed.postgres import Postgres
-from twin_wire import Client, directly, through_gateway
+from twin_wire import Client, directly, query, through_gateway
 
 HERE = Path(__file__).parent
 HBA = ("local all all trust", "host all all 127.0.0.1/32 scram-sha-256")
@@ -56,14 +57,23 @@ SECRETS = {
 ODD = {"We?ird.T?able.na?ve": "OTHER", "public.Odd?Table.Se cret": "OTHER"}
 QUASI = {"public.patients.dob": "DOB", "public.patients.zip": "ZIP"}
 
-#: The pair whose dates and ZIPs are secret too, and the pair that generalises them.
-STRICT = ("one", "two")
+#: The pair whose dates and ZIPs are secret too, the pair that generalises them, and the pair with
+#: nothing but public columns: masking is switched off there, so what it shows is what there is to
+#: protect. Databases have their resources' names, all of one length: where a script says
+#: ``twin_one``, it means the database it runs in.
+STRICT = ("twin_one", "twin_two")
 SOFT = ("soft_one", "soft_two")
+BARE = ("bare_one", "bare_two")
+#: Never used, only copied from.
+_KEPT = {"twin": "keep", "bare": "keep", "soft": "kept"}
 
 
 def labels() -> list[dict[str, Any]]:
-    """The data dictionary of all four resources; what it does not name is public."""
-    found: list[dict[str, Any]] = []
+    """The data dictionary of all resources; what it does not name is public."""
+    found: list[dict[str, Any]] = [
+        {"resource": resource, "column": "*.*.*", "kind": "NONE", "level": "public"}
+        for resource in BARE
+    ]
     for resource in (*STRICT, *SOFT):
         for column, kind in {**SECRETS, **ODD}.items():
             line = {"resource": resource, "column": column, "kind": kind}
@@ -79,7 +89,7 @@ def labels() -> list[dict[str, Any]]:
 
 
 class World:
-    """The running pair.
+    """The running pairs.
 
     :ivar version: PostgreSQL's major version.
     """
@@ -89,6 +99,8 @@ class World:
         self.postgres = postgres
         self.gateway = gateway
         self._issuer = issuer
+        self._owners: dict[str, Client] = {}
+        self._digests: dict[str, list[bytes]] = {}
 
     def client(self, resource: str) -> Client:
         """A session through the gateway."""
@@ -99,13 +111,77 @@ class World:
 
     def direct(self, resource: str) -> Client:
         """A session on the database of ``resource``, nothing in between."""
-        socket = self.postgres.socket_directory / f".s.PGSQL.{self.postgres.port}"
-        return directly(socket, "agent", database(resource))
+        return directly(self._socket, "agent", resource)
+
+    @property
+    def _socket(self) -> Path:
+        return self.postgres.socket_directory / f".s.PGSQL.{self.postgres.port}"
+
+    def settle(self, resource: str, script: bytes) -> None:
+        """Undo what a ROLLBACK does not, where ``script`` may have done such a thing."""
+        if _COUNTS.search(script):
+            self._own(resource, _SEQUENCES)
+        if _COMMITS.search(script):
+            if resource not in self._digests:
+                self._digests[resource] = self._digest(resource.replace(*_kept(resource)))
+            if self._digest(resource) != self._digests[resource]:
+                self._restore(resource)
+
+    def close(self) -> None:
+        for owner in self._owners.values():
+            owner.close()
+
+    def _own(self, database: str, text: str) -> list[bytes]:
+        """What the superuser is answered."""
+        client = self._owners.get(database)
+        if client is None or client.ended:
+            client = self._owners[database] = directly(self._socket, "postgres", database)
+        client.send(query(text).data)
+        found = client.answers(1)
+        if not found or any(message[:1] in (b"E", b"") for message in found):
+            raise AssertionError(f"{text[:200]}: {found[:2]}")
+        return found
+
+    def _digest(self, database: str) -> list[bytes]:
+        """Every row of every table, and what objects there are."""
+        found = self._own(database, _TABLES)
+        tables = [message[11:].decode() for message in found if message[:1] == b"D"]
+        rows = " UNION ALL ".join(
+            f"SELECT '{name}', count(*), sum(hashtextextended(t::text || ctid, 0))"
+            f" FROM ONLY {name} t"
+            for name in tables
+        )
+        return self._own(database, rows)
+
+    def _restore(self, resource: str) -> None:
+        """The database anew; sessions on it end."""
+        self._owners.pop(resource, None)
+        self._own(
+            "postgres",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{resource}'",
+        )
+        self._own("postgres", f"DROP DATABASE {resource} WITH (FORCE)")
+        kept = resource.replace(*_kept(resource))
+        if kept in self._owners:
+            self._owners.pop(kept).close()
+        self._own(
+            "postgres",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{kept}'",
+        )
+        self._own("postgres", f"CREATE DATABASE {resource} TEMPLATE {kept}")
 
 
-def database(resource: str) -> str:
-    """The database of a resource."""
-    return f"twin_{resource}"
+_COUNTS = re.compile(rb"insert|merge|copy|nextval|setval|create", re.IGNORECASE)
+_COMMITS = re.compile(rb"commit|rollback(?! to)|abort|hold|prepare transaction", re.IGNORECASE)
+_SEQUENCES = "SELECT setval('counter', 1, false), setval('visits_id_seq', 5)"
+_TABLES = """
+SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'm') AND nspname !~ '^(pg_|information_schema)' ORDER BY 1"""
+
+
+def _kept(resource: str) -> tuple[str, str]:
+    pair = resource.partition("_")[0]
+    return pair, _KEPT[pair]
 
 
 def make_databases(postgres: Postgres) -> None:
@@ -114,21 +190,19 @@ def make_databases(postgres: Postgres) -> None:
     postgres.psql("ALTER ROLE agent SET statement_timeout = '3s'")
     postgres.create_database("twin_template", (HERE / "twin_schema.sql").read_text())
     fill = (HERE / "twin_fill.sql").read_text()
-    for side, (strict, soft) in enumerate(zip(STRICT, SOFT, strict=True), start=1):
-        for resource in (strict, soft):
-            name = database(resource)
+    settle = (HERE / "twin_settle.sql").read_text()
+    # Quasi-identifiers differ in the soft pair within what their generalisation shows, no further.
+    soften = """
+UPDATE patients SET dob = make_date(1900 + id % 90, 1 + :side * (id % 6), :side * 7),
+    zip = lpad((100 + id * 3)::text, 3, '0') || lpad((id * :side % 100)::text, 2, '0');"""
+    for side in (1, 2):
+        for pair in ("keep", "kept"):
+            name = f"{pair}_{('one', 'two')[side - 1]}"
             postgres.psql(f"CREATE DATABASE {name} TEMPLATE twin_template")
-            postgres.psql(f"\\set side {side}\n{fill}", name)
-    # Quasi-identifiers differ here within what their generalisation shows, and no further.
-    for side, soft in enumerate(SOFT, start=1):
-        postgres.psql(
-            "SELECT setting FROM pg_settings WHERE false;"
-            f" UPDATE patients SET dob = make_date(1900 + id % 90, 1 + {side} * (id % 6),"
-            f" {side} * 7), zip = lpad((100 + id * 3)::text, 3, '0') || lpad((id * {side} % 100)"
-            "::text, 2, '0');"
-            " CLUSTER patients USING patients_pkey; VACUUM ANALYZE patients;",
-            database(soft),
-        )
+            more = soften if pair == "kept" else ""
+            postgres.psql(f"\\set side {side}\n{fill}{more}\n{settle}", name)
+    for name in (*STRICT, *SOFT, *BARE):
+        postgres.psql(f"CREATE DATABASE {name} TEMPLATE {name.replace(*_kept(name))}")
 
 
 def settings(
@@ -153,10 +227,9 @@ def settings(
         password=PASSWORD,
     )
     (template,) = made["resources"]
-    names = (*STRICT, *SOFT)
+    names = (*STRICT, *SOFT, *BARE)
     made["resources"] = [
-        {**template, "name": name, "database": database(name), "scope": "hoopgate:twins"}
-        for name in names
+        {**template, "name": name, "database": name, "scope": "hoopgate:twins"} for name in names
     ]
     made["listeners"][0]["resources"] = list(names)
     made["labels"] = labels()
@@ -180,4 +253,8 @@ def running_world(version: int) -> Iterator[World]:
             make_databases(postgres)
             made = settings(directory, certificates, postgres, issuer)
             with Gateway(directory, made, certificates) as gateway:
-                yield World(postgres, gateway, issuer)
+                world = World(postgres, gateway, issuer)
+                try:
+                    yield world
+                finally:
+                    world.close()

@@ -374,7 +374,7 @@ COPY twin_one.public.patients TO STDOUT
 COPY pg_statistic TO STDOUT
 COPY pg_stats TO STDOUT
 COPY pg_class (relname, relpages) TO STDOUT
-COPY pg_class TO STDOUT
+COPY pg_class (relname, relpages, reltuples, relkind) TO STDOUT
 COPY pg_authid TO STDOUT
 COPY counter TO STDOUT
 COPY (SELECT ssn FROM patients) TO STDOUT (FORMAT binary)

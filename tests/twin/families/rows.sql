@@ -97,7 +97,7 @@ SELECT sum(relpages) FROM pg_class
 SELECT relname, relpages, reltuples FROM pg_catalog.pg_class WHERE relname LIKE 'patient%' ORDER BY 1
 SELECT c FROM pg_class c WHERE relname = 'patients'
 SELECT row_to_json(c) FROM pg_class c WHERE relname = 'patients'
-TABLE pg_class
+SELECT oid, relname, relpages, reltuples, relallvisible, relkind FROM pg_class WHERE relkind <> 't' AND relname !~ 'toast' ORDER BY oid
 SELECT pg_relation_size('patients')
 SELECT pg_total_relation_size('encounters'), pg_table_size('patients'), pg_indexes_size('patients')
 SELECT pg_relation_size('patients_ssn_key')
@@ -202,3 +202,24 @@ SELECT pg_logical_emit_message(false, 'x', name) FROM patients WHERE id = 1
 SHOW search_path
 SHOW ALL
 SHOW work_mem
+-- family: collation
+SELECT s_text = q.x FROM kinds, (SELECT label COLLATE "C" x FROM kinds WHERE id = 1) q WHERE id = 2
+SELECT upper(s_text || x) FROM (SELECT id, s_text, label COLLATE "C" x FROM kinds) q
+SELECT GREATEST(s_text, x) FROM (SELECT id, s_text, label COLLATE "C" x FROM kinds) q
+SELECT s_text < x FROM (SELECT id, s_text, label COLLATE "C" x FROM kinds) q WHERE id = 5
+SELECT name < x FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT name IN (x, 'y') FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT ROW(name, 1) < ROW(x, 2) FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT ARRAY[name] = ARRAY[x] FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT lower(name || x), initcap(concat(name, x)) FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT NULLIF(name, x) FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT name IS DISTINCT FROM x FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT CASE name WHEN x THEN 1 END FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT lower(CASE WHEN id = 9 THEN name ELSE x END) FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id = 9
+SELECT starts_with(name, x), strpos(name, x), translate(name, x, x) FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id IN (2, 9)
+SELECT upper(a.name || b.name) FROM patients a, (SELECT id, email COLLATE "C" AS name FROM patients) b, (SELECT name COLLATE "POSIX" AS x FROM staff) c WHERE a.id = b.id AND a.id = 11
+SELECT upper(CASE WHEN a.id > 0 THEN a.name ELSE b.x END) FROM (SELECT id, name COLLATE "C" AS name FROM patients) a, (SELECT dx COLLATE "POSIX" AS x FROM codes LIMIT 1) b
+SELECT id FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q ORDER BY lower(name || x)
+SELECT name COLLATE "C" < sex COLLATE "POSIX" FROM patients
+SELECT (id, name) < (3, x) FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id IN (3, 9)
+SELECT (id, name) < (3, 'x') FROM patients WHERE id IN (3, 9)
