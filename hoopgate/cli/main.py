@@ -12,7 +12,10 @@ from hoopgate import __version__
 from hoopgate.errors import HoopgateError
 
 #: Modules with a command each, in the order ``--help`` shows them.
-COMMANDS = ("check", "issuer", "token", "credential", "approvals", "sessions", "replay", "audit")
+COMMANDS = (
+    *("check", "phi", "policy", "issuer", "token", "credential"),
+    *("approvals", "sessions", "replay", "audit"),
+)
 
 
 def parser() -> argparse.ArgumentParser:

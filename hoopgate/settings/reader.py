@@ -54,18 +54,19 @@ class Table:
     """One table of the file.
 
     :param key: its place in the file, e.g. ``listeners[0].tls``; empty for the whole file.
+    :ivar data: what the file says, unread.
     :ivar known: the keys that were asked for.
     """
 
     def __init__(self, data: Mapping[str, object], key: str, problems: Problems) -> None:
-        self._data = data
+        self.data = data
         self.known: set[str] = set()
         self.key = key
         self.problems = problems
 
     def __contains__(self, name: str) -> bool:
         self.known.add(name)
-        return name in self._data
+        return name in self.data
 
     def place(self, name: str) -> str:
         """The full key of ``name`` in this table."""
@@ -77,7 +78,7 @@ class Table:
 
     def finish(self) -> None:
         """Note every key that nobody asked for."""
-        for name in self._data:
+        for name in self.data:
             if name not in self.known:
                 self.wrong(name, "unknown key", near(name, self.known))
 
@@ -86,7 +87,7 @@ class Table:
     def _value(self, name: str, kind: type | tuple[type, ...], example: str) -> Any:
         """The value when it is there and of ``kind``; else None, with a note when it is not."""
         self.known.add(name)
-        value = self._data.get(name)
+        value = self.data.get(name)
         if value is None:
             return None
         accepted = kind if isinstance(kind, tuple) else (kind,)
@@ -98,7 +99,7 @@ class Table:
         return None
 
     def _required(self, name: str, example: str) -> None:
-        if name not in self._data:
+        if name not in self.data:
             self.wrong(name, "missing", f"{name} = {example}")
 
     def text(self, name: str, default: str | None = None, example: str = '"…"') -> str:
@@ -199,7 +200,7 @@ class Table:
 
     def one_or_more(self, name: str, example: str) -> tuple[str, ...]:
         """A string or a list of strings; required."""
-        if isinstance(self._data.get(name), list):
+        if isinstance(self.data.get(name), list):
             return self.texts(name, example=f"[{example}]")
         value = self.text(name, example=example)
         return (value,) if value else ()
@@ -235,8 +236,8 @@ class Table:
 
     def entries(self) -> Iterator[str]:
         """Every key of a table whose keys are the operator's own."""
-        self.known.update(self._data)
-        yield from self._data
+        self.known.update(self.data)
+        yield from self.data
 
     def bounds(self, kind: type, *, but: Iterable[str] = ()) -> dict[str, Any]:
         """The numbers of the dataclass ``kind``, by field. Units are dropped from the names.
