@@ -116,9 +116,6 @@ class Statement:
         self.executes = executes
 
 
-Event = Statement  # grows a member per protocol family: exec, SFTP operation, HTTP request
-
-
 @dataclass(frozen=True, slots=True)
 class StatementFacts:
     """What the parser says of one statement. Names are as written, lower-cased where unquoted.
@@ -151,6 +148,58 @@ class StatementFacts:
     copy_options: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
     flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts(StatementFacts):
+    """What is said of one operation of a protocol without SQL, for rules on its attributes.
+
+    ``classes``, ``flags``, ``relations`` (FHIR resource types) and ``functions`` (FHIR operations,
+    MCP tools) are matched as those of a statement.
+
+    :ivar attributes: name of an attribute, ``http.parameter`` → its (name, value) pairs; where
+        there is one name only, as for ``http.method``, the value is "".
+    :ivar phi: reason code when it would tell something about PHI by what it asks, e.g.
+        ``phi.predicate``; "" when it does not.
+    """
+
+    attributes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
+    phi: str = ""
+
+
+@final
+@dataclass(slots=True, init=False)
+class Operation:
+    """What a client of a protocol without SQL wants done. One request may hold several.
+
+    Its protocol says what it is made of: there is nothing to parse or to ask a server.
+
+    :ivar text: all of it in canonical form: what a reviewer sees and an approval is bound to.
+    :ivar facts: one per operation, in order; None when it cannot be understood.
+    :ivar problem: reason code when ``facts`` is None.
+    :ivar waits: False: one that needs an approval is answered at once with the approval's id, and
+        passes once when it is sent again after that.
+    """
+
+    text: str = field(repr=False)
+    facts: tuple[OperationFacts, ...] | None
+    problem: str
+    waits: bool
+
+    def __init__(
+        self,
+        text: str,
+        facts: tuple[OperationFacts, ...] | None,
+        problem: str = "",
+        waits: bool = True,
+    ) -> None:
+        self.text = text
+        self.facts = facts
+        self.problem = problem
+        self.waits = waits
+
+
+Event = Statement | Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +268,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A statement with all that is known of it: what the guardrails see.
+    """A statement or operation with all that is known of it: what the guardrails see.
 
     :ivar facts: one per statement in the text, in order; None when the parser refused it.
     :ivar resolutions: one per statement; None where there is nothing to resolve (``BEGIN``), where
@@ -228,7 +277,7 @@ class Judged:
     :ivar parse_error: reason code when the text is not SQL: ``parse.syntax``, ``parse.size``.
     """
 
-    statement: Statement
+    statement: Event
     facts: tuple[StatementFacts, ...] | None
     resolutions: tuple[Resolution | None, ...] = ()
     unresolved: Mapping[int, str] = field(default_factory=dict)
@@ -271,18 +320,26 @@ class Forward:
 
     :ivar data: bytes for the backend; may be empty (a refusal answered by the gateway).
     :ivar received: the bytes as the client sent them; None when they are ``data`` itself.
+    :ivar recorded: what the log holds of ``data``, where that carries a credential of the
+        gateway's; None: all of it.
     """
 
     data: bytes = field(repr=False)
     received: bytes | None = field(repr=False)
     decisions: tuple[Decision, ...]
+    recorded: bytes | None = field(repr=False)
 
     def __init__(
-        self, data: bytes, received: bytes | None = None, decisions: tuple[Decision, ...] = ()
+        self,
+        data: bytes,
+        received: bytes | None = None,
+        decisions: tuple[Decision, ...] = (),
+        recorded: bytes | None = None,
     ) -> None:
         self.data = data
         self.received = received
         self.decisions = decisions
+        self.recorded = recorded
 
 
 @final

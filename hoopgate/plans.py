@@ -25,11 +25,13 @@ class ColumnMask:
 
     :ivar label: the kind shown in the token, e.g. ``SSN``.
     :ivar type: the server's type of the output column (PostgreSQL: type OID).
+    :ivar as_text: what is shown is words, and the column is described as text to the client.
     """
 
     label: str
     method: Method
     type: int
+    as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,34 @@ class MaskPlan:
     def masks(self) -> bool:
         """True when at least one column is rewritten."""
         return any(column is not None for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class PathMask:
+    """How the values at one place of a document are replaced.
+
+    :ivar path: a JSON pointer with ``*`` for any member or item (``/patients/*/ssn``), or the
+        elements of a FHIR resource (``Patient.name.family``); for CSV the column's name.
+    :ivar method: None keeps the value: somebody has said that it is public.
+    """
+
+    path: str
+    label: str
+    method: Method | None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPlan(MaskPlan):
+    """How the body of an answer is rewritten; ``columns`` is empty.
+
+    :ivar paths: what the data dictionary says of single places, the most specific first.
+    :ivar unlabelled: False: what no path names is public.
+    """
+
+    paths: tuple[PathMask, ...] = ()
+    unlabelled: bool = True
+
+    @property
+    def masks(self) -> bool:
+        """True: whatever comes is looked at."""
+        return True

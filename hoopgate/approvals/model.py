@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hoopgate.approvals.states import OPEN, State
 from hoopgate.errors import Refused
-from hoopgate.events import Judged, Principal, SessionFacts
+from hoopgate.events import Judged, Operation, Principal, SessionFacts
 from hoopgate.verdicts import Hold
 
 #: Crockford's base 32 in lower case: no letter that reads as a digit.
@@ -53,7 +53,14 @@ class Contents:
     @classmethod
     def of(cls, digest: str, judged: Judged, session: SessionFacts, hold: Hold) -> Contents:
         statement = judged.statement
-        types = statement.parameter_types
+        if isinstance(statement, Operation):
+            types: tuple[int, ...] = ()
+            values: tuple[tuple[int, bytes | None], ...] = ()
+            settings: tuple[tuple[str, str], ...] = ()
+        else:
+            types = statement.parameter_types
+            values = statement.parameters or ()
+            settings = tuple(sorted(statement.settings.items()))
         facts = judged.facts or ()
         resolutions = [one for one in judged.resolutions if one is not None]
         relations = {name for one in facts for name in one.relations}
@@ -63,9 +70,9 @@ class Contents:
             digest=digest,
             parameters=tuple(
                 (types[index] if index < len(types) else 0, code, value)
-                for index, (code, value) in enumerate(statement.parameters or ())
+                for index, (code, value) in enumerate(values)
             ),
-            settings=tuple(sorted(statement.settings.items())),
+            settings=settings,
             # What the server resolved is more than what was written: views, search_path.
             relations=tuple(sorted(relations.union(*(r.relations for r in resolutions))))[:_NAMES],
             functions=tuple(sorted(functions))[:_NAMES],

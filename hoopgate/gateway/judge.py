@@ -21,7 +21,16 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from hoopgate.errors import HoopgateError, Refused
-from hoopgate.events import Decision, Judged, Resolution, SessionFacts, Statement, StatementFacts
+from hoopgate.events import (
+    Decision,
+    Event,
+    Judged,
+    Operation,
+    Resolution,
+    SessionFacts,
+    Statement,
+    StatementFacts,
+)
 from hoopgate.gateway.logging import log_event
 from hoopgate.sql.digest import approval_digest
 from hoopgate.sql.resolver import needs_resolution
@@ -161,20 +170,22 @@ class Judge:
             self._changes += 1
             self._resolver.expire()
 
-    def remembered(self, event: Statement) -> Decision | None:
+    def remembered(self, event: Event) -> Decision | None:
         """The decision, when it was made before under the same rules; no waiting."""
         found = self._recall(event)
         if found is None or (found.resolved and not self.confirmed()):
             return None
         return self._decide(found.verdict, found.monitored, found.facts)
 
-    def _recall(self, event: Statement) -> _Remembered | None:
+    def _recall(self, event: Event) -> _Remembered | None:
+        if isinstance(event, Operation):
+            return None
         if self._memory_of != self.generation:
             self._forget()
             return None
         return self._memory.get((event.text, event.parameter_types, event.executes))
 
-    async def decide(self, event: Statement, on_hold: OnHold) -> Decision:
+    async def decide(self, event: Event, on_hold: OnHold) -> Decision:
         """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,
         because nobody wants it any more."""
         self._canceled = False
@@ -186,7 +197,7 @@ class Judge:
             log.failure("judge.bug")
             return self._decide(_FAILED, (), ())
 
-    async def _judged(self, event: Statement, on_hold: OnHold) -> Decision:
+    async def _judged(self, event: Event, on_hold: OnHold) -> Decision:
         if self._recall(event) is not None and await self._confirmed():
             decision = self.remembered(event)
             if decision is not None:
@@ -200,10 +211,11 @@ class Judge:
         outcome = self._rules.pipeline.judge(judged, self._session, self._clock())
         facts = judged.facts or ()
         verdict = outcome.verdict
-        if isinstance(verdict, Hold) and event.executes:
+        if isinstance(verdict, Hold) and (isinstance(event, Operation) or event.executes):
             return await self._wait(event, judged, verdict, outcome.monitored, on_hold)
         if (
-            isinstance(verdict, Allow | Mask)
+            isinstance(event, Statement)
+            and isinstance(verdict, Allow | Mask)
             and not outcome.momentary
             and generation == self.generation
             and len(event.text) <= LONGEST_REMEMBERED
@@ -267,8 +279,11 @@ class Judge:
             return False
         return True
 
-    async def _look(self, event: Statement) -> Judged:
+    async def _look(self, event: Event) -> Judged:
         """Parse, and on a resource that holds PHI ask the server what each statement means."""
+        if isinstance(event, Operation):
+            unresolved = (None,) * len(event.facts or ())
+            return Judged(event, event.facts, unresolved, parse_error=event.problem)
         if len(event.text) > self._limit:
             return Judged(event, None, parse_error="parse.size")
         try:
@@ -306,7 +321,7 @@ class Judge:
 
     async def _wait(
         self,
-        event: Statement,
+        event: Event,
         judged: Judged,
         hold: Hold,
         monitored: tuple[str, ...],
@@ -318,6 +333,9 @@ class Judge:
         session = replace(self._session, rules_digest=self._rules.digest)
         digest = approval_digest(session.principal, session.resource, event, facts)
         request = None
+        if isinstance(event, Operation) and not event.waits:
+            # The answer ends the exchange, and the next one may come on another connection.
+            session = replace(session, id="", peer=session.peer.rpartition(":")[0])
         try:
             used = await self._approvals.passes(digest, session)
             if used is None and not self._canceled:
@@ -330,6 +348,8 @@ class Judge:
         except HoopgateError:
             return self._decide(_unavailable(hold), monitored, facts)
         approved = stands = used is not None
+        if request is not None and isinstance(event, Operation) and not event.waits:
+            return self._decide(hold, monitored, facts, request)
         if request is not None:
             approved = await self._approved(request, hold, on_hold)
             stands = approved and await self._same(event, hold)
@@ -365,7 +385,7 @@ class Judge:
             # It lapses at its deadline. Whoever approves it before approves the next such request.
             log_event(log, "hold.not_abandoned", session=self._session.id, approval=request)
 
-    async def _same(self, event: Statement, hold: Hold) -> bool:
+    async def _same(self, event: Event, hold: Hold) -> bool:
         """Whether a statement that was held means the same as when it was shown to a person."""
         if not self._phi:
             return True

@@ -23,6 +23,7 @@ from hoopgate.events import Principal, SessionFacts
 from hoopgate.gateway.judge import Judge, Rules, mint_request_id
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.relay import Relay
+from hoopgate.gateway.resolver import NoSchema
 from hoopgate.identity.credentials import Credential, Credentials
 from hoopgate.interfaces import (
     ITLS,
@@ -47,6 +48,8 @@ log = Logger()
 #: Seconds between two looks at the clock for a session whose identity will end: whatever the
 #: reactor's own clock is, and however the wall clock is set meanwhile.
 _LOOK_SECONDS = 60.0
+
+_NO_SCHEMA = NoSchema()
 
 _DRAINING = "the gateway is shutting down; connect again"
 
@@ -215,10 +218,10 @@ class Node:
         resource = self._settings.resources[facts.resource]
         judge = Judge(
             session=facts,
-            phi=resource.phi,
+            phi=resource.phi and resource.name in self._resolvers,
             rules=self._rules,
             analyzer=self._analyzer,
-            resolver=self._resolvers[resource.name],
+            resolver=self._resolvers.get(resource.name, _NO_SCHEMA),
             approvals=self._approvals,
             metrics=self._metrics,
             clock=self._now,

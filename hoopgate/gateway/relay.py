@@ -265,7 +265,8 @@ class Relay:
 
     def _forward(self, action: Forward) -> None:
         received = action.data if action.received is None else action.received
-        rewritten = None if action.received is None else action.data
+        sent = action.data if action.recorded is None else action.recorded
+        rewritten = None if action.received is None else sent
         size = len(received) + _LEAF_BYTES
         self._queued += size
         self._forwards += 1

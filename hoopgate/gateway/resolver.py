@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from hoopgate.errors import Refused, UnresolvableStatement
@@ -179,3 +179,30 @@ class ServerResolver:
                 waiting.errback(outcome)
             else:
                 waiting.callback(outcome)
+
+
+@implementer(IStatementResolver)
+class NoSchema:
+    """For resources that have none: their protocol says itself what an operation reads."""
+
+    generation = 0
+
+    def resolve(
+        self, statement: Statement, facts: StatementFacts, session: SessionFacts
+    ) -> Deferred[Resolution]:
+        """Fails: there is nothing to ask."""
+        return fail(UnresolvableStatement("resolve.failed", "the resource has no schema"))
+
+    def prepare(self) -> None:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+
+    def confirmed(self) -> bool:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return True
+
+    def confirm(self) -> Deferred[None]:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return succeed(None)
+
+    def expire(self) -> None:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""

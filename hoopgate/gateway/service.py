@@ -265,6 +265,8 @@ class GatewayService(Service):
     ) -> dict[str, IStatementResolver]:
         resolvers: dict[str, IStatementResolver] = {}
         for resource in self._settings.resources.values():
+            if resource.protocol != "postgres":
+                continue  # these say themselves what an operation reads
             asking, watching = (
                 SideConnections(self._reactor, resource, self._tls, secrets, ITSELF, most)
                 for most in (resource.side_connections, 1)

@@ -13,7 +13,14 @@ from typing import Final
 
 from zope.interface import implementer
 
-from hoopgate.events import ColumnRef, Judged, Resolution, SessionFacts, StatementFacts
+from hoopgate.events import (
+    ColumnRef,
+    Judged,
+    Operation,
+    Resolution,
+    SessionFacts,
+    StatementFacts,
+)
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.methods import column_mask
@@ -62,7 +69,7 @@ class MaskingGuard:
     def judge(self, judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
         """See :class:`hoopgate.interfaces.IGuardrail`."""
         labels = self._labels.get(session.resource)
-        if labels is None:
+        if labels is None or isinstance(judged.statement, Operation):
             return None
         plans: list[MaskPlan | None] = []
         for index, facts in enumerate(judged.facts or ()):

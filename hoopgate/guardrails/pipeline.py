@@ -16,10 +16,11 @@ from twisted.logger import Logger
 from hoopgate.errors import SettingsError
 from hoopgate.events import Judged, SessionFacts
 from hoopgate.guardrails.masking import MaskingGuard
+from hoopgate.guardrails.operations import BodyGuard
 from hoopgate.guardrails.rules import RuleGuard
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
-from hoopgate.plans import MaskPlan
+from hoopgate.plans import BodyPlan, MaskPlan
 from hoopgate.settings.model import Policy, Resource
 from hoopgate.settings.packs import read_pack
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
@@ -127,6 +128,8 @@ def _merged(one: Plans, other: Plans) -> Plans:
     for first, second in zip(one, other, strict=True):
         if first is None or second is None:
             merged.append(first or second)
+        elif isinstance(first, BodyPlan):
+            merged.append(first)
         else:
             columns = zip(first.columns, second.columns, strict=True)
             merged.append(MaskPlan(tuple(a or b for a, b in columns), first.names))
@@ -160,7 +163,8 @@ def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline
     )
     phi = {name: labels[name] for name, resource in resources.items() if resource.phi}
     plugins = [_plugin(name, policy, resources) for name in policy.guards]
-    return Pipeline(policy, [rules, *plugins, MaskingGuard(phi)])
+    bodies = BodyGuard(policy, frozenset(phi), rules)
+    return Pipeline(policy, [rules, *plugins, MaskingGuard(phi), bodies])
 
 
 def _plugin(name: str, policy: Policy, resources: Mapping[str, Resource]) -> Any:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from zope.interface import implementer
 
-from hoopgate.events import Judged, Resolution, SessionFacts, StatementFacts
+from hoopgate.events import Judged, OperationFacts, Resolution, SessionFacts, StatementFacts
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.settings.model import LabelClass, Match, Rule, TimeWindow
@@ -44,6 +44,21 @@ def _wild(patterns: Iterable[str]) -> _Words | None:
     return re.compile("|".join(translate(pattern) for pattern in found)).match
 
 
+#: Tests of a name and of its value; None: whatever the value is.
+_Pair = tuple[_Words, _Words | None]
+
+
+def _pair(pattern: str) -> _Pair:
+    name, equals, value = pattern.partition("=")
+    return _one(name), _one(value) if equals else None
+
+
+def _one(pattern: str) -> _Words:
+    found = _wild([pattern])
+    assert found is not None
+    return found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Compiled:
     """A rule: what of it depends on the session alone is tested once per session."""
@@ -55,6 +70,7 @@ class _Compiled:
     resources: _Words | None
     relations: _Words | None
     functions: _Words | None
+    attributes: tuple[tuple[str, tuple[_Pair, ...]], ...]
     zone: ZoneInfo | None
 
     @classmethod
@@ -68,6 +84,9 @@ class _Compiled:
             _wild(match.resources),
             _wild(match.relations),
             _wild(match.functions),
+            tuple(
+                (name, tuple(map(_pair, sorted(patterns)))) for name, patterns in match.attributes
+            ),
             ZoneInfo(match.times.zone) if match.times else None,
         )
 
@@ -145,6 +164,22 @@ def _any_unqualified(patterns: Iterable[str], names: Iterable[str]) -> bool:
     return tails is not None and any("." not in name and tails(name) for name in names)
 
 
+def _is(patterns: Sequence[_Pair], name: str, value: str) -> bool:
+    return any(test(name) and (other is None or other(value)) for test, other in patterns)
+
+
+def _has_attributes(rule: _Compiled, facts: StatementFacts, *, all_of_them: bool) -> bool:
+    """One (or each) of the operation's values of every attribute is what the rule names."""
+    if not isinstance(facts, OperationFacts):
+        return False
+    for attribute, patterns in rule.attributes:
+        values = facts.attributes.get(attribute, ())
+        found = [_is(patterns, name, value) for name, value in values]
+        if not (all(found) if all_of_them else any(found)):
+            return False
+    return True
+
+
 def _touches(rule: _Compiled, subject: _Subject) -> bool:
     """Block and approve: something the rule names is in the statement."""
     match, facts = rule.match, subject.facts
@@ -158,6 +193,8 @@ def _touches(rule: _Compiled, subject: _Subject) -> bool:
             return False
     if match.labels and match.labels.isdisjoint(subject.kinds):
         return False
+    if rule.attributes and not _has_attributes(rule, facts, all_of_them=False):
+        return False
     if rule.functions is not None:
         names = subject.names("functions")
         if not _any_name(rule.functions, names) and not _any_unqualified(match.functions, names):
@@ -169,6 +206,12 @@ def _covers(rule: _Compiled, subject: _Subject) -> bool:
     """Allow: everything in the statement, its classes aside, is named by the rule."""
     match, facts = rule.match, subject.facts
     if match.flags and match.flags.isdisjoint(facts.flags):
+        return False
+    if isinstance(facts, OperationFacts) and not (
+        (rule.relations is None or facts.relations) and (rule.functions is None or facts.functions)
+    ):
+        return False  # what no type, no tool is named for is not covered by their names
+    if rule.attributes and not _has_attributes(rule, facts, all_of_them=True):
         return False
     if rule.relations is not None:
         test = rule.relations
@@ -255,6 +298,20 @@ class RuleGuard:
                 ):
                     found[rule.name] = None
         return tuple(found)
+
+    def approves(
+        self, facts: StatementFacts, session: SessionFacts, now: float, flags: frozenset[str]
+    ) -> bool:
+        """Whether an approve rule that names one of ``flags`` is for this operation: somebody has
+        decided that a person may let it through."""
+        subject = _Subject(facts, None, self._labels.get(session.resource))
+        return any(
+            not rule.rule.monitor
+            and not rule.match.flags.isdisjoint(flags)
+            and rule.now(now)
+            and _touches(rule, subject)
+            for rule in self._for(session).approvals
+        )
 
     def momentary(self, session: SessionFacts) -> bool:
         """Whether the time of day has a say in this session's verdicts."""

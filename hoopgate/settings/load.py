@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from hoopgate.errors import SettingsError
 from hoopgate.settings import endpoints, material
+from hoopgate.settings.http import http_target
 from hoopgate.settings.model import (
     BackendTLS,
     ClientCertificates,
@@ -34,7 +35,7 @@ from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table, defaults
 from hoopgate.settings.rules import known, name
 
-PROTOCOLS = ("postgres",)
+PROTOCOLS = ("postgres", "http")
 AUTHENTICATIONS = ("token", "oauthbearer", "scram")
 #: Signature algorithms whose verifier holds no secret. HS256 and "none" are not among them.
 ALGORITHMS = (
@@ -340,27 +341,35 @@ def _resources(root: Table, check: bool) -> Iterator[Resource]:
         resource_name = name(table, taken, "resources")
         target, host = endpoints.client(table, "target", '"db.example.org:5432"')
         credentials = table.table("credentials")
-        if "credentials" not in table:
+        if "credentials" not in table and "http" not in table:
             table.wrong(
                 "credentials", "missing", 'credentials = { user = "…", password = { file = "…" } }'
             )
         certificate = None
         if "certificate" in credentials or "key" in credentials:
             certificate = material.pair(credentials, check=check)
+        protocol = table.choice("protocol", PROTOCOLS)
+        http = http_target(table) if protocol == "http" or "http" in table else None
+        if http is not None and protocol != "http":
+            table.wrong("http", f"has no meaning for protocol {protocol}", 'protocol = "http"')
+        anonymous = http is not None and http.credential in ("none", "header")
         yield Resource(
             name=resource_name,
-            protocol=table.choice("protocol", PROTOCOLS),
+            protocol=protocol,
             target=target,
             host=host,
-            database=table.text("database"),
+            database=table.text("database", None if http is None else http.base or "/"),
             scope=table.text("scope", f"hoopgate:{resource_name}"),
-            user=credentials.text("user") if "credentials" in table else "",
+            user=credentials.text("user", "-" if anonymous else None)
+            if "credentials" in table
+            else "",
             password=material.secret(credentials, "password", check=check),
             certificate=certificate,
             tls=_backend_tls(table.table("tls"), target, host, check),
             phi=table.boolean("phi", default["phi"]),
             side_connections=table.integer("side_connections", default["side_connections"]),
             parameters=frozenset(table.texts("parameters", (), '["search_path"]')),
+            http=http,
         )
         credentials.finish()
         table.finish()

@@ -191,6 +191,40 @@ class BackendTLS:
 
 
 @dataclass(frozen=True, slots=True)
+class HTTPTarget:
+    """What is said of a resource that speaks HTTP.
+
+    :ivar base: path at the upstream under which the resource is, without a slash at its end.
+    :ivar format: what the bodies are: ``rest`` (JSON and what else is known), ``fhir``, ``mcp``.
+    :ivar hosts: host names of the gateway that stand for the resource; there its name is not in
+        the path.
+    :ivar host: the Host header for the upstream; "": the target's host and port.
+    :ivar credential: how the gateway shows the upstream who it is: ``none``, ``basic`` (user and
+        password), ``header`` (the password in a header), ``oauth`` (client credentials).
+    :ivar header: the header of ``header``.
+    :ivar prefix: what stands before the password there, e.g. ``Bearer``.
+    :ivar token_url: where ``oauth`` gets its tokens; ``token_scope``: the scope asked for.
+    :ivar pass_authorization: the client's own Authorization goes to the upstream; its token for
+        the gateway is then in Hoopgate-Authorization.
+    :ivar body_bytes: a body that has to be seen whole may have, decoded.
+    :ivar expansion: times that a compressed body may be larger than what came.
+    """
+
+    base: str = ""
+    format: str = "rest"
+    hosts: tuple[str, ...] = ()
+    host: str = ""
+    credential: str = "none"
+    header: str = "Authorization"
+    prefix: str = ""
+    token_url: str = ""
+    token_scope: str = ""
+    pass_authorization: bool = False
+    body_bytes: int = 16 * 2**20
+    expansion: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A backend that agents reach by name.
 
@@ -201,6 +235,7 @@ class Resource:
     :ivar password: None: client certificate or peer authentication.
     :ivar side_connections: connections for statement resolution at most.
     :ivar parameters: start-up and session parameters a client may set, besides the built-in list.
+    :ivar http: not None where the protocol is HTTP.
     """
 
     name: str
@@ -216,6 +251,7 @@ class Resource:
     phi: bool = True
     side_connections: int = 2
     parameters: frozenset[str] = frozenset()
+    http: HTTPTarget | None = None
 
 
 class LabelClass(Enum):
@@ -235,6 +271,7 @@ class Label:
     :ivar resource: the resource's name.
     :ivar column: ``schema.relation.column``; ``*`` in any part is a wildcard.
     :ivar kind: what the value is: ``SSN``, ``NAME``, ``DATE`` … shown in the redaction.
+    :ivar as_text: the column comes as text, whatever its type is: ``[DOB]``, ``1951``, ``90+``.
     """
 
     resource: str
@@ -242,6 +279,7 @@ class Label:
     kind: str
     level: LabelClass = LabelClass.SECRET
     method: Method = Method.REDACT
+    as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +298,9 @@ class Match:
 
     ``relations`` and ``labels`` (kinds) match what is read or written, after resolution where
     there is one; ``*`` and ``?`` are wildcards in subjects, resources and relations.
+
+    :ivar attributes: what a protocol without SQL says of an operation, ``http.path`` → patterns of
+        values; of what has a name and a value, ``name`` or ``name=value``.
     """
 
     groups: frozenset[str] = frozenset()
@@ -273,6 +314,7 @@ class Match:
     labels: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()
     times: TimeWindow | None = None
+    attributes: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,19 @@ import dataclasses
 import hashlib
 import importlib
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum
 
 from hoopgate.plans import Method
-from hoopgate.settings import packs
+from hoopgate.settings import operations, packs
 from hoopgate.settings.model import UNLABELLED, Label, LabelClass, Policy, Resource, Rule
 from hoopgate.settings.reader import Table
 from hoopgate.settings.rules import Vocabulary, known, rules
 from hoopgate.sql.classes import CLASSES, FLAGS
+
+#: A JSON pointer, elements of a FHIR resource, a field of HL7 v2 (``PID-5``), a CSV column's name.
+_PLACE = re.compile(r"(/[^/]*)+|[A-Za-z*][A-Za-z0-9_.*\[\] -]*")
 
 
 def policy(
@@ -44,8 +48,8 @@ def policy(
         groups=groups,
         issuers=issuers,
         labels={UNLABELLED, *(label.kind for label in labels)},
-        classes=CLASSES,
-        flags=FLAGS,
+        classes={*CLASSES, *operations.CLASSES},
+        flags={*FLAGS, *operations.FLAGS},
         rules=_block_rules(pack_names),
     )
     found = rules(root.tables("rules"), vocabulary)
@@ -95,7 +99,12 @@ def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]
     found: list[Label] = []
     taken: set[tuple[str, str]] = set()
     for table in root.tables("labels"):
-        names = table.one_or_more("column", '"public.patients.ssn"')
+        places = "place" in table
+        names = (
+            table.one_or_more("place", '"Patient.name" or "/patients/*/ssn"')
+            if places
+            else table.one_or_more("column", '"public.patients.ssn"')
+        )
         level = LabelClass(table.choice("level", [one.value for one in LabelClass], "secret"))
         label = Label(
             resource=table.text("resource"),
@@ -103,8 +112,12 @@ def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]
             kind=table.text("kind", "PUBLIC" if level is LabelClass.PUBLIC else None, '"SSN"'),
             level=level,
             method=Method(table.choice("method", [one.value for one in Method], "redact")),
+            as_text=table.boolean("as_text", False),
         )
         found += (dataclasses.replace(label, column=name) for name in names)
+        if label.as_text and (level is LabelClass.PUBLIC or label.method is Method.NULL):
+            nothing = "a public column" if level is LabelClass.PUBLIC else 'method "null"'
+            table.wrong("as_text", f"has no meaning for {nothing}", "it for values that are shown")
         table.finish()
         if label.resource:
             known(table, "resource", [label.resource], resources)
@@ -112,8 +125,15 @@ def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]
             if resource is not None and not resource.phi:
                 write = "the label out, or phi = true in the resource"
                 table.wrong("resource", f'"{label.resource}" is set to hold no PHI', write)
+            if resource is not None and places != (resource.protocol == "http"):
+                write = "place for HTTP, column for databases"
+                table.wrong("place" if places else "column", "not what this resource has", write)
         for name in names:
-            if name.count(".") != 2 or not all(name.split(".")):
+            if places:
+                if not _PLACE.fullmatch(name):
+                    write = "a JSON pointer, a FHIR path, or the name of a CSV column"
+                    table.wrong("place", f'"{name}" is no place', write)
+            elif name.count(".") != 2 or not all(name.split(".")):
                 write = "schema.relation.column, * for any"
                 table.wrong("column", f'"{name}" is not three names', write)
             if (label.resource, name) in taken:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from hoopgate.settings.model import Match, Rule, TimeWindow
+from hoopgate.settings.operations import ATTRIBUTES
 from hoopgate.settings.reader import Table, defaults, near
 
 VERDICTS = ("allow", "block", "approve")
@@ -125,8 +126,21 @@ def _match(table: Table, vocabulary: Vocabulary) -> Match:
         known(table, "issuers", issuers, {*urls, *urls.values()})
         issuers = tuple(urls.get(one, one) for one in issuers)
     times = _times(table.table("times")) if "times" in table else None
+    attributes = tuple(_attributes(table))
     table.finish()
-    return Match(issuers=frozenset(issuers), times=times, **fields)
+    return Match(issuers=frozenset(issuers), times=times, attributes=attributes, **fields)
+
+
+def _attributes(table: Table) -> Iterator[tuple[str, frozenset[str]]]:
+    for protocol, keys in sorted(ATTRIBUTES.items()):
+        if protocol not in table:
+            continue
+        own = table.table(protocol)
+        for key in sorted(keys):
+            patterns = own.texts(key, ())
+            if patterns:
+                yield f"{protocol}.{key}", frozenset(patterns)
+        own.finish()
 
 
 def _times(table: Table) -> TimeWindow:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from hoopgate.errors import Refused
-from hoopgate.events import Principal, Statement, StatementFacts
+from hoopgate.events import Event, Operation, Principal, StatementFacts
 from hoopgate.sql.shape import scan
 
 
@@ -24,32 +24,50 @@ def canonical(text: str) -> str:
 def approval_digest(
     principal: Principal,
     resource: str,
-    statement: Statement,
+    statement: Event,
     facts: Sequence[StatementFacts],
 ) -> str:
-    """SHA-256 (hex) over identity, resource, canonical text, parameters and settings.
+    """SHA-256 (hex) over identity, resource, canonical text, parameters and settings. The text of
+    an operation is canonical as it comes.
 
     The identity is issuer and subject: a new token of the same agent finds its approval again.
     """
+    if isinstance(statement, Operation):
+        return _hash(
+            {
+                **_identity(principal),
+                "resource": resource,
+                "operation": statement.text,
+                "operations": len(facts),
+            }
+        )
     parameters = None
     if statement.parameters is not None:
         parameters = [
             [format, None if value is None else value.hex()]
             for format, value in statement.parameters
         ]
-    content = json.dumps(
+    return _hash(
         {
-            "issuer": principal.issuer,
-            "subject": principal.subject,
-            "owner": principal.owner,
+            **_identity(principal),
             "resource": resource,
             "text": canonical(statement.text),
             "statements": len(facts),
             "types": list(statement.parameter_types),
             "parameters": parameters,
             "settings": dict(sorted(statement.settings.items())),
-        },
-        sort_keys=True,
-        separators=(",", ":"),
+        }
     )
-    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _identity(principal: Principal) -> dict[str, object]:
+    return {
+        "issuer": principal.issuer,
+        "subject": principal.subject,
+        "owner": principal.owner,
+    }
+
+
+def _hash(content: dict[str, object]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -31,11 +31,13 @@ SECTIONS = {
     "[[resources]]": "resources",
     "credentials": "resources.credentials",
     "tls of a resource": "resources.tls",
+    "http of a resource": "resources.http",
     "secret": "resources.credentials.password",
     "[[labels]]": "labels",
     "[policy]": "policy",
     "[[rules]]": "rules",
     "match": "rules.match",
+    "http of a match": "rules.match.http",
     "times": "rules.match.times",
     "[recording]": "recording",
     "[limits]": "limits",
@@ -55,9 +57,12 @@ clients = {{}}
 [[issuers]]
 [[resources]]
 credentials = {{ password = {{}}, certificate = "x" }}
+http = {{}}
+[[labels]]
+place = "a"
 [[labels]]
 [[rules]]
-match = {{ times = {{}} }}
+match = {{ times = {{}}, http = {{}} }}
 """
 
 

@@ -1,0 +1,101 @@
+"""What may be asked of a resource that holds PHI in documents, and how the answers are masked.
+
+The bar is the same as for rows (``masking.py``): what the client receives may not depend on a
+secret. Whoever searches by a name learns it from the number of hits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from zope.interface import implementer
+
+from hoopgate.events import Judged, Operation, OperationFacts, SessionFacts
+from hoopgate.guardrails.rules import RuleGuard
+from hoopgate.interfaces import IGuardrail
+from hoopgate.plans import BodyPlan, PathMask
+from hoopgate.settings.model import LabelClass, Policy
+from hoopgate.verdicts import Block, Mask, Verdict
+
+#: Reason → the flag that an approve rule names to let a person decide, the message, the remedy.
+_REASONS: Final = {
+    "phi.predicate": (
+        "phi_predicate",
+        "The request searches, sorts or tests by something that holds PHI.",
+        "Search by what is not PHI (code, status, date, subject), or ask an operator for an"
+        " approve rule with the flag phi_predicate.",
+    ),
+    "phi.bulk": (
+        "bulk",
+        "The request takes data of many patients, or all data of one, at once.",
+        "Ask for less at a time (_count), or ask an operator for an approve rule with the flag"
+        " bulk.",
+    ),
+    "phi.opaque": (
+        "opaque",
+        "What this request reads cannot be known before it runs.",
+        "Use plain reads and searches, or ask an operator for an approve rule with the flag"
+        " opaque.",
+    ),
+    "phi.sink": (
+        "sink",
+        "The request would make the server send data somewhere else, or copy PHI to where it is"
+        " not masked.",
+        "Ask an operator for an approve rule with the flag sink.",
+    ),
+    "phi.redacted": (
+        "redacted",
+        "The request writes back a value that this gateway has masked; it would destroy the"
+        " original.",
+        "Leave the masked elements out (PATCH), or write real values.",
+    ),
+}
+
+
+@implementer(IGuardrail)
+class BodyGuard:
+    """Blocks what would give PHI away by being asked; plans the masking of the answers.
+
+    It never allows: a plan says how, a rule has to say that.
+
+    :param resources: names of the resources that hold PHI.
+    :param rules: knows whether somebody lets a person decide.
+    """
+
+    name = "phi"
+    grants = False
+
+    def __init__(self, policy: Policy, resources: frozenset[str], rules: RuleGuard) -> None:
+        self._rules = rules
+        self._plans = {
+            name: BodyPlan(
+                columns=(),
+                paths=_paths(policy, name),
+                unlabelled=policy.unlabelled is not LabelClass.PUBLIC,
+            )
+            for name in resources
+        }
+
+    def judge(self, judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
+        """See :class:`hoopgate.interfaces.IGuardrail`."""
+        plan = self._plans.get(session.resource)
+        if plan is None or not isinstance(judged.statement, Operation):
+            return None
+        for facts in judged.facts or ():
+            reason = facts.phi if isinstance(facts, OperationFacts) else "phi.opaque"
+            if not reason:
+                continue
+            flag, message, remedy = _REASONS.get(reason, _REASONS["phi.opaque"])
+            if not self._rules.approves(facts, session, now, frozenset({flag})):
+                return Block("phi/labels", reason, message, remedy)
+        return Mask("phi/labels", (plan,) * len(judged.facts or ()))
+
+
+def _paths(policy: Policy, resource: str) -> tuple[PathMask, ...]:
+    own = [label for label in policy.labels if label.resource == resource]
+    # The longest literal text first; between equals, the strictest.
+    own.sort(key=lambda one: (-len(one.column.replace("*", "")), one.level is LabelClass.PUBLIC))
+    return tuple(
+        PathMask(one.column, one.kind, None if one.level is LabelClass.PUBLIC else one.method)
+        for one in own
+    )

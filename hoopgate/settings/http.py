@@ -1,0 +1,70 @@
+"""``resources.http``: what is said of a resource that speaks HTTP."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from hoopgate.settings import endpoints
+from hoopgate.settings.model import HTTPTarget
+from hoopgate.settings.reader import Table, defaults
+
+FORMATS: Final = ("rest", "fhir", "mcp")
+CREDENTIALS: Final = ("none", "basic", "header", "oauth")
+
+_BASE = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+#: Headers that frame a message, or that the gateway makes itself.
+_RESERVED: Final = frozenset(
+    [
+        "host",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+        "forwarded",
+    ]
+)
+
+
+def http_target(parent: Table) -> HTTPTarget:
+    """The table ``http`` of a resource; every key has a default."""
+    table = parent.table("http")
+    default = defaults(HTTPTarget)
+    found = HTTPTarget(
+        base=table.text("base", "/").rstrip("/"),
+        format=table.choice("format", FORMATS, default["format"]),
+        hosts=tuple(one.lower() for one in table.texts("hosts", (), '["fhir.gw.example.org"]')),
+        host=table.optional_text("host") or "",
+        credential=table.choice("credential", CREDENTIALS, default["credential"]),
+        header=table.text("header", default["header"]),
+        prefix=table.optional_text("prefix") or "",
+        token_url=table.optional_text("token_url") or "",
+        token_scope=table.optional_text("token_scope") or "",
+        pass_authorization=table.boolean("pass_authorization", default["pass_authorization"]),
+        **table.bounds(HTTPTarget),
+    )
+    if not _BASE.fullmatch(found.base) or "/." in found.base:
+        table.wrong("base", f'"{found.base}" is no plain path', '"/fhir/R4"')
+    for key, hosts in (("hosts", found.hosts), ("host", (found.host,) if found.host else ())):
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                table.wrong(key, f'"{host}" is no host', '"fhir.example.org"')
+    if not _HEADER.fullmatch(found.header) or found.header.lower() in _RESERVED:
+        table.wrong("header", f'"{found.header}" may not carry a credential', '"X-Api-Key"')
+    if (found.credential == "oauth") != bool(found.token_url):
+        table.wrong("token_url", 'goes with credential = "oauth"', "both, or neither")
+    if found.token_url:
+        parts = urlsplit(found.token_url)
+        loopback = endpoints.is_loopback(parts.hostname or "")
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+            table.wrong("token_url", f'"{found.token_url}" is no https URL', '"https://host/token"')
+    if found.pass_authorization and found.credential != "none":
+        table.wrong("pass_authorization", "the gateway has a credential of its own", "one of both")
+    table.finish()
+    return found
