@@ -199,7 +199,33 @@ class Operation:
         self.waits = waits
 
 
-Event = Statement | Operation
+@final
+@dataclass(slots=True, init=False)
+class Command:
+    """What a client asks of a machine: a program, or an operation on files. What it means is found
+    out before it is judged: :class:`hoopgate.interfaces.ICommandExaminer` makes an operation of it.
+
+    :ivar kind: ``exec``, ``shell``, ``sftp``, or an operation on files, ``sftp.read`` ….
+    :ivar text: the command line; of an operation on files its canonical form without paths.
+    :ivar paths: paths as the client wrote them.
+    :ivar terminal: it runs on a terminal.
+    """
+
+    kind: str
+    text: str = field(repr=False)
+    paths: tuple[str, ...] = field(repr=False)
+    terminal: bool
+
+    def __init__(
+        self, kind: str, text: str = "", paths: tuple[str, ...] = (), terminal: bool = False
+    ) -> None:
+        self.kind = kind
+        self.text = text
+        self.paths = paths
+        self.terminal = terminal
+
+
+Event = Statement | Operation | Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +303,7 @@ class Judged:
     :ivar parse_error: reason code when the text is not SQL: ``parse.syntax``, ``parse.size``.
     """
 
-    statement: Event
+    statement: Statement | Operation
     facts: tuple[StatementFacts, ...] | None
     resolutions: tuple[Resolution | None, ...] = ()
     unresolved: Mapping[int, str] = field(default_factory=dict)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from hoopgate.events import (
         Action,
+        Command,
         Decision,
         Judged,
+        Operation,
         Principal,
         Resolution,
         SessionFacts,
@@ -103,6 +105,14 @@ class IStatementAnalyzer(Interface):
 
         Fails with :class:`Refused`: ``parse.syntax``, ``parse.size``, ``parse.crash``,
         ``parse.timeout``.
+        """
+
+
+class ICommandExaminer(Interface):
+    def examine(command: Command) -> Deferred[Operation]:
+        """What a command means on its machine: parsed, its paths resolved by the server.
+
+        Never fails: what cannot be understood is an operation with a ``problem``.
         """
 
 

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 
 from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import (
+    Command,
     Decision,
     Event,
     Judged,
@@ -39,7 +40,12 @@ from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 if TYPE_CHECKING:
     from hoopgate.gateway.metrics import Metrics
     from hoopgate.guardrails.pipeline import Pipeline
-    from hoopgate.interfaces import IApprovals, IStatementAnalyzer, IStatementResolver
+    from hoopgate.interfaces import (
+        IApprovals,
+        ICommandExaminer,
+        IStatementAnalyzer,
+        IStatementResolver,
+    )
 
 log = Logger()
 
@@ -120,6 +126,7 @@ class Judge:
         clock: Callable[[], float],
         principal_valid: Callable[[], bool],
         limit: int,
+        examiner: ICommandExaminer | None = None,
     ) -> None:
         self._session = session
         self._phi = phi
@@ -131,6 +138,7 @@ class Judge:
         self._clock = clock
         self._principal_valid = principal_valid
         self._limit = limit
+        self._examiner = examiner
         self._memory: OrderedDict[tuple[str, tuple[int, ...], bool], _Remembered] = OrderedDict()
         self._memory_of = -1
         self._memory_size = 0
@@ -178,7 +186,7 @@ class Judge:
         return self._decide(found.verdict, found.monitored, found.facts)
 
     def _recall(self, event: Event) -> _Remembered | None:
-        if isinstance(event, Operation):
+        if not isinstance(event, Statement):
             return None
         if self._memory_of != self.generation:
             self._forget()
@@ -211,7 +219,7 @@ class Judge:
         outcome = self._rules.pipeline.judge(judged, self._session, self._clock())
         facts = judged.facts or ()
         verdict = outcome.verdict
-        if isinstance(verdict, Hold) and (isinstance(event, Operation) or event.executes):
+        if isinstance(verdict, Hold) and (not isinstance(event, Statement) or event.executes):
             return await self._wait(event, judged, verdict, outcome.monitored, on_hold)
         if (
             isinstance(event, Statement)
@@ -281,6 +289,10 @@ class Judge:
 
     async def _look(self, event: Event) -> Judged:
         """Parse, and on a resource that holds PHI ask the server what each statement means."""
+        if isinstance(event, Command):
+            if self._examiner is None:
+                return Judged(Operation(event.text, None), None, parse_error="parse.crash")
+            event = await self._examiner.examine(event)
         if isinstance(event, Operation):
             unresolved = (None,) * len(event.facts or ())
             return Judged(event, event.facts, unresolved, parse_error=event.problem)
@@ -331,7 +343,7 @@ class Judge:
         rules = self._rules.generation, self._epoch
         # What was approved under other rules than these is not approved.
         session = replace(self._session, rules_digest=self._rules.digest)
-        digest = approval_digest(session.principal, session.resource, event, facts)
+        digest = approval_digest(session.principal, session.resource, judged.statement, facts)
         request = None
         if isinstance(event, Operation) and not event.waits:
             # The answer ends the exchange, and the next one may come on another connection.
@@ -352,7 +364,7 @@ class Judge:
             return self._decide(hold, monitored, facts, request)
         if request is not None:
             approved = await self._approved(request, hold, on_hold)
-            stands = approved and await self._same(event, hold)
+            stands = approved and await self._same(event, judged, hold)
         stands = stands and rules == (self._rules.generation, self._epoch)
         verdict: Verdict = self._not_approved(hold, approved)
         if stands and self._principal_valid() and not self._canceled:
@@ -385,12 +397,14 @@ class Judge:
             # It lapses at its deadline. Whoever approves it before approves the next such request.
             log_event(log, "hold.not_abandoned", session=self._session.id, approval=request)
 
-    async def _same(self, event: Event, hold: Hold) -> bool:
+    async def _same(self, event: Event, shown: Judged, hold: Hold) -> bool:
         """Whether a statement that was held means the same as when it was shown to a person."""
-        if not self._phi:
+        if not self._phi and not isinstance(event, Command):
             return True
         self._resolver.expire()  # look now: a person's word is worth a round trip
         judged = await self._look(event)
+        if judged.statement.text != shown.statement.text:
+            return False  # a path leads to another place
         verdict = self._rules.pipeline.judge(judged, self._session, self._clock()).verdict
         return isinstance(verdict, Hold) and (verdict.rule, verdict.plans) == (
             hold.rule,

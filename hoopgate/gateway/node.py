@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -28,6 +29,7 @@ from hoopgate.identity.credentials import Credential, Credentials
 from hoopgate.interfaces import (
     ITLS,
     IApprovals,
+    ICommandExaminer,
     IGateway,
     IIdentityVerifier,
     IRecorder,
@@ -87,6 +89,7 @@ class Node:
         approvals: IApprovals,
         metrics: Metrics,
         recheck_seconds: float,
+        examiners: Mapping[str, ICommandExaminer] = MappingProxyType({}),
         now: Callable[[], float] = time.time,
     ) -> None:
         self.limits = settings.limits
@@ -100,6 +103,7 @@ class Node:
         self._rules = rules
         self._analyzer = analyzer
         self._resolvers = resolvers
+        self._examiners = examiners
         self._recorder = recorder
         self._approvals = approvals
         self._metrics = metrics
@@ -227,6 +231,7 @@ class Node:
             clock=self._now,
             principal_valid=lambda: self._valid(facts.id),
             limit=self.limits.statement_bytes,
+            examiner=self._examiners.get(resource.name),
         )
         relay = Relay(
             reactor=self._reactor,

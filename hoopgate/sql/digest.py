@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from hoopgate.errors import Refused
-from hoopgate.events import Event, Operation, Principal, StatementFacts
+from hoopgate.events import Operation, Principal, Statement, StatementFacts
 from hoopgate.sql.shape import scan
 
 
@@ -24,7 +24,7 @@ def canonical(text: str) -> str:
 def approval_digest(
     principal: Principal,
     resource: str,
-    statement: Event,
+    statement: Statement | Operation,
     facts: Sequence[StatementFacts],
 ) -> str:
     """SHA-256 (hex) over identity, resource, canonical text, parameters and settings. The text of
