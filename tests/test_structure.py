@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tap", "cli", "console"),
     ("gateway",),
     ("postgres", "mysql", "ssh", "http"),
-    ("guardrails",),
+    ("guardrails", "evidence"),
     ("sql", "phi", "identity", "approvals", "recorder", "state", "settings"),
     ("interfaces", "events", "verdicts", "plans", "settings.model", "sql.classes"),
     ("errors", "network", "__init__"),

@@ -1,0 +1,182 @@
+"""``hoopgate evidence``: hand over what happened in a period, and check what was handed over."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from hoopgate.cli.logfiles import add_place, moment, open_reader, unreadable
+from hoopgate.errors import HoopgateError
+from hoopgate.evidence.export import export
+from hoopgate.evidence.verify import BAD, Verified, verify_bundle
+from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.note import Verifier
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``evidence``."""
+    evidence = commands.add_parser(
+        "evidence", help="export what happened in a period, checkable by others; check an export"
+    )
+    actions = evidence.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    making = actions.add_parser(
+        "export",
+        help="write a bundle: the log of a period, its proofs, a report, events, instructions",
+        description="Times are UTC: 2026-11-23 or 2026-11-23T05:15:08. Exit status: 0 written and "
+        "verified; 1 the log is not what was signed; 2 it cannot be read or written.",
+    )
+    add_place(making)
+    making.add_argument("--from", dest="start", type=_time, required=True, metavar="TIME")
+    making.add_argument(
+        "--to", dest="end", type=_time, required=True, metavar="TIME", help="exclusive"
+    )
+    making.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="DIR", help="a new directory"
+    )
+    making.add_argument(
+        "--without-recordings",
+        action="store_true",
+        help="leaves only: no encrypted records, no sealed keys",
+    )
+    making.set_defaults(run=run_export)
+
+    checking = actions.add_parser(
+        "verify",
+        help="check a bundle; needs nothing but the bundle and the policy",
+        description="Exit status: 0 the bundle is good; 1 it is not, and what is wrong; 2 it "
+        "cannot be read.",
+    )
+    checking.add_argument("bundle", type=Path, metavar="DIR")
+    checking.add_argument(
+        "--policy",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="whom to trust, from a source that you trust",
+    )
+    checking.add_argument("--json", action="store_true", help="print for programs")
+    checking.set_defaults(run=run_verify)
+
+
+def _time(text: str) -> int:
+    """µs since the epoch of a day or a moment, UTC unless it says otherwise."""
+    try:
+        if len(text) == 10:
+            day = date.fromisoformat(text)
+            when = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        else:
+            when = datetime.fromisoformat(text)
+            when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: 2026-11-23 or 2026-11-23T05:15:08"
+        ) from None
+    return round(when.timestamp() * 1_000_000)
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """0 written; 1 the log is bad."""
+    if options.end <= options.start:
+        raise HoopgateError("--to must be after --from")
+    log, _ = open_reader(options)
+    try:
+        manifest = export(
+            log,
+            options.out,
+            options.start,
+            options.end,
+            recordings=not options.without_recordings,
+            extra=list(_settings(options)),
+        )
+    except (BadLog, BadNote) as error:
+        print(f"hoopgate evidence export: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        raise unreadable(error, options.out) from None
+    chosen = manifest.selection
+    count = chosen.last - chosen.first + 1
+    size = sum(size for size, _ in manifest.files.values())
+    print(f"{options.out}: {count} leaves, {len(manifest.files)} files, {size} bytes")
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
+    """The node's settings, which hold no secrets: a secret is named there by its place."""
+    if options.config is not None and options.directory is None:
+        try:
+            yield "config/hoopgate.toml", options.config.read_bytes()
+        except OSError as error:
+            raise unreadable(error, options.config) from None
+
+
+def read_policy(path: Path) -> list[Verifier]:
+    """The log's keys in a policy file.
+
+    :raises HoopgateError: unreadable, malformed, or there is none.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(error, path) from None
+    keys = []
+    for line in text.splitlines():
+        words = line.split()
+        if words and words[0] == "log":
+            keys.append(Verifier.parse(words[1] if len(words) > 1 else ""))
+    if not keys:
+        raise HoopgateError(f"{path} names no log: it needs a line 'log VERIFIER-KEY'")
+    return keys
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """0 good, 1 bad."""
+    verifiers = read_policy(options.policy)
+    try:
+        verified = verify_bundle(options.bundle, verifiers)
+    except BAD as error:
+        what = error.what if isinstance(error, BadLog) else str(error)
+        if options.json:
+            print(json.dumps({"good": False, "what": what}))
+        else:
+            print(f"BAD  {options.bundle}: {error}")
+        return 1
+    except OSError as error:
+        raise unreadable(error, options.bundle) from None
+    _good(verified, options.bundle, options.json)
+    return 0
+
+
+def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
+    manifest, facts = verified.manifest, verified.facts
+    chosen = manifest.selection
+    requests = sum(session.requests for session in facts.sessions.values())
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "good": True,
+                    "origin": manifest.origin,
+                    "size": verified.checkpoint.size,
+                    "leaves": [chosen.first, chosen.last],
+                    "period": [chosen.start, chosen.end],
+                    "sessions": len(facts.sessions),
+                    "requests": requests,
+                    "recordings": manifest.recordings,
+                    "unproven": verified.unproven,
+                }
+            )
+        )
+        return
+    print(f"good  {bundle}: {manifest.origin}, {moment(chosen.start)} to {moment(chosen.end)} UTC")
+    print(
+        f"  leaves {chosen.first} to {chosen.last} of {verified.checkpoint.size}, "
+        f"{len(facts.sessions)} sessions, {requests} requests"
+        + ("" if manifest.recordings else "; no recordings")
+    )
+    for path in verified.unproven:
+        print(f"  {path}: not signed by anybody; as the exporter wrote it")

@@ -1,0 +1,243 @@
+"""Checks a bundle with nothing but the bundle and a policy from elsewhere."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from hoopgate.evidence.derived import documents, entries, facts_of, leaves
+from hoopgate.evidence.facts import Facts
+from hoopgate.evidence.manifest import BadBundle, Manifest, check_files, read_manifest
+from hoopgate.evidence.partial import check_tree, paths_of
+from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.leaf import Leaf, decode, hash_of
+from hoopgate.recorder.note import Checkpoint, Verifier
+from hoopgate.recorder.reading import LogReader, proof_text
+from hoopgate.recorder.segments import Scan, segment_name
+from hoopgate.recorder.tree import inclusion_proof
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was verified.
+
+    :ivar facts: what the leaves say.
+    :ivar unproven: files that are in the manifest and follow from nothing that is signed.
+    """
+
+    manifest: Manifest
+    checkpoint: Checkpoint
+    facts: Facts
+    unproven: list[str]
+
+
+def verify_bundle(bundle: Path, verifiers: Sequence[Verifier]) -> Verified:
+    """Verify everything.
+
+    :raises BadBundle: the bundle is not what it claims.
+    :raises BadNote: the checkpoint was not signed by those who are trusted.
+    :raises BadLog: the leaves or records are not what was signed.
+    :raises OSError: a file cannot be read.
+    """
+    manifest = read_manifest(bundle)
+    check_files(bundle, manifest)
+    try:
+        log = LogReader(bundle / "log", verifiers)
+    except FileNotFoundError:
+        raise BadBundle("log/checkpoint is missing") from None
+    if (manifest.origin, manifest.size) != (log.checkpoint.origin, log.size):
+        raise BadBundle("the manifest is about another checkpoint")
+    check_tree(log, manifest.selection)
+    facts = facts_of(log, manifest)
+    _check_range(log, manifest)
+    _check_chains(log, manifest)
+    proven = {"log/checkpoint"}
+    proven |= {f"log/{path}" for path in paths_of(manifest.selection, log.size)}
+    if manifest.recordings:
+        proven |= _check_records(log, manifest)
+        proven |= _check_wraps(log, manifest)
+    proven |= _check_proofs(log, manifest)
+    proven |= _check_rules(bundle, manifest, facts)
+    proven |= _check_derived(log, manifest, facts)
+    stray = [path for path in manifest.files if path.startswith("log/") and path not in proven]
+    if stray:
+        raise BadBundle(f"{min(stray)} is no part of the log that the bundle needs")
+    unproven = sorted(manifest.files.keys() - proven)
+    return Verified(manifest, log.checkpoint, facts, unproven)
+
+
+def _check_range(log: LogReader, manifest: Manifest) -> None:
+    """The period is covered: the leaves around the range are of other times."""
+    chosen = manifest.selection
+
+    def time(index: int) -> int:
+        return int(decode(log.entry(index))["time"])
+
+    def within(index: int) -> bool:
+        return chosen.start <= time(index) < chosen.end
+
+    if not within(chosen.first) or not within(chosen.last):
+        raise BadBundle("the range does not begin and end within the period")
+    if chosen.first > 0 and within(chosen.first - 1):
+        raise BadBundle("a leaf of the period stands before the range")
+    if chosen.last + 1 < log.size and within(chosen.last + 1):
+        raise BadBundle("a leaf of the period stands after the range")
+
+
+def _check_chains(log: LogReader, manifest: Manifest) -> None:
+    """Each session's leaves follow each other; each begins within the range or before it."""
+    chosen = manifest.selection
+    chains: dict[str, tuple[int, str]] = {}
+    closed: set[str] = set()
+    mono = 0
+    for leaf, hashed in leaves(log, chosen.first, chosen.last):
+        session = leaf["session"]
+        place = {name: leaf[name] for name in ("index", "session", "segment", "offset")}
+        begins = leaf["type"] in ("session.open", "epoch.start")
+        if leaf["type"] == "epoch.start":
+            mono = 0
+        if leaf["mono"] < mono:
+            raise BadLog("its monotonic time is before that of the leaf before it", **place)
+        mono = leaf["mono"]
+        if begins != (leaf["seq"] == 0) or session in closed:
+            raise BadLog("the session is not open", **place)
+        expected = chains.get(session)
+        if expected is None and not begins and session not in chosen.opened:
+            raise BadLog("the session was opened nowhere", **place)
+        if expected is None and begins:
+            expected = (0, "")
+        if expected is not None and (leaf["seq"], leaf["prev"]) != expected:
+            raise BadLog("the leaf does not follow the session's last one", **place)
+        chains[session] = (leaf["seq"] + 1, b64encode(hashed).decode())
+        if leaf["type"] == "session.close":
+            closed.add(session)
+    for session, index in chosen.purged.items():
+        detail = decode(log.entry(index)).get("detail")
+        if not isinstance(detail, dict) or detail.get("session") != session:
+            raise BadLog(f"it does not purge the session {session[:64]}", index=index)
+
+
+def _check_records(log: LogReader, manifest: Manifest) -> set[str]:
+    """Each leaf of the range has its record, and its payload is the one it names."""
+    chosen = manifest.selection
+    current = -1
+    scan: Iterator[tuple[int, bytes, bytes]] = iter(())
+    paths: set[str] = set()
+    for _, entry in entries(log, chosen.first, chosen.last):
+        leaf = decode(entry)
+        place: dict[str, Any] = {name: leaf[name] for name in ("index", "session", "segment")}
+        if leaf["segment"] != current:
+            _ended(scan, current)
+            current = leaf["segment"]
+            paths.add(f"log/seg/{segment_name(current)}")
+            if f"log/seg/{segment_name(current)}" not in manifest.files:
+                raise BadLog("the segment is missing", **place)
+            scan = iter(Scan(log.directory, current))
+        record = next(scan, None)
+        if record is None:
+            raise BadLog("its record is missing or damaged", **place)
+        _check_record(leaf, entry, record, place)
+    _ended(scan, current)
+    for path in paths:
+        _check_length(log.directory, path)
+    return paths
+
+
+def _check_record(
+    leaf: Leaf, entry: bytes, record: tuple[int, bytes, bytes], place: dict[str, Any]
+) -> None:
+    _, data, payload = record
+    if data != entry:
+        raise BadLog("its record holds another leaf", **place)
+    if len(payload) != leaf["length"]:
+        raise BadLog("the payload has another length", **place)
+    if payload and sha256(payload).digest() != hash_of(leaf, "hash"):
+        raise BadLog("the payload is not the one its leaf names", **place)
+
+
+def _ended(scan: Iterator[tuple[int, bytes, bytes]], number: int) -> None:
+    if next(scan, None) is not None:
+        raise BadLog("the segment holds more records than the range has leaves", segment=number)
+
+
+def _check_length(directory: Path, path: str) -> None:
+    """Nothing stands behind the last record."""
+    file = directory / path.removeprefix("log/")
+    scan = Scan(directory, int(file.stem))
+    for _ in scan:
+        pass
+    if scan.end != file.stat().st_size:
+        raise BadBundle(f"{path} holds bytes that are no record")
+
+
+def _check_wraps(log: LogReader, manifest: Manifest) -> set[str]:
+    chosen = manifest.selection
+    first = [decode(log.entry(index)) for index in chosen.opened.values()]
+    first += [
+        leaf
+        for leaf, _ in leaves(log, chosen.first, chosen.last)
+        if leaf["type"] in ("session.open", "epoch.start")
+    ]
+    paths: set[str] = set()
+    for leaf in first:
+        session = leaf["session"]
+        path = f"log/wraps/{session}.json"
+        if session in chosen.purged:
+            continue
+        if path not in manifest.files:
+            raise BadBundle(f"{path} is missing and no purge is recorded")
+        if sha256(read_whole(log.directory / f"wraps/{session}.json")).digest() != hash_of(
+            leaf, "wrap"
+        ):
+            raise BadLog("the session's wrapped key was altered", session=session)
+        paths.add(path)
+    return paths
+
+
+def _check_proofs(log: LogReader, manifest: Manifest) -> set[str]:
+    paths = set()
+    for index in {manifest.selection.first, manifest.selection.last}:
+        path = f"proofs/{index}.tlog-proof"
+        proof = inclusion_proof(index, log.size, log.tiles.subtree)
+        expected = proof_text(log.note, index, log.entry(index), proof).encode()
+        _compare(manifest, path, iter([expected]))
+        paths.add(path)
+    return paths
+
+
+def _check_rules(bundle: Path, manifest: Manifest, facts: Facts) -> set[str]:
+    """Rules are named by the digest that the leaves name them by."""
+    paths = set()
+    for path in manifest.files:
+        if path.startswith("config/rules/"):
+            digest = manifest.files[path][1]
+            if path != f"config/rules/{digest}.json" or digest not in facts.rules:
+                raise BadBundle(f"{path} is not what the sessions of the period were judged by")
+            paths.add(path)
+    return paths
+
+
+def _check_derived(log: LogReader, manifest: Manifest, facts: Facts) -> set[str]:
+    made = documents(log, manifest, facts)
+    for path, make in made.items():
+        _compare(manifest, path, make())
+    return set(made)
+
+
+def _compare(manifest: Manifest, path: str, parts: Iterator[bytes]) -> None:
+    digest, size = sha256(), 0
+    for part in parts:
+        digest.update(part)
+        size += len(part)
+    if path not in manifest.files:
+        raise BadBundle(f"{path} is missing")
+    if manifest.files[path] != (size, digest.hexdigest()):
+        raise BadBundle(f"{path} is not what the leaves say")
+
+
+BAD = (BadBundle, BadLog, BadNote)
