@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 #: runs for every message, row or leaf; what only it makes or reads comes with it.
 MODULES = (
     *("events", "plans", "verdicts"),
-    *("postgres.kernels", "postgres.masking"),
+    *("postgres.kernels", "postgres.generalise", "postgres.masking"),
     *("postgres.wire_buffer", "postgres.wire_frontend", "postgres.wire_backend"),
     *("postgres.names", "postgres.planning", "postgres.requests", "postgres.answers"),
     *("postgres.simple", "postgres.extended", "postgres.session"),

@@ -76,7 +76,7 @@ class Story:
         shown = self._query(
             agent, "SELECT id, name, ssn, dob, zip, sex FROM patients ORDER BY id LIMIT 3;"
         )
-        expect(shown.count("[SSN]") == 3 and "1930-01-01" in shown, "rows come masked")
+        expect(shown.count("[SSN]") == 3 and shown.count("-01-01") == 3, "rows come masked")
 
     def _aliases(self, agent: Psql) -> None:
         self._title("No alias, expression or view changes that: the database says what is read")

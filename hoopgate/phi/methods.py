@@ -21,4 +21,4 @@ def column_mask(label: Label, type: int, *, direct: bool) -> ColumnMask:
         method = Method.REDACT
     if method is Method.GENERALISE and label.level is LabelClass.SECRET:
         method = Method.REDACT  # a year of a secret date is still of the secret
-    return ColumnMask(label.kind, method, type)
+    return ColumnMask(label.kind, method, type, label.as_text)

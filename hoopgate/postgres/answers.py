@@ -21,7 +21,7 @@ from hoopgate.errors import RemoteProtocolError
 from hoopgate.plans import MaskPlan
 from hoopgate.postgres import errors, wire
 from hoopgate.postgres.copy import CopyMasker
-from hoopgate.postgres.masking import RowMasker, compile_plan
+from hoopgate.postgres.masking import RowMasker, Tokeniser, compile_plan, described
 from hoopgate.postgres.names import Change, Names
 
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -157,9 +157,12 @@ class Answers:
     :ivar altered: that transaction has ended; for the session to see and take back.
     """
 
-    def __init__(self, names: Names, phi: bool, message_limit: int) -> None:
+    def __init__(
+        self, names: Names, phi: bool, message_limit: int, tokeniser: Tokeniser | None = None
+    ) -> None:
         self._names = names
         self._phi = phi
+        self._tokeniser = tokeniser
         self._reader = wire.BackendReader(message_limit)
         self._masker: RowMasker | None = None
         self._described = False  # the rows of a Query may come
@@ -231,8 +234,7 @@ class Answers:
             self._complete(Kind.BIND)
             return None
         if kind == _ROW_DESCRIPTION:
-            self._on_row_description()
-            return None
+            return self._on_row_description()
         if kind == _PARSE_COMPLETE:
             self._complete(Kind.PARSE)
             return None
@@ -268,7 +270,11 @@ class Answers:
 
     def _make_masker(self, run: Run) -> None:
         plan = run.plan
-        self._masker = None if plan is None or not plan.masks else compile_plan(plan, run.formats)
+        self._masker = (
+            None
+            if plan is None or not plan.masks
+            else compile_plan(plan, run.formats, self._tokeniser)
+        )
 
     def _complete(self, kind: Kind) -> None:
         head = self._head()
@@ -290,24 +296,28 @@ class Answers:
             raise RemoteProtocolError("the server's answers are out of order")
         self.expected.popleft()
 
-    def _on_row_description(self) -> None:
+    def _on_row_description(self) -> bytes | None:
         head = self._head()
         if head.kind is Kind.DESCRIBE_PORTAL or head.kind is Kind.DESCRIBE_STATEMENT:
-            self._fits(head.plan)
+            shown = self._as_planned(head.plan)
             self.expected.popleft()
-            return
+            return shown
         run = self._running().run
-        formats = self._fits(run.plan)
-        if formats:  # a FETCH from a BINARY cursor answers a simple query in binary
-            run.formats = formats
+        shown = self._as_planned(run.plan)
+        if run.plan is not None and run.plan.masks:
+            # a FETCH from a BINARY cursor answers a simple query in binary
+            run.formats = tuple(
+                column.format for column in wire.row_description(self._reader.message())
+            )
         self._make_masker(run)
         self._described = True
+        return shown
 
-    def _fits(self, plan: MaskPlan | None) -> tuple[int, ...]:
-        """Fail closed when a result is not the one that the plan was made for; its formats."""
+    def _as_planned(self, plan: MaskPlan | None) -> bytes | None:
+        """Fail closed when a result is not the one that the plan was made for."""
         if plan is None or not plan.masks:
-            return ()
-        return _fits(self._reader.message(), plan)
+            return None
+        return described(self._reader.message(), plan, self._tokeniser is not None)
 
     def _result_ended(self) -> None:
         self._masker = None
@@ -352,7 +362,7 @@ class Answers:
                 raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
             form = "binary" if binary else run.copy_options.get("format", "text").lower()
             try:
-                self._copy = CopyMasker(run.plan, form, run.copy_options)
+                self._copy = CopyMasker(run.plan, form, run.copy_options, self._tokeniser)
             except ValueError:  # an option that the masker cannot follow was let through
                 raise RemoteProtocolError("a COPY in a format that cannot be masked") from None
 
@@ -431,15 +441,3 @@ _HANDLERS: dict[int, Callable[[Answers], bytes | None]] = {
     ord("A"): Answers._scrubbed,
     ord("S"): Answers._on_parameter_status,
 }
-
-
-def _fits(row_description: bytes, plan: MaskPlan) -> tuple[int, ...]:
-    fields = wire.row_description(row_description)
-    if len(fields) != len(plan.columns):
-        raise RemoteProtocolError("a result does not have the columns its plan was made for")
-    for column, mask in zip(fields, plan.columns, strict=True):
-        if mask is not None and column.type_oid != mask.type:
-            raise RemoteProtocolError(
-                "a masked column does not have the type its plan was made for"
-            )
-    return tuple(column.format for column in fields)

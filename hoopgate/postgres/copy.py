@@ -14,7 +14,8 @@ from hoopgate.errors import LimitExceeded
 from hoopgate.plans import MaskPlan
 from hoopgate.postgres.copy_binary import BinaryRows
 from hoopgate.postgres.copy_text import CSVRows, TextRows
-from hoopgate.postgres.masking import Rewriter, Tokeniser, rewriter
+from hoopgate.postgres.generalise import Rewriter
+from hoopgate.postgres.masking import Tokeniser, rewriter
 
 #: Bytes of a row at most, as long as it is in pieces.
 ROW_LIMIT = 64 * 2**20

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.postgres.masking import Rewriter, RowMasker
+from hoopgate.postgres.generalise import Rewriter
+from hoopgate.postgres.masking import RowMasker
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER_SIZE = len(_SIGNATURE) + 8

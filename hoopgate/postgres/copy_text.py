@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hoopgate.errors import RemoteProtocolError
+from hoopgate.postgres.generalise import Rewriter
 from hoopgate.postgres.kernels import mask_lines
-from hoopgate.postgres.masking import Rewriter
 
 if TYPE_CHECKING:
     from hoopgate.postgres.copy import CopyOptions

@@ -3,28 +3,36 @@
 What a method yields (:class:`hoopgate.plans.Method`):
 
 - REDACT: the type's constant, for NULL too (whether a value is there is itself data).
-- TOKEN: textual types a token of the value, NULL that of the empty string; others their constant.
+- TOKEN: a token of the value where its type has one form of text (:data:`TOKENISED`), else as
+  REDACT. NULL stays: a token that joined with others where the value does not would be no token.
 - NULL: NULL.
-- GENERALISE: dates and timestamps 1 January of their year, ``ZIP`` labels of textual types three
-  digits, ``AGE`` labels of integer types at most 90; NULL stays; everything else its constant.
+- GENERALISE: see :mod:`hoopgate.postgres.generalise`; everything else its constant.
+
+Words take the place of a value that is no text where a column is *described as text*: tokens of
+integers, and what a label's ``as_text`` says so of. :func:`sent_type` is what RowDescription then
+has, :func:`described` makes it.
 """
 
 from __future__ import annotations
 
-import re
 import struct
+import time
+import uuid
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.plans import ColumnMask, MaskPlan, Method
-from hoopgate.postgres import types
+from hoopgate.postgres import types, wire
+from hoopgate.postgres.generalise import Rewriter, generaliser
 from hoopgate.postgres.kernels import mask_rows
 
-#: label, value → the whole token, ``[SSN:k7f3…]``
+#: label, value in its one form of text → the whole token, ``[SSN:1.k7f3…]``
 Tokeniser = Callable[[str, bytes], str]
 
-#: old value (None: NULL) → new one
-Rewriter = Callable[[bytes | None], bytes | None]
+_INTEGERS: Final = {types.INT2: ">h", types.INT4: ">i", types.INT8: ">q", types.OID: ">I"}
+#: Types whose values have one form of text each, whatever the session's settings are.
+TOKENISED: Final = types.TEXTUAL | _INTEGERS.keys() | {types.UUID}
 
 
 class RowMasker:
@@ -91,6 +99,53 @@ def _field_maker(rewriter: Rewriter) -> Callable[[bytes | None], bytes]:
     return make
 
 
+def sent_type(mask: ColumnMask, tokens: bool) -> int:
+    """The type that the client is told of a masked column.
+
+    :param tokens: there are keys to make tokens with.
+    """
+    oid = mask.type
+    if oid in types.TEXTUAL or mask.method is Method.NULL:
+        return oid
+    if mask.as_text or (tokens and mask.method is Method.TOKEN and oid in TOKENISED):
+        return types.TEXT
+    return oid
+
+
+def described(message: bytes, plan: MaskPlan, tokens: bool) -> bytes | None:
+    """A RowDescription as the client is sent it; None when it is the server's own.
+
+    What is described as text loses its length as well; so does masked text, which is longer than
+    a ``varchar(n)`` may say.
+
+    :raises RemoteProtocolError: the result is not the one that the plan was made for.
+    """
+    fields = list(wire.row_description(message))
+    if len(fields) != len(plan.columns):
+        raise RemoteProtocolError("a result does not have the columns its plan was made for")
+    changed = False
+    for index, mask in enumerate(plan.columns):
+        if mask is None:
+            continue
+        field = fields[index]
+        if field.type_oid != mask.type:
+            raise RemoteProtocolError(
+                "a masked column does not have the type its plan was made for"
+            )
+        sent = sent_type(mask, tokens)
+        size = field.type_size if sent == mask.type else -1
+        typmod = -1 if sent in _SIZED else field.typmod
+        if (sent, size, typmod) != (field.type_oid, field.type_size, field.typmod):
+            changed = True
+            fields[index] = wire.Field(
+                field.name, field.table_oid, field.attnum, sent, size, typmod, field.format
+            )
+    return wire.encode_row_description(fields) if changed else None
+
+
+_SIZED: Final = frozenset({types.TEXT, types.VARCHAR, types.BPCHAR})
+
+
 def rewriter(
     mask: ColumnMask, binary: bool, tokeniser: Tokeniser | None = None
 ) -> bytes | Rewriter | None:
@@ -98,136 +153,47 @@ def rewriter(
     label, oid = mask.label, mask.type
     if mask.method is Method.NULL:
         return None
-    if mask.method is Method.TOKEN and tokeniser is not None and oid in types.TEXTUAL:
-        return _tokens(label, oid, tokeniser)
-    constant = types.constant(oid, label, binary)
+    if mask.method is Method.TOKEN and tokeniser is not None and oid in TOKENISED:
+        return _tokens(label, oid, binary, tokeniser)
+    shown = types.TEXT if mask.as_text and oid not in types.TEXTUAL else oid
+    constant = types.constant(shown, label, binary)
     if mask.method is Method.GENERALISE:
-        return _generaliser(label, oid, binary, constant) or constant
+        this_year = time.gmtime().tm_year
+        return generaliser(mask, binary, constant, this_year) or constant
     return constant
 
 
-def _tokens(label: str, oid: int, tokeniser: Tokeniser) -> Rewriter:
-    def token(value: bytes | None) -> bytes:
-        value = value or b""
-        if oid == types.BPCHAR:
-            value = value.rstrip(b" ")  # padding is no part of a char(n)
-        return types.textual(oid, tokeniser(label, value))
+def _tokens(label: str, oid: int, binary: bool, tokeniser: Tokeniser) -> Rewriter:
+    if oid in types.TEXTUAL or not binary:
 
-    return token
+        def token(value: bytes | None) -> bytes | None:
+            if value is None:
+                return None
+            if oid == types.BPCHAR:
+                value = value.rstrip(b" ")  # padding is no part of a char(n)
+            return types.textual(oid, tokeniser(label, value))
 
+        return token
+    text = _uuid if oid == types.UUID else _integer(_INTEGERS[oid])
 
-# --- generalisation ----------------------------------------------------------------------------
+    def token_of_text(value: bytes | None) -> bytes | None:
+        return None if value is None else tokeniser(label, text(value)).encode()
 
-_ZIP = re.compile(rb"([0-9]{3})[0-9]{2}(?:-?[0-9]{4})? *")
-
-#: Three digits shared by 20,000 people or fewer (45 CFR 164.514(b)(2)(i)(B), census of 2000).
-_RARE_ZIP = frozenset(
-    b"036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893".split()
-)
-
-# ISO output only; other styles do not match and become the constant. Five or more digits of year
-# are possible.
-_ISO_DATE = re.compile(rb"([0-9]{4,7})-[0-9]{2}-[0-9]{2}(?: [0-9:.+-]+)?( BC)?")
-_INFINITIES = (b"infinity", b"-infinity")
-
-_OLDEST_AGE = 90
-_INTEGERS = {types.INT2: ">h", types.INT4: ">i", types.INT8: ">q"}
+    return token_of_text
 
 
-def _generaliser(label: str, oid: int, binary: bool, constant: bytes | None) -> Rewriter | None:
-    kind = label.upper()
-    if oid in types.TEXTUAL and kind in ("ZIP", "ZIPCODE", "ZIP_CODE", "POSTAL_CODE"):
-        return _zip
-    if oid in _INTEGERS and kind == "AGE":
-        return _binary_age(_INTEGERS[oid], constant) if binary else _text_age(constant)
-    if oid in (types.DATE, types.TIMESTAMP, types.TIMESTAMPTZ):
-        if binary:
-            return _binary_year(">i" if oid == types.DATE else ">q", constant)
-        tail = {types.DATE: b"", types.TIMESTAMP: b" 00:00:00"}.get(oid, b" 00:00:00+00")
-        return _text_year(tail, constant)
-    return None
+def _uuid(value: bytes) -> bytes:
+    if len(value) != 16:
+        raise RemoteProtocolError("a value does not have its type's length")
+    return str(uuid.UUID(bytes=value)).encode()
 
 
-def _zip(value: bytes | None) -> bytes | None:
-    if value is None:
-        return None
-    match = _ZIP.fullmatch(value)
-    return b"000" if match is None or match[1] in _RARE_ZIP else match[1]
-
-
-def _text_age(constant: bytes | None) -> Rewriter:
-    def age(value: bytes | None) -> bytes | None:
-        if value is None:
-            return None
-        if not value.isdigit() or len(value) > 19:
-            return constant
-        return b"%d" % min(int(value), _OLDEST_AGE)
-
-    return age
-
-
-def _binary_age(format: str, constant: bytes | None) -> Rewriter:
+def _integer(format: str) -> Callable[[bytes], bytes]:
     packed = struct.Struct(format)
 
-    def age(value: bytes | None) -> bytes | None:
-        if value is None:
-            return None
+    def text(value: bytes) -> bytes:
         if len(value) != packed.size:
-            return constant
-        years: int = packed.unpack(value)[0]
-        return constant if years < 0 else packed.pack(min(years, _OLDEST_AGE))
+            raise RemoteProtocolError("a value does not have its type's length")
+        return b"%d" % packed.unpack(value)[0]
 
-    return age
-
-
-def _text_year(tail: bytes, constant: bytes | None) -> Rewriter:
-    def year(value: bytes | None) -> bytes | None:
-        if value is None or value in _INFINITIES:
-            return value
-        match = _ISO_DATE.fullmatch(value)
-        if match is None:
-            return constant
-        return match[1] + b"-01-01" + tail + (match[2] or b"")
-
-    return year
-
-
-def _binary_year(format: str, constant: bytes | None) -> Rewriter:
-    packed = struct.Struct(format)
-    bits = packed.size * 8 - 1
-    infinities = (2**bits - 1, -(2**bits))
-    unit = 1 if packed.size == 4 else 86_400_000_000
-
-    def year(value: bytes | None) -> bytes | None:
-        if value is None:
-            return None
-        if len(value) != packed.size:
-            return constant
-        number: int = packed.unpack(value)[0]
-        if number in infinities:
-            return value
-        first = first_of_year(number // unit) * unit
-        # The first representable year began before the first representable instant.
-        return packed.pack(first) if first > infinities[1] else constant
-
-    return year
-
-
-def first_of_year(days: int) -> int:
-    """Days from 2000-01-01 to 1 January of the year that ``days`` after 2000-01-01 falls in.
-
-    Proleptic Gregorian calendar, any year: a cycle of 400 years has 146,097 days.
-    """
-    cycle, rest = divmod(days, 146_097)
-    # 2000 opens a cycle: leap, and the one century in it that is leap.
-    year = min(rest * 400 // 146_097, 399)
-    while _year_start(year) > rest:
-        year -= 1
-    while year < 399 and _year_start(year + 1) <= rest:
-        year += 1
-    return cycle * 146_097 + _year_start(year)
-
-
-def _year_start(year: int) -> int:
-    """Days before 1 January of year ``year`` of a cycle."""
-    return year * 365 + (year + 3) // 4 - (year + 99) // 100 + (year + 399) // 400
+    return text

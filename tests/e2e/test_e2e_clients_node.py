@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from testbed.clinic import Clinic
+from testbed.clinic import OLDEST_BIRTH, Clinic
 from testbed.parts import debian, node_package
 
 SCRIPT = Path(__file__).with_name("clients_node.js")
@@ -18,7 +18,7 @@ MASKED = {
     "mrn": "[MRN]",
     "ssn": "[SSN]",
     "name": "[NAME]",
-    "dob": "1930-01-01T00:00:00.000Z",
+    "dob": f"{OLDEST_BIRTH}T00:00:00.000Z",
     "sex": "M",
     "email": "[EMAIL]",
     "phone": "[PHONE]",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from testbed.clinic import Clinic
+from testbed.clinic import OLDEST_BIRTH, Clinic
 from testbed.parts import debian
 
 
@@ -82,7 +82,7 @@ def test_a_token_of_16_kilobytes_is_a_password(clinic: Clinic, tmp_path: Path) -
 
 def test_every_labelled_column_is_masked(clinic: Clinic) -> None:
     expected = (
-        '1|[MRN]|[SSN]|[NAME]|1930-01-01|M|[EMAIL]|[PHONE]|004|49.5|"[CONTACT]"'
+        f'1|[MRN]|[SSN]|[NAME]|{OLDEST_BIRTH}|M|[EMAIL]|[PHONE]|004|49.5|"[CONTACT]"'
         "|00000000-0000-0000-0000-000000000000|2026-01-01 08:37:00+00"
     )
     assert lines(psql(clinic, "-c", "SELECT * FROM patients WHERE id = 1")) == [expected]
@@ -243,10 +243,13 @@ def test_prepared_statements_in_sql(clinic: Clinic) -> None:
 @pytest.mark.parametrize(
     ("options", "first"),
     [
-        ("", "1\t[SSN]\t[NAME]\t1930-01-01"),
-        ("CSV", "1,[SSN],[NAME],1930-01-01"),
-        ("CSV HEADER QUOTE '''' DELIMITER ';' FORCE QUOTE *", "'1';'[SSN]';'[NAME]';'1930-01-01'"),
-        ("DELIMITER '|' NULL 'nil'", "1|[SSN]|[NAME]|1930-01-01"),
+        ("", f"1\t[SSN]\t[NAME]\t{OLDEST_BIRTH}"),
+        ("CSV", f"1,[SSN],[NAME],{OLDEST_BIRTH}"),
+        (
+            "CSV HEADER QUOTE '''' DELIMITER ';' FORCE QUOTE *",
+            f"'1';'[SSN]';'[NAME]';'{OLDEST_BIRTH}'",
+        ),
+        ("DELIMITER '|' NULL 'nil'", f"1|[SSN]|[NAME]|{OLDEST_BIRTH}"),
     ],
     ids=["text", "csv", "csv with options", "text with options"],
 )

@@ -16,7 +16,7 @@ import asyncpg
 import pg8000.dbapi
 import pg8000.native
 import pytest
-from testbed.clinic import Clinic
+from testbed.clinic import OLDEST_BIRTH, Clinic
 
 #: The first patient as an analyst sees him, each value of its column's type.
 MASKED = {
@@ -24,7 +24,7 @@ MASKED = {
     "mrn": "[MRN]",
     "ssn": "[SSN]",
     "name": "[NAME]",
-    "dob": datetime.date(1930, 1, 1),
+    "dob": datetime.date.fromisoformat(OLDEST_BIRTH),
     "sex": "M",
     "email": "[EMAIL]",
     "phone": "[PHONE]",
@@ -193,7 +193,7 @@ def test_asyncpg_copies_out(clinic: Clinic) -> None:
         columns = ["id", "ssn", "dob", "portal_id"]
         await connection.copy_from_table("patients", columns=columns, output=text)
         first = text.getvalue().splitlines()[0]
-        assert first == b"1\t[SSN]\t1930-01-01\t" + str(uuid.UUID(int=0)).encode()
+        assert first == f"1\t[SSN]\t{OLDEST_BIRTH}\t{uuid.UUID(int=0)}".encode()
         await connection.copy_from_table(
             "patients", columns=["name"], output=binary, format="binary"
         )
@@ -315,6 +315,6 @@ def test_pg8000_dbapi(clinic: Clinic) -> None:
         cursor.execute("SELECT count(*) FROM codes WHERE dx LIKE 'L_'")
         assert cursor.fetchone() == [0]
         cursor.execute("SELECT ssn, dob FROM patients WHERE id = %s", (1,))
-        assert cursor.fetchall() == (["[SSN]", datetime.date(1930, 1, 1)],)
+        assert cursor.fetchall() == (["[SSN]", datetime.date.fromisoformat(OLDEST_BIRTH)],)
     finally:
         connection.close()

@@ -70,14 +70,14 @@ def test_everything_is_started(told: list[str]) -> None:
     ("step", "expected"),
     [
         (1, r'as user "atlas".*atlas, for olga; groups: analysts, research-agents; scopes: '),
-        (2, r"id \|  name  \|  ssn .* 1 \| \[NAME\] \| \[SSN\] \| 1930-01-01 \| 004 \| M"),
+        (2, r"id \|  name  \|  ssn .* 1 \| \[NAME\] \| \[SSN\] \| 19\d\d-01-01 \| 004 \| M"),
         (3, r"colour \| hello.*\[SSN\]  \| \[NAME\]"),
         (4, r"ERROR:  hoopgate: public\.patients\.ssn is secret.*phi\.predicate.*HINT"),
         (5, r"DROP TABLE.*ERROR:  hoopgate: .*hipaa-baseline/ddl.*still_there.* 1000\n"),
         (6, r"NOTICE:  hoopgate: .* (apr-\w+) .*be atlas hoopgate approvals approve \1.*"
             r"approval\.self.*be olga hoopgate approvals approve \1.*approval\.self.*"
             r"be rita hoopgate approvals list.*\n +\1.*be rita hoopgate approvals approve \1.*"
-            r"\1 is approved.*\n   COPY 200\n.*1 +\[NAME\] +\[SSN\] +1930-01-01 +M"),
+            r"\1 is approved.*\n   COPY 200\n.*1 +\[NAME\] +\[SSN\] +19\d\d-01-01 +M"),
         (7, r"(ses-\w+)  atlas  .*2 block.*hoopgate replay \1.*→ DROP TABLE encounters;\n"
             r".*block hipaa-baseline/ddl"),
         (8, r"audit verify\n   good .*is changed\n.*BAD  copy-of-log: leaf \d+, "),

@@ -95,7 +95,7 @@ def test_text_null_and_token_and_header() -> None:
     assert masked(masker((TOKEN, None)), b"a\\tb\\101\\x42\\q\t2\n") == (
         b"<SSN:" + b"a\tbABq".hex().encode() + b">\t2\n"
     )
-    assert masked(masker((TOKEN, None)), b"\\N\t2\n") == b"<SSN:>\t2\n"
+    assert masked(masker((TOKEN, None)), b"\\N\t2\n") == b"\\N\t2\n"
     copy = masker(header="true")
     assert masked(copy, b"id\tssn\n", b"1\t2\n") == b"id\tssn\n1\t[SSN]\n"
 
@@ -164,7 +164,7 @@ def test_csv_null_and_token() -> None:
     assert masked(masker((GONE, None), "csv"), b"1,2\n") == b",2\n"
     assert masked(masker((GONE, None), "csv", force_quote="*"), b'"1","2"\n') == b',"2"\n'
     assert masked(masker((TOKEN,), "csv"), b'"a""b"\n') == b"<SSN:" + b'a"b'.hex().encode() + b">\n"
-    assert masked(masker((TOKEN,), "csv"), b"\n") == b"<SSN:>\n"
+    assert masked(masker((TOKEN,), "csv"), b"\n") == b"\n"
     copy = masker((TOKEN,), "csv", escape="\\")
     assert masked(copy, b'"a\\"b\\\\c\\d"\n') == b"<SSN:" + b'a"b\\c\\d'.hex().encode() + b">\n"
 
@@ -465,6 +465,6 @@ def test_a_real_copy_goes_back_in_masked(
     new = {
         Method.REDACT: lambda old: "[SSN]",
         Method.NULL: lambda old: None,
-        Method.TOKEN: lambda old: token("SSN", (old or "").encode()),
+        Method.TOKEN: lambda old: None if old is None else token("SSN", old.encode()),
     }[mask.method]
     assert found == [(i, new(ssn), note) for i, ssn, note in ROWS]

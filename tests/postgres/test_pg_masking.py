@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.plans import ColumnMask, MaskPlan, Method
 from hoopgate.postgres import types, wire
-from hoopgate.postgres.masking import compile_plan, first_of_year
+from hoopgate.postgres.generalise import year_begins, year_of
+from hoopgate.postgres.masking import compile_plan
 
 TEXT, DATE, TIMESTAMP, TIMESTAMPTZ, INT4 = 25, 1082, 1114, 1184, 23
 BUILT_IN = [
@@ -197,12 +198,17 @@ def test_null_is_null_for_every_type(binary: bool) -> None:
         assert value(Method.NULL, oid, b"x", binary) is None
 
 
-def test_tokens_stand_for_values_of_textual_types_only() -> None:
+def test_tokens_stand_for_values_that_have_one_form_of_text() -> None:
     assert value(Method.TOKEN, TEXT, b"abc") == b"[X:3]"
     assert value(Method.TOKEN, TEXT, b"abc", binary=True) == b"[X:3]"
     assert value(Method.TOKEN, types.BPCHAR, b"abc   ") == b"[X:3]"
-    assert value(Method.TOKEN, TEXT, None) == b"[X:0]"
-    assert value(Method.TOKEN, INT4, b"12345") == b"0"
+    assert value(Method.TOKEN, TEXT, None) is None
+    assert value(Method.TOKEN, INT4, b"12345") == b"[X:5]"
+    assert value(Method.TOKEN, INT4, struct.pack(">i", -12345), binary=True) == b"[X:6]"
+    assert value(Method.TOKEN, types.INT8, struct.pack(">q", 7), binary=True) == b"[X:1]"
+    assert value(Method.TOKEN, types.UUID, bytes(16), binary=True) == b"[X:36]"
+    assert value(Method.TOKEN, DATE, b"1980-05-17") == b"1900-01-01"
+    assert value(Method.TOKEN, types.NUMERIC, b"1.50") == b"0"
     without = compile_plan(MaskPlan((mask(method=Method.TOKEN),)), ())
     assert wire.data_row_values(without.rewrite(wire.data_row([b"abc"]))) == (b"[SSN]",)
 
@@ -262,6 +268,10 @@ def test_dates_in_text_keep_their_year(oid: int, old: bytes | None, new: bytes |
 
 
 EPOCH = datetime.date(2000, 1, 1)
+
+
+def first_of_year(days: int) -> int:
+    return year_begins(year_of(days))
 
 
 @given(st.dates())

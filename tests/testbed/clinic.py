@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,9 @@ RULES: list[dict[str, Any]] = [
         "match": {"groups": ["analysts", "exporters"]},
     },
 ]
+
+#: The date of birth that comes for all patients who are over 89; the first of clinic.sql is.
+OLDEST_BIRTH = f"{datetime.datetime.now(datetime.UTC).year - 90}-01-01"
 
 #: Makes the exporter's token longer than 16 KiB, as tokens with many groups or roles are.
 ENTITLEMENTS = [f"https://entitlements.clinic.example/{number:04}" for number in range(320)]
