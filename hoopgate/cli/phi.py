@@ -6,6 +6,7 @@ import argparse
 import fnmatch
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -185,10 +186,10 @@ def _row(finding: Finding) -> tuple[str, ...]:
     label = proposal.label
     cells = (
         str(proposal.column),
-        proposal.type,
+        proposal.type.replace(" without time zone", "").replace(" with time zone", "tz"),
         "" if label is None else label.kind,
         f"{proposal.confidence:.0%}" if label is not None else "",
-        _SHOWN[finding.kind].partition(":")[0],
+        re.split("[,:]", _SHOWN[finding.kind])[0],
         "; ".join(proposal.reasons),
     )
     return tuple(map(inert, cells))

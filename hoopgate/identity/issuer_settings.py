@@ -24,8 +24,12 @@ ASSERTION_ALGORITHMS = ("ES256", "ES384", "RS256", "PS256", "EdDSA")
 _RESERVED_CLAIMS = frozenset(
     ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "azp", "scope", "cnf"]
 ) | frozenset(FOREIGN_CLAIMS)
-_TOP = {"issuer", "listen", "certificate", "key", "key_file", "lifetime", "clients"}
-_CLIENT = {"secret_hash", "public_keys", "scopes", "resources", "subject", "lifetime", "claims"}
+_TOP = {"issuer", "listen", "certificate", "key", "key_file", "lifetime", "clients", "users"}
+_CLIENT = {
+    *("secret_hash", "public_keys", "scopes", "resources", "subject", "lifetime", "claims"),
+    "redirect_uris",
+}
+_USER = {"password_hash", "scopes", "subject", "claims"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Client:
 
     :ivar resources: audiences it may ask for (RFC 8707); the first one without asking.
     :ivar claims: put into each of its tokens: ``owner``, ``act`` …
+    :ivar redirect_uris: where people who log in through it are sent back to. Such a client may be
+        without a secret: a public one, for PKCE alone.
     """
 
     id: str
@@ -44,6 +50,12 @@ class Client:
     secret_hash: str | None = field(default=None, repr=False)
     public_keys: tuple[VerificationKey, ...] = ()
     claims: Mapping[str, Any] = field(default_factory=dict)
+    redirect_uris: tuple[str, ...] = ()
+
+    @property
+    def public(self) -> bool:
+        """It has no way to prove who it is."""
+        return self.secret_hash is None and not self.public_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class IssuerSettings:
 
     :ivar url: ``iss``. Port 0 stands for the port the kernel gives.
     :ivar listen: Twisted server endpoint string.
+    :ivar users: people who may log in with name and password, through a client.
     """
 
     path: Path
@@ -61,6 +74,7 @@ class IssuerSettings:
     clients: Mapping[str, Client]
     certificate: Path | None = None
     key: Path | None = None
+    users: Mapping[str, Client] = field(default_factory=dict)
 
 
 class _Reader:
@@ -134,6 +148,7 @@ def load_issuer_settings(path: Path) -> IssuerSettings:
         clients=clients,
         certificate=reader.file(table, "", "certificate") if given else None,
         key=reader.file(table, "", "key") if given else None,
+        users=_users(reader, table.get("users", {}), lifetime),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -174,7 +189,10 @@ def _client(reader: _Reader, name: str, entry: object, lifetime: int) -> Client:
         for file in reader.texts(entry, where, "public_keys")
         if (key := _public_key(reader, where, reader.path.parent / file)) is not None
     )
-    if secret_hash is None and not keys:
+    redirect_uris = reader.texts(entry, where, "redirect_uris")
+    for uri in redirect_uris:
+        _check_redirect(reader, where, uri)
+    if secret_hash is None and not keys and not redirect_uris:
         reader.wrong(where + "secret_hash", "no way to log in; write secret_hash or public_keys")
     resources = reader.texts(entry, where, "resources")
     if not resources:
@@ -191,7 +209,42 @@ def _client(reader: _Reader, name: str, entry: object, lifetime: int) -> Client:
         secret_hash=secret_hash,
         public_keys=keys,
         claims=_claims(reader, where, entry),
+        redirect_uris=redirect_uris,
     )
+
+
+def _check_redirect(reader: _Reader, where: str, uri: str) -> None:
+    parts = urlsplit(uri)
+    local = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if (parts.scheme != "https" and not local) or parts.fragment or not parts.hostname:
+        reader.wrong(where + "redirect_uris", f"{uri}: write https://… without a fragment")
+
+
+def _users(reader: _Reader, listed: object, lifetime: int) -> Mapping[str, Client]:
+    if not isinstance(listed, dict):
+        reader.wrong("users", "write a table [users.NAME]")
+        return {}
+    found = {}
+    for name, entry in listed.items():
+        where = f"users.{name}."
+        if not isinstance(entry, dict) or not is_name(name):
+            reader.wrong(where.rstrip("."), "write a table [users.NAME]")
+            continue
+        reader.known(entry, where, _USER)
+        password_hash = entry.get("password_hash")
+        if not isinstance(password_hash, str) or not is_hash(password_hash):
+            reader.wrong(where + "password_hash", "write what `hoopgate issuer hash` prints")
+            password_hash = None
+        found[name] = Client(
+            id=name,
+            subject=reader.text(entry, where, "subject", name),
+            scopes=frozenset(reader.texts(entry, where, "scopes")),
+            resources=(),
+            lifetime=lifetime,
+            secret_hash=password_hash,
+            claims=_claims(reader, where, entry),
+        )
+    return found
 
 
 def _public_key(reader: _Reader, where: str, path: Path) -> VerificationKey | None:
