@@ -6,17 +6,18 @@ import argparse
 import json
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from hoopgate.cli.logfiles import add_place, moment, open_reader, replay_key, unreadable
 from hoopgate.errors import HoopgateError
+from hoopgate.recorder.cast import cast
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.payload import Kind
-from hoopgate.recorder.render import Renderer, inert, renderer, text
-from hoopgate.recorder.replay import Moment, Replay
+from hoopgate.recorder.render import inert, renderer
+from hoopgate.recorder.replay import Replay
 from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.timeline import lines, who
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,6 +38,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="the very bytes that the client was sent; not to a terminal",
     )
+    form.add_argument(
+        "--cast",
+        action="store_true",
+        help="an asciicast (version 2), for asciinema",
+    )
     command.set_defaults(run=run)
 
 
@@ -55,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
                     sys.stdout.buffer.write(moment_.data)
             sys.stdout.buffer.flush()
             return 0
-        for line in _json(replay) if options.json else _timeline(replay):
+        for line in _form(replay, options):
             print(line)
     except BadLog as error:
         print(f"hoopgate replay: {error}", file=sys.stderr)
@@ -65,6 +71,12 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise unreadable(error, path) from None
     return 0
+
+
+def _form(replay: Replay, options: argparse.Namespace) -> Iterator[str]:
+    if options.cast:
+        return cast(replay.summary, replay.moments())
+    return _json(replay) if options.json else _timeline(replay)
 
 
 def _json(replay: Replay) -> Iterator[str]:
@@ -91,38 +103,10 @@ def _timeline(replay: Replay) -> Iterator[str]:
     shown = renderer(summary.protocol)
     for moment_ in replay.moments():
         if moment_.kind == Kind.FACTS:
-            yield inert(_who(json.loads(moment_.data)))
+            yield inert(who(json.loads(moment_.data)))
             continue
         stamp = f"{(moment_.time - summary.start) / 1e6:+10.3f}"
-        for line in _lines(moment_, shown):
+        for line in lines(moment_, shown):
             yield f"{stamp}  {line}"
     if summary.end is None:
         yield "(still running, or ended after the last checkpoint)"
-
-
-def _lines(moment_: Moment, shown: Renderer) -> Iterator[str]:
-    if moment_.kind == Kind.REQUEST:
-        yield from (f"→ {line}" for line in shown.request(moment_.data))
-    elif moment_.kind == Kind.RESPONSE:
-        yield from (f"← {line}" for line in shown.response(moment_.data))
-    elif moment_.kind == Kind.FORWARDED:
-        count = len(moment_.data)
-        yield f"  forwarded instead: {count} bytes" if count else "  nothing was forwarded"
-    elif moment_.kind == Kind.DECISIONS:
-        for decision in json.loads(moment_.data):
-            words = [str(decision.get(n, "")) for n in ("verdict", "rule", "reason", "request")]
-            yield "  " + inert(" ".join(word for word in words if word))
-    elif moment_.kind == Kind.DETAIL:
-        yield "  " + text(moment_.data)
-    elif moment_.kind is None and moment_.leaf["type"] != "session.open":
-        leaf = moment_.leaf
-        about = leaf.get("reason") or json.dumps(leaf.get("detail", {}), sort_keys=True)
-        yield inert(f"● {leaf['type']} {about}")
-
-
-def _who(facts: Mapping[str, Any]) -> str:
-    """Who opened the session, as the issuer and the directory said at that moment."""
-    behind = f", for {facts['owner']}" if facts.get("owner") else ""
-    through = f", through {', '.join(facts['actors'])}" if facts.get("actors") else ""
-    groups, scopes = (", ".join(facts.get(name, ())) or "none" for name in ("groups", "scopes"))
-    return f"{facts.get('subject')}{behind}{through}; groups: {groups}; scopes: {scopes}"

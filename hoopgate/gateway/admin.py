@@ -146,14 +146,14 @@ class _API:
         try:
             status, body = 200, await self._answer(request, request_id)
         except HoopgateError as error:
-            status, code, detail = _problem(error)
-            body = _details(status, code, detail, request_id)
+            status, code, detail = problem(error)
+            body = details(status, code, detail, request_id)
             if status >= 500:
                 log_event(log, "admin.failed", request_id=request_id, code=code)
         except Exception:  # noqa: BLE001
             log.failure("admin.bug")
             status = 500
-            body = _details(status, "internal", "an internal error; see the log", request_id)
+            body = details(status, "internal", "an internal error; see the log", request_id)
         headers = {"X_Request_Id": request_id}
         if status == 401:
             headers["WWW_Authenticate"] = "Bearer"
@@ -207,7 +207,7 @@ class _API:
         page = self._summary(found, who)
         if found.reviewers & who.groups:
             contents = await self._approvals.contents(approval_id)
-            page["statement"] = None if contents is None else _statement(contents)
+            page["statement"] = None if contents is None else statement(contents)
             page["decision_reason"] = await self._approvals.reason(approval_id)
         return page
 
@@ -230,35 +230,41 @@ class _API:
         return self._summary(decided, who)
 
     def _summary(self, found: Request, who: Principal) -> dict[str, object]:
-        decided_by = found.reviewer
-        return {
-            "id": found.id,
-            "state": found.state.value,
-            "requester": {
-                "issuer": found.issuer,
-                "subject": found.subject,
-                "owner": found.owner,
-                "actors": found.actors,
-            },
-            "resource": found.resource,
-            "protocol": found.protocol,
-            "database": found.database,
-            "peer": found.peer,
-            "session": found.session,
-            "rule": found.rule,
-            "reason": found.reason,
-            "classes": found.classes,
-            "reviewers": sorted(found.reviewers),
-            "reviewer": bool(found.reviewers & who.groups),
-            "created": found.created,
-            "expires": found.expires,
-            "seconds_left": self._approvals.seconds_left(found),
-            "decided": found.decided,
-            "decided_by": decided_by and {"issuer": decided_by[0], "subject": decided_by[1]},
-        }
+        return summary(found, who, self._approvals.seconds_left(found))
 
 
-def _statement(contents: Contents) -> dict[str, object]:
+def summary(found: Request, who: Principal, seconds_left: float) -> dict[str, object]:
+    """A request as JSON, without its statement."""
+    decided_by = found.reviewer
+    return {
+        "id": found.id,
+        "state": found.state.value,
+        "requester": {
+            "issuer": found.issuer,
+            "subject": found.subject,
+            "owner": found.owner,
+            "actors": found.actors,
+        },
+        "resource": found.resource,
+        "protocol": found.protocol,
+        "database": found.database,
+        "peer": found.peer,
+        "session": found.session,
+        "rule": found.rule,
+        "reason": found.reason,
+        "classes": found.classes,
+        "reviewers": sorted(found.reviewers),
+        "reviewer": bool(found.reviewers & who.groups),
+        "created": found.created,
+        "expires": found.expires,
+        "seconds_left": seconds_left,
+        "decided": found.decided,
+        "decided_by": decided_by and {"issuer": decided_by[0], "subject": decided_by[1]},
+    }
+
+
+def statement(contents: Contents) -> dict[str, object]:
+    """A statement as JSON: for reviewers only."""
     return {
         "text": contents.text,
         "digest": contents.digest,
@@ -374,7 +380,7 @@ def _body(request: QuietRequest, keys: Collection[str]) -> dict[str, str]:
 # --- what an error becomes ---------------------------------------------------------------------
 
 
-def _problem(error: HoopgateError) -> tuple[int, str, str]:
+def problem(error: HoopgateError) -> tuple[int, str, str]:
     """Status, code and text. Texts of :class:`Refused` are made for those who asked."""
     if isinstance(error, DirectoryUnavailable):
         return 503, error.code, "the directory does not answer; try again"
@@ -387,7 +393,7 @@ def _problem(error: HoopgateError) -> tuple[int, str, str]:
     return 503, "state.failed", "the node's state cannot be read or written"
 
 
-def _details(status: int, code: str, detail: str, request_id: str) -> dict[str, object]:
+def details(status: int, code: str, detail: str, request_id: str) -> dict[str, object]:
     return {
         "type": "about:blank",
         "title": _TITLES[status],

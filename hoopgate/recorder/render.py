@@ -38,14 +38,17 @@ def renderer(protocol: str) -> Renderer:
     return RENDERERS.get(protocol, PlainRenderer)()
 
 
-def inert(text: str) -> str:
-    """Text no terminal interprets: control, invisible and bidirectional characters escaped."""
-    shown = text[:LINE]
+def inert(text: str, longest: int = LINE) -> str:
+    """Text no terminal interprets: control, invisible and bidirectional characters escaped.
+
+    :param longest: characters that are shown; of a longer text, how many it has.
+    """
+    shown = text[:longest]
     if not shown.isascii() or not shown.isprintable():
         shown = "".join(
             c if c.isprintable() and unicodedata.category(c) != "Cf" else _escape(c) for c in shown
         )
-    return shown if len(text) <= LINE else f"{shown}… ({len(text)} characters)"
+    return shown if len(text) <= longest else f"{shown}… ({len(text)} characters)"
 
 
 def _escape(character: str) -> str:
