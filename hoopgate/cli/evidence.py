@@ -13,7 +13,7 @@ from hoopgate.cli.logfiles import add_place, moment, open_reader, unreadable
 from hoopgate.errors import HoopgateError
 from hoopgate.evidence.export import export
 from hoopgate.evidence.verify import BAD, Verified, verify_bundle
-from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.note import Verifier
 
 
@@ -93,7 +93,9 @@ def run_export(options: argparse.Namespace) -> int:
             recordings=not options.without_recordings,
             extra=list(_settings(options)),
         )
-    except (BadLog, BadNote) as error:
+        # What was copied is what is handed over: the disk may fail, the log may be bad.
+        verify_bundle(options.out, log.verifiers)
+    except BAD as error:
         print(f"hoopgate evidence export: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -29,6 +29,7 @@ class LogReader:
 
     def __init__(self, directory: Path, verifiers: Sequence[Verifier]) -> None:
         self.directory = directory
+        self.verifiers = tuple(verifiers)
         self.note = read_whole(directory / CHECKPOINT)
         self.checkpoint = open_checkpoint(self.note, verifiers)
         self.size = self.checkpoint.size
