@@ -142,9 +142,7 @@ class Screen:
             self._escape(c, out)
         elif self._state == "csi":
             self._control(c, out)
-        elif c >= " " and not "\x7f" <= c <= "\x9f":
-            out.append(c)
-        elif c in "\b\t\n\r\x07":
+        elif (c >= " " and not "\x7f" <= c <= "\x9f") or c in "\b\t\n\r\x07":
             out.append(c)
 
     def _begin(self, introducer: str) -> None:
