@@ -209,6 +209,9 @@ class BackendLogin:
         parameters = {
             **self._parameters,
             "client_encoding": "UTF8",
+            # Else a scan of a large table begins on the page where the last one was: which rows
+            # are there first is decided by the lengths of all rows, secrets among them.
+            "synchronize_seqscans": "off",
             "user": self._user,
             "database": self._database,
         }

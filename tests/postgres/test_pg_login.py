@@ -88,6 +88,7 @@ def test_the_startup_message() -> None:
         b"database": b"postgres",
         b"DateStyle": b"ISO",
         b"client_encoding": b"UTF8",
+        b"synchronize_seqscans": b"off",
         b"": b"",
     }
 

@@ -133,3 +133,5 @@ DO $$ BEGIN
                        current_setting('twin.side'));
     END IF;
 END $$;
+INSERT INTO long_notes SELECT i, CASE WHEN i%2=0 THEN 'F' ELSE 'M' END, CASE WHEN :side = 1 THEN rpad('Qanary'||i, 400, 'x') ELSE rpad('Qanary'||i, 150 + i%300, 'y') END
+    FROM generate_series(1,2500) i;

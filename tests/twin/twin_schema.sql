@@ -83,6 +83,9 @@ CREATE TABLE indexed(id int, name text, sex char(1), filler text);
 CREATE INDEX indexed_name ON indexed (name, id, sex);
 CREATE INDEX indexed_some ON indexed (id) WHERE name > 'N';
 
+-- a table of more than a quarter of the shared buffers: scans of it may begin where the last one was
+CREATE TABLE long_notes(id int PRIMARY KEY, sex char(1), note text);
+
 -- code: functions, triggers, rules, operators, casts, aggregates
 CREATE FUNCTION peek() RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM patients WHERE id = 1';
 CREATE FUNCTION name_of(int) RETURNS text LANGUAGE sql STABLE AS 'SELECT name FROM patients WHERE id = $1';

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ from twin_wire import Client, directly, query, through_gateway
 
 HERE = Path(__file__).parent
 HBA = ("local all all trust", "host all all 127.0.0.1/32 scram-sha-256")
+#: Few buffers, so that a table may be a large one, which is scanned in another way. Without hashed
+#: groups: the order of rows that nobody asked for is the plan's, and the plan is chosen by sizes
+#: (docs/masking.md, "Limits").
+SETTINGS = {"shared_buffers": "2MB", "enable_hashagg": "off"}
 PASSWORD = "backend-account-of-the-twins"
 
 #: Columns of the twins that are secret, with their kinds.
@@ -47,6 +51,7 @@ SECRETS = {
     "public.leaf.pin": "PIN",
     "public.twig.pin": "PIN",
     "public.indexed.name": "NAME",
+    "public.long_notes.note": "NOTES",
     "public.fallout.pin": "PIN",
     "public.members.c": "CONTACT",
     "public.virtuals.name": "NAME",
@@ -184,6 +189,12 @@ def _kept(resource: str) -> tuple[str, str]:
     return pair, _KEPT[pair]
 
 
+def make_hospital(postgres: Postgres) -> None:
+    """The database of honest work (benign/)."""
+    postgres.create_role("agent", PASSWORD)
+    postgres.create_database("hospital", (HERE / "benign" / "hospital.sql").read_text())
+
+
 def make_databases(postgres: Postgres) -> None:
     """One template, cloned, so that the twins' OIDs agree; then each its own rows."""
     postgres.create_role("agent", PASSWORD)
@@ -206,9 +217,14 @@ UPDATE patients SET dob = make_date(1900 + id % 90, 1 + :side * (id % 6), :side 
 
 
 def settings(
-    directory: Path, certificates: Certificates, postgres: Postgres, issuer: TestIssuer
+    directory: Path,
+    certificates: Certificates,
+    postgres: Postgres,
+    issuer: TestIssuer,
+    names: Sequence[str],
+    dictionary: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """hoopgate.toml: one listener, two pairs of resources, everything allowed but for PHI."""
+    """hoopgate.toml: one listener, resources named as their databases, all allowed but for PHI."""
     made = settings_for(
         directory,
         certificates,
@@ -227,18 +243,22 @@ def settings(
         password=PASSWORD,
     )
     (template,) = made["resources"]
-    names = (*STRICT, *SOFT, *BARE)
     made["resources"] = [
         {**template, "name": name, "database": name, "scope": "hoopgate:twins"} for name in names
     ]
     made["listeners"][0]["resources"] = list(names)
-    made["labels"] = labels()
+    made["labels"] = [dict(line) for line in dictionary]
     return made
 
 
 @contextmanager
-def running_world(version: int) -> Iterator[World]:
-    """PostgreSQL of ``version`` with the twins, an issuer and a gateway; gone afterwards."""
+def running_world(
+    version: int, hospital: Sequence[Mapping[str, Any]] | None = None
+) -> Iterator[World]:
+    """PostgreSQL of ``version`` with the twins, an issuer and a gateway; gone afterwards.
+
+    :param hospital: the hospital's labels: then it is there in the twins' place.
+    """
     # In memory where there is room: the log's durability is not what is judged here.
     memory = Path("/dev/shm")
     place = str(memory) if memory.is_dir() else None
@@ -247,11 +267,17 @@ def running_world(version: int) -> Iterator[World]:
         certificates = Certificates(directory)
         clients = {"agent": client("agent-secret", scopes=["hoopgate:twins"])}
         with (
-            Postgres(version, certificates, hba=HBA) as postgres,
+            Postgres(version, certificates, hba=HBA, settings=SETTINGS) as postgres,
             TestIssuer(clients, {"agent": "agent-secret"}, certificates) as issuer,
         ):
-            make_databases(postgres)
-            made = settings(directory, certificates, postgres, issuer)
+            if hospital is None:
+                make_databases(postgres)
+                names: tuple[str, ...] = (*STRICT, *SOFT, *BARE)
+                dictionary: Sequence[Mapping[str, Any]] = labels()
+            else:
+                make_hospital(postgres)
+                names, dictionary = ("hospital",), hospital
+            made = settings(directory, certificates, postgres, issuer, names, dictionary)
             with Gateway(directory, made, certificates) as gateway:
                 world = World(postgres, gateway, issuer)
                 try:

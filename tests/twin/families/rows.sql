@@ -126,6 +126,13 @@ SET enable_nestloop = off ;; SET enable_hashjoin = off ;; SELECT e.id, p.name FR
 SELECT sex, count(*) FROM indexed GROUP BY sex
 SELECT DISTINCT sex FROM indexed
 SELECT id FROM indexed LIMIT 3
+SELECT id FROM long_notes LIMIT 1000 ;; SELECT id FROM long_notes LIMIT 3
+SELECT id, note FROM long_notes LIMIT 1500 ;; SELECT sex, note FROM long_notes LIMIT 3 ;; COPY (SELECT id FROM long_notes LIMIT 2) TO STDOUT
+DECLARE c CURSOR FOR SELECT id FROM long_notes ;; FETCH 900 FROM c ;; CLOSE c ;; SELECT id FROM long_notes LIMIT 1
+SET synchronize_seqscans = on ;; SELECT id FROM long_notes LIMIT 1000 ;; SELECT id FROM long_notes LIMIT 3
+RESET ALL ;; SELECT id FROM long_notes LIMIT 1000 ;; SELECT id FROM long_notes LIMIT 3
+DISCARD ALL ;; SELECT id FROM long_notes LIMIT 1000 ;; SELECT id FROM long_notes LIMIT 3
+RESET synchronize_seqscans ;; SELECT id FROM long_notes LIMIT 1000 ;; SELECT id FROM long_notes LIMIT 3
 -- family: catalogue
 SELECT * FROM pg_stats WHERE tablename = 'patients' ORDER BY attname
 SELECT most_common_vals FROM pg_stats WHERE tablename = 'patients' AND attname = 'name'
