@@ -266,6 +266,12 @@ class IRelay(Interface):
     def busy() -> bool:
         """True when something runs that a cancel request could stop."""
 
+    def end(reason: str, message: str) -> None:
+        """End the session now, and stop what it runs at the backend.
+
+        :param reason: stable word for the log.
+        """
+
 
 class IGateway(Interface):
     """What a protocol folder needs of the node it runs in."""

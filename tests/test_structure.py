@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("gateway",),
     ("postgres", "mysql", "ssh", "http"),
     ("guardrails", "evidence"),
-    ("sql", "phi", "identity", "approvals", "recorder", "state", "settings"),
+    ("sql", "shell", "phi", "identity", "approvals", "recorder", "state", "settings"),
     ("interfaces", "events", "verdicts", "plans", "settings.model", "sql.classes"),
     ("errors", "network", "__init__"),
 )
@@ -24,7 +24,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 #: Sans-I/O: the protocol's own logic is tested without a reactor, and cannot block one.
 PURE = (
     *("postgres.wire", "postgres.session", "postgres.masking"),
-    *("guardrails", "sql", "phi"),
+    *("mysql.wire", "mysql.startup", "mysql.login", "mysql.session", "mysql.statements"),
+    *("mysql.answers", "mysql.masking"),
+    *("ssh.wire", "ssh.packets", "ssh.session", "ssh.authentication", "ssh.sftp", "ssh.refusals"),
+    *("guardrails", "sql", "phi", "shell"),
 )
 
 #: Floors whose rooms may use one another.

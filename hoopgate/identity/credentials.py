@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from hoopgate.errors import IdentityRefused, Refused
 from hoopgate.events import Principal
 
@@ -38,6 +40,11 @@ class ScramVerifier:
     stored_key: bytes = field(repr=False)
     server_key: bytes = field(repr=False)
 
+    def proves(self, password: str) -> bool:
+        """Whether that is the password, where a protocol sends it whole."""
+        found = ScramVerifier.of(password, self.salt, self.iterations)
+        return hmac.compare_digest(found.stored_key, self.stored_key)
+
     @classmethod
     def of(cls, password: str, salt: bytes, iterations: int = ITERATIONS) -> ScramVerifier:
         """The verifier of an ASCII password."""
@@ -48,6 +55,33 @@ class ScramVerifier:
             iterations,
             hashlib.sha256(client_key).digest(),
             hmac.digest(salted, b"Server Key", "sha256"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verifiers:
+    """What servers of MySQL's protocol keep of a password, one for each way to prove it.
+
+    Fast hashes do here: these passwords are random, nobody can go through them.
+
+    :ivar native: SHA-1 of SHA-1, for ``mysql_native_password``.
+    :ivar sha2: SHA-256 of SHA-256, for the fast way of ``caching_sha2_password``.
+    :ivar ed25519: the public key whose seed the password is (RFC 8032), for ``client_ed25519``.
+    """
+
+    native: bytes = field(repr=False)
+    sha2: bytes = field(repr=False)
+    ed25519: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, password: str) -> Verifiers:
+        """The verifiers of an ASCII password of 32 characters."""
+        seed = password.encode("ascii")
+        once = hashlib.sha1(seed, usedforsecurity=False).digest()
+        return cls(
+            hashlib.sha1(once, usedforsecurity=False).digest(),
+            hashlib.sha256(hashlib.sha256(seed).digest()).digest(),
+            Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw(),
         )
 
 
@@ -63,6 +97,7 @@ class Credential:
     principal: Principal
     resource: str
     verifier: ScramVerifier = field(repr=False)
+    verifiers: Verifiers = field(repr=False)
 
 
 class Credentials:
@@ -75,6 +110,7 @@ class Credentials:
         self._clock = clock
         self._known: dict[str, Credential] = {}
         self._decoy = secrets.token_bytes(32)
+        self._nobody = Verifiers.of(_word(32))
 
     def issue(
         self, principal: Principal, resource: str, lifetime: float = LIFETIME
@@ -102,6 +138,7 @@ class Credentials:
             replace(principal, expires_at=expires),
             resource,
             ScramVerifier.of(password, secrets.token_bytes(16)),
+            Verifiers.of(password),
         )
         self._known[user] = credential
         return credential, password
@@ -121,6 +158,11 @@ class Credentials:
             return found.verifier
         salt = hmac.digest(self._decoy, user.encode(), "sha256")[:16]
         return ScramVerifier(salt, ITERATIONS, secrets.token_bytes(32), secrets.token_bytes(32))
+
+    def verifiers(self, user: str) -> Verifiers:
+        """As :meth:`verifier`, for MySQL's protocol."""
+        found = self.find(user)
+        return self._nobody if found is None else found.verifiers
 
     def principal(self, user: str, resource: str) -> Principal:
         """Whom ``user`` stands for, once its password was proven.

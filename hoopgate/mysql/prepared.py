@@ -1,0 +1,93 @@
+"""Statements that a client has prepared, and by which plan their rows are rewritten."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from hoopgate.events import Decision
+from hoopgate.mysql.masking import RowMasker
+from hoopgate.mysql.wire_results import Column
+from hoopgate.plans import MaskPlan
+from hoopgate.verdicts import Allow, Hold, Mask
+
+#: Statements that one session may have prepared at a time.
+MOST_PREPARED: Final = 16_384
+
+#: May change the schema, and so what other statements mean.
+_ALTERING: Final = frozenset({"ddl", "truncate", "grant", "do", "call", "unknown"})
+
+
+@dataclass(slots=True)
+class Cursor:
+    """A cursor that an execute has opened: its rows come by COM_STMT_FETCH.
+
+    :ivar masker: of its rows; None where nothing is masked.
+    """
+
+    masker: RowMasker | None
+
+
+@dataclass(slots=True)
+class LongValue:
+    """A parameter that is sent in pieces, before its statement is executed."""
+
+    digest: hashlib._Hash
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A prepared statement.
+
+    :ivar id: the server's.
+    :ivar text: as the client sent it: what is judged again when the rules change.
+    :ivar sent: as the server has it.
+    :ivar decision: the last verdict, none of them a Block.
+    :ivar generation: of rules and schema, when that came.
+    :ivar types: of the parameters, as the last execute gave them.
+    :ivar long: parameters that came by COM_STMT_SEND_LONG_DATA.
+    :ivar spoilt: a piece of one was not passed on: it cannot run.
+    """
+
+    id: int
+    text: str = field(repr=False)
+    sent: str = field(repr=False)
+    decision: Decision
+    generation: int
+    parameters: int
+    types: tuple[int, ...] = ()
+    long: dict[int, LongValue] = field(default_factory=dict)
+    spoilt: bool = False
+    cursor: Cursor | None = None
+    columns: tuple[Column, ...] = ()
+
+    def forget_long(self) -> None:
+        """The statement was executed or reset."""
+        self.long.clear()
+        self.spoilt = False
+
+
+def plan_of(decision: Decision) -> MaskPlan | None:
+    """The plan for the rows of a decision that is not a Block; None where nothing is masked."""
+    verdict = decision.verdict
+    plans = verdict.plans if isinstance(verdict, Mask | Hold) else ()
+    plan = plans[0] if plans else None
+    return plan if plan is not None and plan.masks else None
+
+
+def sent_text(decision: Decision, text: str) -> str:
+    """What the server is sent for ``text``."""
+    other: str | None = getattr(decision, "text", None)
+    return text if other is None else other
+
+
+def runs_at_once(decision: Decision) -> bool:
+    """Whether a statement may be executed by the verdict that it was prepared with."""
+    return isinstance(decision.verdict, Allow | Mask)
+
+
+def alters(decision: Decision) -> bool:
+    """True for what may change the schema."""
+    return any(not facts.classes.isdisjoint(_ALTERING) for facts in decision.facts)

@@ -1,0 +1,297 @@
+"""A MySQL or MariaDB session after login, sans-I/O.
+
+The protocol is half-duplex, and the gateway holds both ends to it: a command is handled when the
+answer to the one before it is complete, whatever a client sends ahead.
+
+1. What is forwarded was judged: COM_QUERY, COM_STMT_PREPARE, COM_FIELD_LIST, and an execute where
+   an approval is needed or the rules have changed, ask and wait (``statements.py``).
+2. A refused command is answered by the gateway and reaches no server. A failed statement ends no
+   transaction in this protocol, so the server's state is what the client believes.
+3. Plans hang on prepared statements and cursors (``prepared.py``).
+4. The server's answers are read by the grammar of what was asked, and masked (``answers.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import final
+
+from zope.interface import implementer
+
+from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+from hoopgate.events import (
+    Action,
+    Ask,
+    Close,
+    Decision,
+    Forward,
+    Reply,
+    SchemaChange,
+    Side,
+    Statement,
+)
+from hoopgate.interfaces import IProtocolSession
+from hoopgate.mysql import wire_commands as commands
+from hoopgate.mysql.answers import Answers, Expected
+from hoopgate.mysql.masking import Tokeniser
+from hoopgate.mysql.refusals import error, refusal
+from hoopgate.mysql.statements import Statements
+from hoopgate.mysql.wire import Oversized, PacketReader, Payload, packet_count, packets
+from hoopgate.verdicts import Allow, Block, Hold
+
+#: Goes on with a command once its verdict is known.
+Resume = Callable[[Decision], None]
+#: (connection id, the statement only) → whether there was such a session of the same identity.
+Kill = Callable[[int, bool], bool]
+
+Message = Payload | Oversized
+
+
+@final
+@implementer(IProtocolSession)
+class MysqlSession:
+    """One client's session.
+
+    :param protocol: ``mysql`` or ``mariadb``.
+    :param phi: the resource holds PHI: errors and the like are scrubbed.
+    :param settings: what decides the meaning of statements at the server.
+    :param capabilities: agreed with the client.
+    :param resource: its name, by which clients know their database.
+    :param kill: carries KILL out.
+    :param generation: the present generation of rules and schema; a statement judged under
+        another one is judged again before it runs.
+    :param confirmed: whether the generation is known to be the present one.
+    :param mint: makes request ids.
+    :param message_limit: bytes of a client's command; a longer one is refused.
+    :param response_limit: bytes of what has to be held of an answer; more ends the session.
+    """
+
+    def __init__(
+        self,
+        *,
+        protocol: str,
+        phi: bool,
+        settings: Mapping[str, str],
+        capabilities: int,
+        resource: str,
+        kill: Kill,
+        generation: Callable[[], int],
+        confirmed: Callable[[], bool] = lambda: True,
+        mint: Callable[[], str],
+        message_limit: int,
+        response_limit: int,
+        tokeniser: Tokeniser | None = None,
+    ) -> None:
+        self.protocol = protocol
+        self.phi = phi
+        self.settings = settings
+        self.capabilities = capabilities
+        self.databases = frozenset((resource, settings["database"]))
+        self.kill = kill
+        self.generation = generation
+        self.confirmed = confirmed
+        self.answers = Answers(
+            phi=phi,
+            capabilities=capabilities,
+            database=settings["database"],
+            limit=response_limit,
+            tokeniser=tokeniser,
+        )
+        self._mint = mint
+        self._reader = PacketReader(message_limit)
+        self._statements = Statements(self)
+        self._message: Message | None = None
+        self._resume: Resume | None = None
+        self._ticket = 0
+        self._decisions: list[Decision] = []
+        self._actions: list[Action] = []
+        self._closed = False
+
+    # --- IProtocolSession ------------------------------------------------------------------------
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held, both directions."""
+        return self._reader.buffered + self.answers.buffered
+
+    @property
+    def read_ahead(self) -> int:
+        """Bytes of the client's that wait for a verdict, or for an answer of the server."""
+        return self._reader.buffered if self._waits else 0
+
+    @property
+    def _waits(self) -> bool:
+        return self._resume is not None or self.answers.busy
+
+    def received(self, side: Side, data: bytes) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        if side is Side.CLIENT:
+            self._reader.feed(data)
+        else:
+            shown = self.answers.received(data)
+            if self.answers.altered:
+                self.answers.altered = False
+                self._actions.append(SchemaChange(over=True))
+            if shown:
+                self._actions.append(Reply(shown))
+        self._pump()
+        return self._take()
+
+    def decided(self, ticket: int, decision: Decision) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        resume = self._resume
+        if resume is None or ticket != self._ticket:
+            raise LocalProtocolError("a verdict that was not asked for")
+        self._resume = None
+        self._decisions.append(decision)
+        if isinstance(decision.verdict, Block):
+            self.refuse(decision)
+        else:
+            resume(decision)
+        self._pump()
+        return self._take()
+
+    def held(self, ticket: int, request_id: str, hold: Hold) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`. There is nothing in this protocol that
+        could be sent to a client that waits for an answer."""
+        return []
+
+    def lost(self, side: Side) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        if side is Side.CLIENT:
+            self._closed = True
+            return [Close("client.gone")]
+        return self._end(1053, "08S01", "the database closed the connection", "backend.gone")
+
+    def expire(self, reason: str, message: str) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._closed:
+            return []
+        return self._end(1053, "08S01", message, reason)
+
+    def idle(self) -> bool:
+        """True when nothing runs or waits and no transaction is open."""
+        return not self._waits and not self.answers.in_transaction
+
+    # --- what the handlers of commands use -------------------------------------------------------
+
+    def ask(self, event: Statement, resume: Resume) -> None:
+        """Wait for the verdict on ``event``; a Block refuses the command, else ``resume``."""
+        self._ticket += 1
+        self._resume = resume
+        self._actions.append(Ask(self._ticket, event))
+
+    def send(self, expected: Expected | None, payload: bytes | None = None) -> None:
+        """Pass the command on, or ``payload`` in its place."""
+        message = self._current()
+        received = _raw(message)
+        if payload is None or payload == _content(message):
+            self._forward(received, None)
+            count = message.packets
+        else:
+            self._forward(packets(payload, 0), received)
+            count = packet_count(len(payload))
+        if expected is not None:
+            expected.sent, expected.received = count, message.packets
+            self.answers.expect(expected)
+
+    def send_and_settle(self, expected: Expected, settle: bytes, answer: Expected) -> None:
+        """Pass the command on, with one of the gateway's own behind it."""
+        message = self._current()
+        received = _raw(message)
+        self._forward(received + packets(settle, 0), received)
+        expected.sent = expected.received = message.packets
+        self.answers.expect(expected, answer)
+
+    def answer(self, payload: bytes, allowed: str = "") -> None:
+        """Answer the command here; the server does not see it.
+
+        :param allowed: rule that the log names; else the decision of who asked.
+        """
+        if allowed:
+            self._decisions.append(Decision(self._mint(), Allow(allowed)))
+        message = self._current()
+        self._forward(b"", _raw(message))
+        self._actions.append(Reply(packets(payload, message.after)))
+
+    def drop(self) -> None:
+        """Neither pass the command on nor answer it: none of its kind is answered."""
+        self._forward(b"", _raw(self._current()))
+
+    def block(self, reason: str, message: str, remedy: str) -> Decision:
+        """A refusal of the session's own, for what never becomes a statement."""
+        decision = Decision(self._mint(), Block("protocol", reason, message, remedy))
+        self._decisions.append(decision)
+        return decision
+
+    def refuse(self, decision: Decision) -> None:
+        """Answer the command with a refusal, where its kind is answered."""
+        message = self._current()
+        self._forward(b"", _raw(message))
+        head = message.head if isinstance(message, Oversized) else message.data
+        if head[0] not in commands.SILENT:
+            self._actions.append(Reply(packets(refusal(decision), message.after)))
+
+    def alters_schema(self) -> None:
+        """What is forwarded next may change the schema."""
+        self._actions.append(SchemaChange(over=False))
+
+    def quit(self) -> None:
+        """The client takes its leave."""
+        self.send(None)
+        self._actions.append(Close("client.terminate"))
+        self._closed = True
+
+    # --- the machine -----------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        while not self._closed and not self._waits:
+            message = self._reader.next()
+            if message is None:
+                return
+            self._message = message
+            self._statements.handle(commands.command(message), self._content_of(message))
+
+    def _content_of(self, message: Message) -> bytes:
+        return message.head if isinstance(message, Oversized) else message.data
+
+    def _current(self) -> Message:
+        if self._message is None:
+            raise LocalProtocolError("no command is being handled")
+        return self._message
+
+    def _forward(self, data: bytes, received: bytes | None) -> None:
+        decisions, self._decisions = tuple(self._decisions), []
+        self._actions.append(Forward(data, received, decisions))
+
+    def _take(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    def _end(self, code: int, state: str, message: str, reason: str) -> list[Action]:
+        """Tell the client as well as may be. In the middle of an answer it takes the packet for
+        what ends the answer; with nothing under way, for the answer to what it asks next."""
+        self._closed = True
+        sequence = 0
+        if self.answers.busy:
+            sequence = self.answers.sequence
+        elif self._resume is not None:
+            sequence = self._current().after
+        return [Reply(packets(error(code, state, message), sequence)), Close(reason)]
+
+
+def _raw(message: Message) -> bytes:
+    return message.head if isinstance(message, Oversized) else message.raw
+
+
+def _content(message: Message) -> bytes:
+    return message.head if isinstance(message, Oversized) else message.data
+
+
+__all__ = ["Kill", "MysqlSession", "RemoteProtocolError"]
