@@ -39,6 +39,7 @@ from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.identity.secrets import SecretSource, check_secrets
 from hoopgate.identity.verifier import make_verifier
 from hoopgate.interfaces import IRecorder, IStatementResolver
+from hoopgate.mysql.factory import MysqlFactory
 from hoopgate.postgres.factory import PostgresFactory
 from hoopgate.postgres.side import SideConnections
 from hoopgate.recorder.files import make_directory
@@ -278,6 +279,8 @@ class GatewayService(Service):
     def _factory(self, listener: Listener) -> Factory:
         assert self._node is not None
         resources = {name: self._settings.resources[name] for name in listener.resources}
+        if listener.protocol in ("mariadb", "mysql"):
+            return MysqlFactory(self._reactor, self._node, listener, resources)
         return PostgresFactory(self._reactor, self._node, listener, resources)
 
     # --- reload -----------------------------------------------------------------------------------

@@ -35,8 +35,10 @@ from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table, defaults
 from hoopgate.settings.rules import known, name
 
-PROTOCOLS = ("postgres", "http")
-AUTHENTICATIONS = ("token", "oauthbearer", "scram")
+PROTOCOLS = ("postgres", "mariadb", "mysql", "http")
+AUTHENTICATIONS = ("token", "oauthbearer", "scram", "credential")
+#: MariaDB and MySQL speak one protocol, in two dialects.
+_MYSQL = ("mariadb", "mysql")
 #: Signature algorithms whose verifier holds no secret. HS256 and "none" are not among them.
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -196,6 +198,7 @@ def _listeners(
         if listener.endpoint and tls is None and not endpoints.listens_locally(listener.endpoint):
             write = "tls = { certificate = …, key = … }, or an endpoint on loopback"
             table.wrong("tls", "missing: tokens would cross the network in the clear", write)
+        _check_authentication(table, listener)
         known(table, "resources", listener.resources, resources)
         for one in listener.resources:
             resource = resources.get(one)
@@ -206,6 +209,17 @@ def _listeners(
         yield listener
     if not taken:
         root.wrong("listeners", "missing: nobody could connect", "a table [[listeners]]")
+
+
+def _check_authentication(table: Table, listener: Listener) -> None:
+    """Each protocol has its own ways; in MySQL's a token has none but TLS."""
+    own = ("token", "credential") if listener.protocol in _MYSQL else AUTHENTICATIONS[:3]
+    if listener.protocol and listener.authentication not in own:
+        wrong = f'"{listener.authentication}" is no way of protocol {listener.protocol}'
+        table.wrong("authentication", wrong, " or ".join(f'"{one}"' for one in own))
+    elif listener.protocol in _MYSQL and listener.authentication == "token" and not listener.tls:
+        write = 'tls = { certificate = …, key = … }, or authentication = "credential"'
+        table.wrong("tls", "missing: clients send a token over TLS only", write)
 
 
 def _clients(parent: Table, check: bool) -> ClientCertificates | None:
