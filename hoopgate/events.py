@@ -278,6 +278,8 @@ class Resolution:
     :ivar present: every column of every relation touched: what a plan or a size depends on.
     :ivar flows: every function's signature, ``pg_catalog.upper(text)`` → the base columns that
         reach its arguments or decide whether it is called.
+    :ivar edits: of the text that is run: its tokens from the first number up to the second are
+        replaced. Parameters stay as they are.
     """
 
     columns: tuple[OutputColumn, ...] | None
@@ -290,6 +292,7 @@ class Resolution:
     stored: frozenset[ColumnRef] = frozenset()
     flows: Mapping[str, frozenset[ColumnRef]] = field(default_factory=dict)
     present: frozenset[ColumnRef] = frozenset()
+    edits: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

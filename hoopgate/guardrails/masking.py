@@ -116,6 +116,12 @@ class MaskingGuard:
                 "The arguments of EXECUTE must be constants.",
                 "Put the expression into the prepared statement.",
             )
+        if "stored_rows" in facts.flags:
+            return _block(
+                "rows",
+                "Whether it succeeds, and what it says, depends on the rows there are.",
+                "Ask an operator to run it.",
+            )
         if facts.classes & _OPAQUE or ("into" in facts.flags and resolution is None):
             return _block(
                 "unresolved",

@@ -32,6 +32,10 @@ Plans = tuple[MaskPlan | None, ...]
 _PARSER_MESSAGES = {
     "parse.syntax": ("The statement is not valid SQL.", "Check its syntax."),
     "parse.size": ("The statement is too long or too deeply nested.", "Send it in parts."),
+    "parse.session": (
+        "It would change how the texts that follow have to be read.",
+        "Leave character sets at UTF-8 and sql_mode at its default.",
+    ),
     "parse.timeout": ("The statement took too long to parse.", "Make it simpler."),
     "parse.crash": ("The statement cannot be parsed.", "Make it simpler."),
 }

@@ -32,6 +32,8 @@ _SECRET_CATALOGUES: Final = (
     "information_schema.user_mapping_options.*",
     "pg_toast.*.*",
     "*.pg_stat_statements*.*",
+    # Stands for what MariaDB's and MySQL's information_schema says of data.
+    "mysql.catalogue.*",
 )
 #: Of these, the columns that say which object a row is about: catalogue queries join on them.
 _PUBLIC_CATALOGUES: Final = (

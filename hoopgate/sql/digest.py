@@ -51,7 +51,10 @@ def approval_digest(
         {
             **_identity(principal),
             "resource": resource,
-            "text": canonical(statement.text),
+            # Only PostgreSQL's texts can be cut by its scanner.
+            "text": statement.text
+            if "dialect" in statement.settings
+            else canonical(statement.text),
             "statements": len(facts),
             "types": list(statement.parameter_types),
             "parameters": parameters,

@@ -110,7 +110,7 @@ def answer(request: bytes, reader: TreeReader) -> dict[str, Any]:
         found = examine(task, catalogue, reader)
     except Overrun:
         raise UnresolvableStatement("resolve.size", "The query is too large to judge.") from None
-    return _encode(found) if isinstance(found, Resolution) else _encode_wanted(found)
+    return encode_resolution(found) if isinstance(found, Resolution) else _encode_wanted(found)
 
 
 def _encode_wanted(names: Wanted) -> dict[str, Any]:
@@ -118,7 +118,8 @@ def _encode_wanted(names: Wanted) -> dict[str, Any]:
     return {"missing": [sorted(oids) for oids in found]}
 
 
-def _encode(resolution: Resolution) -> dict[str, Any]:
+def encode_resolution(resolution: Resolution) -> dict[str, Any]:
+    """A resolution as JSON that :func:`decode_answer` takes."""
     places: dict[ColumnRef, int] = {}
 
     def refs(columns: Iterable[ColumnRef]) -> list[int]:

@@ -13,6 +13,8 @@ import json
 from importlib import resources
 from typing import Final
 
+from hoopgate.sql.mysql import functions as mysql
+
 TOTAL: Final = "total"  #: defined for every argument: cannot raise an error on data
 FALLIBLE: Final = "fallible"  #: may raise an error on data: no secret may reach it
 AGGREGATE: Final = "aggregate"
@@ -55,6 +57,8 @@ def classify(signature: str) -> str | None:
     """
     if signature.startswith("syntax."):
         return TOTAL if signature == PUT_TOGETHER else FALLIBLE
+    if "(" not in signature:  # MariaDB and MySQL do not tell functions apart by types
+        return mysql.classify(signature)
     return _table().get(signature)
 
 

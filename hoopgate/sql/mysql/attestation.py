@@ -1,0 +1,342 @@
+"""What the server is asked about a statement: queries that it can take as a view's text.
+
+A view holds a query without parameters and variables. Parameters become NULL (a column's sources do
+not depend on a value), system variables too; of a modification of one table the expressions are put
+into a query on that table. Cutting the text is safe because the words that part it are reserved:
+they cannot stand in an expression.
+"""
+
+# ruff: noqa: S608 - what is put into SQL is parts of the statement that was read
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from hoopgate.errors import UnresolvableStatement
+from hoopgate.sql.mysql.grammar import parse
+from hoopgate.sql.mysql.tokens import (
+    NUMBER,
+    PARAMETER,
+    SYMBOL,
+    SYSTEM_VARIABLE,
+    WORD,
+    Token,
+    quote,
+    scan,
+)
+from hoopgate.sql.mysql.tree import Expression, Modification, Name, Query, Select, Source, Union
+
+#: The server writes names of common table expressions without quotes into a view's text.
+_SIMPLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a statement names a table in FROM, in tokens.
+
+    :ivar start: the first of the table's name.
+    :ivar named: the one behind the name.
+    :ivar end: the one behind the alias: an index hint may stand before it.
+    """
+
+    name: Name
+    alias: str
+    start: int
+    named: int
+    end: int
+
+
+@dataclass(slots=True)
+class Attestation:
+    """What has to be asked.
+
+    :ivar kind: ``read``, ``constant`` (no table is read), ``insert``, ``replace``, ``update``,
+        ``delete``.
+    :ivar query: the query whose output is the statement's own, or is inserted; ``""``: none.
+    :ivar effect: the query on the table modified: first the columns assigned, then the values.
+    :ivar assigned: how many columns of ``effect`` are assigned; -1: all it has.
+    :ivar returning: the query of what RETURNING returns; ``""``: none.
+    :ivar target: the table modified.
+    :ivar limited: a modification stops after some rows.
+    :ivar duplicate: ON DUPLICATE KEY UPDATE, or REPLACE.
+    :ivar variables: system variables that are read.
+    :ivar places: tables in FROM.
+    :ivar unnamed: columns of the output that have no alias: their number, from the last (-1) where
+        a star stands before, and the token behind them.
+    """
+
+    kind: str
+    query: str = ""
+    effect: str = ""
+    assigned: int = 0
+    returning: str = ""
+    target: Name = ()
+    limited: bool = False
+    duplicate: bool = False
+    variables: tuple[str, ...] = ()
+    places: list[Place] = field(default_factory=list)
+    unnamed: list[tuple[int, int]] = field(default_factory=list)
+
+
+def attest(text: str) -> Attestation:
+    """What to ask about the statement ``text``.
+
+    :raises Refused: ``parse.syntax``, ``parse.size``: it is not in the subset.
+    :raises UnresolvableStatement: the server cannot be asked about it.
+    """
+    tree, tokens = parse(text)
+    cut = _Cut(text, tokens)
+    places = list(_Places().of(tree))
+    variables = tuple(t.text.lower() for t in tokens if t.kind == SYSTEM_VARIABLE)
+    if isinstance(tree, Query):
+        kind = "read" if places else "constant"
+        return Attestation(
+            kind,
+            cut(tree.start, tree.end),
+            variables=variables,
+            places=places,
+            unnamed=list(_unnamed(tree)),
+        )
+    return _modified(tree, cut, variables, places)
+
+
+def tables(text: str) -> list[Place]:
+    """Where a view's own text names tables.
+
+    :raises Refused: it is not in the subset.
+    """
+    tree, _ = parse(text)
+    return list(_Places().of(tree))
+
+
+def _unnamed(query: Query) -> Iterator[tuple[int, int]]:
+    body: Select | Union | Query | None = query
+    while not isinstance(body, Select):
+        if body is None:
+            return
+        body = body.left if isinstance(body, Union) else body.body
+    stars = [index for index, (item, _) in enumerate(body.items) if item.kind == "star"]
+    for index, (item, alias) in enumerate(body.items):
+        if alias or item.kind in ("star", "column"):
+            continue
+        if not stars or index < stars[0]:
+            yield index, item.end
+        elif index > stars[-1]:
+            yield index - len(body.items), item.end
+
+
+def _modified(
+    tree: Modification, cut: _Cut, variables: tuple[str, ...], places: list[Place]
+) -> Attestation:
+    if tree.ignoring and tree.kind != "insert":
+        raise UnresolvableStatement("resolve.class", "UPDATE IGNORE and the like are not judged.")
+    if tree.query is not None and tree.duplicate:
+        raise UnresolvableStatement(
+            "resolve.class", "INSERT … SELECT … ON DUPLICATE KEY UPDATE cannot be judged."
+        )
+    where = ".".join(map(quote, tree.table))
+    alias = f" AS {quote(tree.alias)}" if tree.alias else ""
+    columns = [*tree.columns, *(name for name, _ in tree.updates)]
+    assigned = [".".join(map(quote, name)) for name in columns]
+    every = tree.kind in ("insert", "replace") and not tree.columns
+    if every:
+        assigned.insert(0, f"{quote(tree.table[-1])}.*")
+    values = [
+        f"({cut(one.start, one.end)})"
+        for one in (*tree.values, *(value for _, value in tree.updates))
+        if one.kind not in ("literal", "parameter")
+    ]
+    effect = f"SELECT {', '.join([*assigned, *values]) or '1'} FROM {where}{alias}"
+    if tree.where is not None:
+        effect += f" WHERE {cut(tree.where.start, tree.where.end)}"
+    if tree.order:
+        effect += f" ORDER BY {cut(tree.order[0].start, tree.order[-1].end)}"
+    returning = ""
+    if tree.returning:
+        returning = f"SELECT {cut(*tree.returned)} FROM {where}{alias}"
+    return Attestation(
+        tree.kind,
+        cut(tree.query.start, tree.query.end) if tree.query is not None else "",
+        effect,
+        -1 - len(tree.updates) if every else len(assigned),
+        returning,
+        tree.table,
+        bool(tree.limit),
+        tree.duplicate or tree.kind == "replace",
+        variables,
+        places,
+    )
+
+
+class _Cut:
+    """Cuts parts out of a statement's text, with constants in place of what no view may hold."""
+
+    def __init__(self, text: str, tokens: list[Token]) -> None:
+        self._text = text
+        self._tokens = tokens
+
+    def __call__(self, start: int, end: int) -> str:
+        """The tokens from ``start`` up to ``end`` as text."""
+        parts: list[str] = []
+        index = start
+        while index < end:
+            token = self._tokens[index]
+            word = self._text[token.start : token.end]
+            behind = index + 1
+            if token.kind == PARAMETER:
+                word = "1" if self._counts(index) else "NULL"
+            elif token.kind == SYSTEM_VARIABLE:
+                word = "NULL"
+            elif token.kind == WORD and token.text == "VALUES" and self._symbol(behind, "("):
+                # The value that was to be inserted: it is among the others.
+                word = "NULL"
+                while not self._symbol(behind, ")"):
+                    behind += 1
+                behind += 1
+            parts.append(f" {word}" if token.space and parts else word)
+            index = behind
+        return "".join(parts)
+
+    def _symbol(self, index: int, text: str) -> bool:
+        token = self._tokens[index] if index < len(self._tokens) else None
+        return token is not None and token.kind == SYMBOL and token.text == text
+
+    def _counts(self, index: int) -> bool:
+        """Whether the parameter is LIMIT's or OFFSET's."""
+        before = self._tokens[index - 1] if index else None
+        if before is not None and self._symbol(index - 1, ",") and index > 2:
+            if self._tokens[index - 2].kind not in (NUMBER, PARAMETER):
+                return False
+            before = self._tokens[index - 3]
+        return before is not None and before.kind == WORD and before.text in ("LIMIT", "OFFSET")
+
+
+class _Places:
+    """Finds the tables in every FROM; names of common table expressions are none."""
+
+    def of(self, tree: Query | Modification) -> Iterator[Place]:
+        nothing: frozenset[str] = frozenset()
+        if isinstance(tree, Query):
+            yield from self._query(tree, nothing)
+            return
+        if tree.query is not None:
+            yield from self._query(tree.query, nothing)
+        expressions = [
+            *tree.values,
+            *tree.order,
+            *(value for _, value in tree.updates),
+            *(item for item, _ in tree.returning),
+            *([] if tree.where is None else [tree.where]),
+        ]
+        for one in expressions:
+            yield from self._expression(one, nothing)
+
+    def _query(self, query: Query, known: frozenset[str]) -> Iterator[Place]:
+        for common in query.common:
+            if not _SIMPLE.match(common.name):
+                raise UnresolvableStatement(
+                    "resolve.class", "The name of a common table expression must be a plain word."
+                )
+            name = common.name.lower()
+            yield from self._query(common.query, known | {name} if common.recursive else known)
+            known = known | {name}
+        yield from self._body(query.body, known)
+        for one in query.order:
+            yield from self._expression(one, known)
+
+    def _body(self, body: Select | Union | Query | None, known: frozenset[str]) -> Iterator[Place]:
+        if isinstance(body, Query):
+            yield from self._query(body, known)
+        elif isinstance(body, Union):
+            yield from self._body(body.left, known)
+            yield from self._body(body.right, known)
+        elif body is not None:
+            for source in body.sources:
+                yield from self._source(source, known)
+            for one in expressions(body):
+                yield from self._expression(one, known)
+
+    def _source(self, source: Source, known: frozenset[str]) -> Iterator[Place]:
+        if source.kind == "table":
+            if len(source.name) > 1 or source.name[0].lower() not in known:
+                yield Place(
+                    source.name,
+                    source.alias,
+                    source.start,
+                    source.named,
+                    source.place,
+                )
+        elif source.query is not None:
+            yield from self._query(source.query, known)
+        for side in (source.left, source.right):
+            if side is not None:
+                yield from self._source(side, known)
+        if source.on is not None:
+            yield from self._expression(source.on, known)
+
+    def _expression(self, expression: Expression, known: frozenset[str]) -> Iterator[Place]:
+        if expression.query is not None:
+            yield from self._query(expression.query, known)
+        for one in (*expression.arguments, *expression.keys):
+            yield from self._expression(one, known)
+
+
+def expressions(select: Select) -> Iterator[Expression]:
+    """Every expression of a SELECT but those in FROM."""
+    for item, _ in select.items:
+        yield item
+    for one in (select.where, select.having):
+        if one is not None:
+            yield one
+    yield from select.group
+    for keys in select.windows.values():
+        yield from keys
+
+
+#: Tokens ``start`` up to ``end`` are replaced by a text; the two being the same, it goes between.
+Edit = tuple[int, int, str]
+
+
+def steering(
+    places: Iterable[Place], change: Callable[[Name], tuple[list[str], str] | None]
+) -> list[Edit]:
+    """Index hints, and views replaced by what they are.
+
+    What InnoDB returns without ORDER BY is in the order of the index it reads, and it prefers a
+    small index that has all it needs: with ``UNIQUE (ssn)`` in the order of what nobody may see.
+
+    :param change: for a table's name the indexes to be ignored, or the query to be put in its
+        place; None: neither.
+    """
+    found: dict[tuple[int, int], Edit] = {}
+    for place in places:
+        wanted = change(place.name)
+        if wanted is None:
+            continue
+        indexes, instead = wanted
+        if instead:
+            alias = "" if place.alias else f" AS {quote(place.name[-1])}"
+            found[place.start, 0] = (place.start, place.named, f"({instead}){alias}")
+        if indexes:
+            hint = f"IGNORE INDEX ({', '.join(map(quote, indexes))})"
+            found[place.end, 1] = (place.end, place.end, hint)
+    return [found[key] for key in sorted(found)]
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """``text`` with its tokens edited.
+
+    :raises Refused: the text cannot be read.
+    """
+    tokens = scan(text)
+    parts = []
+    position = 0
+    for start, end, replacement in edits:
+        if end > start:
+            parts += [text[position : tokens[start].start], replacement]
+        else:
+            parts += [text[position : tokens[start - 1].end], " ", replacement]
+        position = tokens[end - 1].end
+    return "".join([*parts, text[position:]])

@@ -1,0 +1,283 @@
+"""What is known of relations: their columns, indexes and what else decides which rows there are.
+
+The questions are asked on a side connection, by :mod:`hoopgate.sql.mysql.resolver`.
+"""
+
+# ruff: noqa: S608 - word lists read better as text; names are put into SQL quoted
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from hoopgate.errors import UnresolvableStatement
+from hoopgate.events import ColumnRef
+from hoopgate.sql.mysql.tokens import literal, quote
+
+Row = Sequence[object]
+Rows = Sequence[Row]
+
+#: Schemas of the server's own.
+SYSTEM: Final = frozenset({"information_schema", "mysql", "performance_schema", "sys"})
+#: Columns of information_schema that say nothing of data. Others are masked.
+PUBLIC: Final = {
+    "schemata": "catalog_name schema_name default_character_set_name default_collation_name",
+    "tables": """table_catalog table_schema table_name table_type engine version row_format
+        table_collation table_comment temporary""",
+    "columns": """table_catalog table_schema table_name column_name ordinal_position is_nullable
+        data_type character_maximum_length character_octet_length numeric_precision numeric_scale
+        datetime_precision character_set_name collation_name column_type column_key extra
+        privileges column_comment is_generated srs_id""",
+    "statistics": """table_catalog table_schema table_name non_unique index_schema index_name
+        seq_in_index column_name collation sub_part packed nullable index_type comment
+        index_comment ignored is_visible""",
+    "key_column_usage": """constraint_catalog constraint_schema constraint_name table_catalog
+        table_schema table_name column_name ordinal_position position_in_unique_constraint
+        referenced_table_schema referenced_table_name referenced_column_name""",
+    "table_constraints": """constraint_catalog constraint_schema constraint_name table_schema
+        table_name constraint_type enforced""",
+    "referential_constraints": """constraint_catalog constraint_schema constraint_name
+        unique_constraint_catalog unique_constraint_schema unique_constraint_name match_option
+        update_rule delete_rule table_name referenced_table_name""",
+    "views": """table_catalog table_schema table_name check_option is_updatable security_type
+        character_set_client collation_connection algorithm""",
+    "character_sets": "character_set_name default_collate_name description maxlen",
+    "collations": "collation_name character_set_name id is_default is_compiled sortlen",
+    "engines": "engine support comment transactions xa savepoints",
+}
+_PUBLIC: Final = {table: frozenset(names.split()) for table, names in PUBLIC.items()}
+_QUOTED: Final = re.compile(r"`((?:[^`]|``)+)`")
+_WORD: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A foreign key's column and the one it refers to: (schema, relation, column)."""
+
+    own: tuple[str, str, str]
+    other: tuple[str, str, str]
+    cascades: bool
+
+
+@dataclass(slots=True)
+class Relation:
+    """A table or view.
+
+    :ivar columns: names as created, by the name in lower case, in order.
+    :ivar generated: columns (lower case) that are computed → the columns they are computed of.
+    :ivar definition: a view's text as the server writes it, all names with their schema.
+    :ivar indexes: name → columns (lower case); PRIMARY among them.
+    :ivar clustered: columns by whose values the rows are stored.
+    :ivar unique: names of unique indexes.
+    :ivar partitioned: columns that decide which partition a row is in.
+    :ivar checks: sets of columns that constraints are about.
+    :ivar keys: foreign keys of its own and on it.
+    :ivar triggers: names; they are known, with checks and keys, once it was to be modified.
+    """
+
+    schema: str
+    name: str
+    columns: dict[str, str]
+    generated: dict[str, list[str]] = field(default_factory=dict)
+    definition: str = ""
+    indexes: dict[str, list[str]] = field(default_factory=dict)
+    clustered: list[str] = field(default_factory=list)
+    unique: list[str] = field(default_factory=list)
+    partitioned: list[str] = field(default_factory=list)
+    checks: list[list[str]] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    triggers: list[str] = field(default_factory=list)
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def ref(self, column: str) -> ColumnRef:
+        """The column of that name (lower case)."""
+        return ColumnRef(
+            self.schema,
+            self.name,
+            self.columns[column],
+            bool(self.definition) or column in self.generated,
+        )
+
+    def export(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def load(content: dict[str, Any]) -> Relation:
+    """What :meth:`Relation.export` has made."""
+    keys = [
+        Key(tuple(one["own"]), tuple(one["other"]), one["cascades"]) for one in content.pop("keys")
+    ]
+    return Relation(**content, keys=keys)
+
+
+def system_column(relation: str, column: str) -> ColumnRef | None:
+    """A column of information_schema; None when the table is not on the list."""
+    known = _PUBLIC.get(relation.lower())
+    if known is None:
+        return None
+    if column.lower() in known:
+        return ColumnRef("information_schema", relation.lower(), column.lower(), True)
+    return HIDDEN
+
+
+#: What stands for columns of the server's own tables that may say something of data.
+HIDDEN: Final = ColumnRef("mysql", "catalogue", "hidden", True)
+
+
+def questions(schema: str, name: str) -> list[str]:
+    """What to ask about a relation that is read."""
+    where = f"TABLE_SCHEMA = {literal(schema)} AND TABLE_NAME = {literal(name)}"
+    return [
+        f"SHOW CREATE TABLE {quote(schema)}.{quote(name)}",
+        "SELECT COLUMN_NAME, GENERATION_EXPRESSION FROM information_schema.COLUMNS"
+        f" WHERE {where} ORDER BY ORDINAL_POSITION",
+        "SELECT INDEX_NAME, COLUMN_NAME, NON_UNIQUE, NULLABLE FROM information_schema.STATISTICS"
+        f" WHERE {where} ORDER BY INDEX_NAME, SEQ_IN_INDEX",
+        "SELECT DISTINCT PARTITION_EXPRESSION, SUBPARTITION_EXPRESSION"
+        f" FROM information_schema.PARTITIONS WHERE {where} AND PARTITION_NAME IS NOT NULL",
+    ]
+
+
+def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, str]:
+    """The relation, and what tells a later look whether it is still the same.
+
+    :raises UnresolvableStatement: it is not there, or is of a kind that is not known.
+    """
+    created, columns, statistics, partitions = answers
+    if len(created) != 1 or not columns:
+        raise UnresolvableStatement("resolve.failed", "The table is not known.")
+    text = _text(created[0][1])
+    names = {_text(row[0]).lower(): _text(row[0]) for row in columns}
+    relation = Relation(schema, name, names)
+    kind = text.partition(" TABLE ")[0] if text.startswith("CREATE TABLE") else text[:200]
+    if " VIEW " in kind:
+        relation.definition = definition(text)
+        return relation, digest(text)
+    if not text.startswith("CREATE TABLE"):
+        raise UnresolvableStatement("resolve.unknown", "This kind of relation is not known.")
+    for row in columns:
+        if _text(row[1]):
+            relation.generated[_text(row[0]).lower()] = _mentioned(_text(row[1]), names)
+    nullable = False
+    candidates: dict[str, bool] = {}
+    for index, column, duplicates, null in statistics:
+        found = relation.indexes.setdefault(_text(index), [])
+        # An index on an expression has no column: it may be about any.
+        found += [_text(column).lower()] if column is not None else list(names)
+        nullable = _text(null).upper() == "YES" or column is None
+        unique = _text(duplicates) == "0"
+        candidates[_text(index)] = candidates.get(_text(index), True) and unique and not nullable
+        if unique and _text(index) not in relation.unique:
+            relation.unique.append(_text(index))
+    if "PRIMARY" in relation.indexes:
+        relation.clustered = relation.indexes["PRIMARY"]
+    else:
+        # InnoDB takes the first unique key without NULLs; which is the first is not said here.
+        relation.clustered = [
+            column
+            for index, fits in candidates.items()
+            if fits
+            for column in relation.indexes[index]
+        ]
+    for expressions in partitions:
+        for expression in expressions:
+            relation.partitioned += _mentioned(_text(expression), names)
+    return relation, digest(text)
+
+
+def effect_questions(schema: str, name: str, *, mysql: bool) -> list[str]:
+    """What to ask besides about a relation that is to be modified."""
+    s, n = literal(schema), literal(name)
+    checks = (
+        "SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS"
+        f" WHERE CONSTRAINT_SCHEMA = {s} AND TABLE_NAME = {n}"
+    )
+    if mysql:
+        checks = (
+            "SELECT c.CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS c"
+            " JOIN information_schema.TABLE_CONSTRAINTS t"
+            " ON t.CONSTRAINT_SCHEMA = c.CONSTRAINT_SCHEMA"
+            " AND t.CONSTRAINT_NAME = c.CONSTRAINT_NAME"
+            f" WHERE t.TABLE_SCHEMA = {s} AND t.TABLE_NAME = {n}"
+        )
+    return [
+        "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES"
+        " WHERE PRIVILEGE_TYPE = 'TRIGGER' UNION"
+        " SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES"
+        f" WHERE PRIVILEGE_TYPE = 'TRIGGER' AND {s} LIKE TABLE_SCHEMA UNION"
+        " SELECT PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES"
+        f" WHERE PRIVILEGE_TYPE = 'TRIGGER' AND TABLE_SCHEMA = {s} AND TABLE_NAME = {n}",
+        "SELECT TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS"
+        f" WHERE EVENT_OBJECT_SCHEMA = {s} AND EVENT_OBJECT_TABLE = {n}",
+        checks,
+        "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_SCHEMA,"
+        " k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, r.UPDATE_RULE, r.DELETE_RULE"
+        " FROM information_schema.KEY_COLUMN_USAGE k"
+        " JOIN information_schema.REFERENTIAL_CONSTRAINTS r"
+        " ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME"
+        f" WHERE (k.TABLE_SCHEMA = {s} AND k.TABLE_NAME = {n} AND k.REFERENCED_TABLE_NAME IS NOT"
+        f" NULL) OR (k.REFERENCED_TABLE_SCHEMA = {s} AND k.REFERENCED_TABLE_NAME = {n})",
+    ]
+
+
+def learn_effects(relation: Relation, answers: Sequence[Rows]) -> None:
+    """Put triggers, constraints and foreign keys into ``relation``.
+
+    :raises UnresolvableStatement: the account may not see triggers, so there may be any.
+    """
+    allowed, triggers, checks, keys = answers
+    if not allowed:
+        raise UnresolvableStatement(
+            "resolve.triggers", "The account may not see triggers, so what a write does is unknown."
+        )
+    relation.triggers = [f".{_text(row[0])}.{_text(row[1])}".lower() for row in triggers]
+    relation.checks = [_mentioned(_text(row[0]), relation.columns) for row in checks]
+    relation.keys = []
+    for row in keys:
+        own, other = _place(row[:3]), _place(row[3:6])
+        rules = {_text(row[6]).upper(), _text(row[7]).upper()}
+        relation.keys.append(Key(own, other, not rules <= {"RESTRICT", "NO ACTION"}))
+
+
+def definition(created: str) -> str:
+    """The query in what SHOW CREATE VIEW says.
+
+    :raises UnresolvableStatement: it is not to be found.
+    """
+    head = re.match(
+        r"CREATE (?:ALGORITHM=\w+ )?(?:DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? )?"
+        r"(?:SQL SECURITY \w+ )?VIEW `(?:[^`]|``)+`(?:\.`(?:[^`]|``)+`)?(?: \([^()]*\))? AS ",
+        created,
+    )
+    if head is None:
+        raise UnresolvableStatement("resolve.unknown", "The view's text cannot be read.")
+    text = created[head.end() :]
+    return re.sub(r" WITH (?:CASCADED|LOCAL) CHECK OPTION\Z", "", text)
+
+
+def digest(created: str) -> str:
+    """What SHOW CREATE TABLE says without what changes as rows come in."""
+    return re.sub(r" AUTO_INCREMENT=\d+", "", created)
+
+
+def _mentioned(expression: str, names: dict[str, str]) -> list[str]:
+    """Columns that an expression of the catalogue may be about."""
+    words = {name.replace("``", "`").lower() for name in _QUOTED.findall(expression)}
+    words |= {word.lower() for word in _WORD.findall(expression)}
+    return [name for name in names if name in words]
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    schema, relation, column = map(_text, row)
+    return schema, relation, column.lower()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)

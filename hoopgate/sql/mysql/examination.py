@@ -1,0 +1,133 @@
+"""What a parser's child process does for the resolver: requests and answers as JSON.
+
+``{"do": "analyze" | "attest" | "resolve" | "steer", …}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from hoopgate.errors import Refused
+from hoopgate.events import Resolution
+from hoopgate.sql.examination import decode_answer, encode_resolution
+from hoopgate.sql.mysql.analysis import analyze
+from hoopgate.sql.mysql.attestation import (
+    Attestation,
+    Edit,
+    Place,
+    attest,
+    edited,
+    steering,
+    tables,
+)
+from hoopgate.sql.mysql.catalogue import Relation, load
+from hoopgate.sql.mysql.lineage import Missing, Texts, resolve
+from hoopgate.sql.mysql.tree import Name
+
+Places = dict[tuple[str, str], Relation]
+
+
+def request(do: str, **content: Any) -> bytes:
+    """A request for a child."""
+    return json.dumps({"do": do, **content}).encode("utf-8", "surrogatepass")
+
+
+def answer(request: bytes, max_bytes: int) -> Any:
+    """The answer to a request: facts of a statement, or what is to be sent as JSON.
+
+    :raises Refused: the statement is refused, or cannot be resolved.
+    """
+    content = json.loads(request.decode("utf-8", "surrogatepass"))
+    do = content["do"]
+    if do == "analyze":
+        return analyze(content["text"], max_bytes)
+    if do == "attest":
+        return asdict(attest(content["text"]))
+    catalogue = decode_catalogue(content["catalogue"])
+    if do == "steer":
+        ignored = {(one[0], one[1]): one[2] for one in content["ignored"]}
+        return _steer(attestation(content["asked"]), content["database"], catalogue, ignored)
+    outputs = content["outputs"]
+    try:
+        found = resolve(
+            attestation(content["asked"]),
+            Texts(**content["texts"]),
+            None if outputs is None else [(name, type_) for name, type_ in outputs],
+            catalogue,
+            content["scratch"],
+        )
+    except Missing as missing:
+        return {"relation": missing.relation}
+    return encode_resolution(found)
+
+
+def decode_resolution(content: dict[str, Any]) -> Resolution | tuple[str, str]:
+    """The answer to ``resolve``: a resolution, or a relation to be learnt first."""
+    if "relation" in content:
+        schema, name = content["relation"]
+        return schema, name
+    found = decode_answer(content)
+    assert isinstance(found, Resolution)
+    return found
+
+
+def attestation(content: dict[str, Any]) -> Attestation:
+    """What ``attest`` has answered."""
+    places = [
+        Place(tuple(one["name"]), one["alias"], one["start"], one["named"], one["end"])
+        for one in content["places"]
+    ]
+    return Attestation(
+        **{
+            **content,
+            "target": tuple(content["target"]),
+            "variables": tuple(content["variables"]),
+            "places": places,
+            "unnamed": [(column, token) for column, token in content["unnamed"]],
+        }
+    )
+
+
+def encode_catalogue(catalogue: Mapping[tuple[str, str], Relation]) -> list[dict[str, Any]]:
+    """The catalogue as JSON."""
+    return [relation.export() for relation in catalogue.values()]
+
+
+def decode_catalogue(content: list[dict[str, Any]]) -> Places:
+    """What :func:`encode_catalogue` has made."""
+    relations = map(load, content)
+    return {(relation.schema, relation.name): relation for relation in relations}
+
+
+def _steer(
+    asked: Attestation,
+    database: str,
+    catalogue: Places,
+    ignored: Mapping[tuple[str, str], list[str]],
+) -> list[Edit]:
+    """Edits that keep a statement from reading indexes that are ``ignored``."""
+
+    def change(name: Name) -> tuple[list[str], str] | None:
+        place = (name[0], name[1]) if len(name) == 2 else (database, name[0])
+        relation = catalogue.get(place)
+        if relation is None:
+            return None
+        if relation.definition:
+            instead = written_out(relation)
+            return ([], instead) if instead else None
+        indexes = ignored.get(place)
+        return (indexes, "") if indexes else None
+
+    def written_out(view: Relation) -> str:
+        edits = steering(tables(view.definition), change)
+        return edited(view.definition, edits) if edits else ""
+
+    return steering(asked.places, change)
+
+
+def refusal(refused: Refused) -> dict[str, str]:
+    """A refusal as JSON."""
+    return {"refused": refused.code, "message": str(refused)}
