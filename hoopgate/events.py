@@ -413,4 +413,13 @@ class SchemaChange:
     over: bool
 
 
-Action = Forward | Reply | Ask | Close | SchemaChange
+@dataclass(frozen=True, slots=True)
+class WaitAtMost:
+    """Wait ``seconds`` more for a person, no longer: the held event is refused for now, and passes
+    once when it is sent again after the approval. For protocols that cannot tell a client why its
+    answer does not come."""
+
+    seconds: float
+
+
+Action = Forward | Reply | Ask | Close | SchemaChange | WaitAtMost

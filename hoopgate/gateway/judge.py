@@ -65,6 +65,10 @@ _EXPIRED = Block(
 )
 
 
+#: Protocols that cannot tell a client why its answer does not come: after a while it is told to
+#: come back, which it may do on another connection.
+_RETURNING = frozenset({"mariadb", "mysql"})
+
 #: Times a statement is resolved again because the schema changed meanwhile.
 _MOST_LOOKS = 3
 
@@ -145,6 +149,7 @@ class Judge:
         self._epoch = 0
         self._hold: Deferred[bool] | None = None
         self._canceled = False
+        self._left = False
         self._changing = False
         self._changes = 0
         if phi:
@@ -196,7 +201,7 @@ class Judge:
     async def decide(self, event: Event, on_hold: OnHold) -> Decision:
         """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,
         because nobody wants it any more."""
-        self._canceled = False
+        self._canceled = self._left = False
         try:
             return await self._judged(event, on_hold)
         except CancelledError:
@@ -231,6 +236,13 @@ class Judge:
             resolved = self._phi and any(map(needs_resolution, facts))
             self._remember(event, _Remembered(verdict, outcome.monitored, facts, resolved))
         return self._decide(verdict, outcome.monitored, facts)
+
+    def leave(self) -> None:
+        """Nobody waits any longer for the statement that is held: it is refused for now. Its
+        request stays, and once approved lets the same statement pass, sent again."""
+        self._left = True
+        if self._hold is not None:
+            self._hold.cancel()
 
     def cancel(self) -> None:
         """The client cancelled: the statement that is judged, or waits for a person, is refused."""
@@ -348,6 +360,8 @@ class Judge:
         if isinstance(event, Operation) and not event.waits:
             # The answer ends the exchange, and the next one may come on another connection.
             session = replace(session, id="", peer=session.peer.rpartition(":")[0])
+        elif session.protocol in _RETURNING:
+            session = replace(session, peer=session.peer.rpartition(":")[0])
         try:
             used = await self._approvals.passes(digest, session)
             if used is None and not self._canceled:
@@ -366,7 +380,7 @@ class Judge:
             approved = await self._approved(request, hold, on_hold)
             stands = approved and await self._same(event, judged, hold)
         stands = stands and rules == (self._rules.generation, self._epoch)
-        verdict: Verdict = self._not_approved(hold, approved)
+        verdict: Verdict = self._not_approved(hold, approved, request)
         if stands and self._principal_valid() and not self._canceled:
             verdict = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
         return self._decide(verdict, monitored, facts, used or request or "")
@@ -382,7 +396,10 @@ class Judge:
         try:
             return await self._hold
         except CancelledError:
-            await self._abandon(request)
+            if self._left and not self._canceled:
+                await self._detach(request)
+            else:
+                await self._abandon(request)
             return False
         except HoopgateError:
             return False
@@ -396,6 +413,13 @@ class Judge:
         except HoopgateError:
             # It lapses at its deadline. Whoever approves it before approves the next such request.
             log_event(log, "hold.not_abandoned", session=self._session.id, approval=request)
+
+    async def _detach(self, request: str) -> None:
+        try:
+            await self._approvals.detach(request)
+        except HoopgateError:
+            # The same statement files a request of its own when another session sends it again.
+            log_event(log, "hold.not_detached", session=self._session.id, approval=request)
 
     async def _same(self, event: Event, shown: Judged, hold: Hold) -> bool:
         """Whether a statement that was held means the same as when it was shown to a person."""
@@ -411,9 +435,16 @@ class Judge:
             hold.plans,
         )
 
-    def _not_approved(self, hold: Hold, approved: bool) -> Block:
+    def _not_approved(self, hold: Hold, approved: bool, request: str | None) -> Block:
         if self._canceled:
             return Block(hold.rule, "canceled", "The client canceled the held statement.")
+        if self._left and not approved:
+            return Block(
+                hold.rule,
+                "approval.pending",
+                f"{hold.message} It waits for approval as {request}.",
+                "Send it again once it is approved.",
+            )
         if approved:
             return Block(
                 hold.rule,
