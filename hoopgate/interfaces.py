@@ -169,6 +169,9 @@ class IApprovals(Interface):
     def wait(request_id: str) -> Deferred[bool]:
         """Fires with True when approved (and used up), False when denied or expired."""
 
+    def detach(request_id: str) -> Deferred[None]:
+        """The client was told to come back: the request stays, for any session of its identity."""
+
     def abandon(request_id: str) -> Deferred[None]:
         """The client left: the request is closed and can no longer be approved."""
 

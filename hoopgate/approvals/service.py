@@ -153,6 +153,18 @@ class Approvals:
         self._wake(request_id)
         return waiter
 
+    def detach(self, request_id: str) -> Deferred[None]:
+        """The client was told to come back: a request still pending is no session's any more, and
+        is found again by the same statement of any session of the same identity."""
+
+        async def detach() -> None:
+            await self._store.execute(
+                "UPDATE approvals SET session = '' WHERE id = ? AND state = 'pending'",
+                (request_id,),
+            )
+
+        return _to_the_end(self._locked(request_id, detach))
+
     def abandon(self, request_id: str) -> Deferred[None]:
         """The client left: a request still pending is closed. An approved one stays good for a
         resubmission until its deadline."""

@@ -20,7 +20,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.errors import RecorderFull, RemoteProtocolError
-from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, SchemaChange, Side
+from hoopgate.events import (
+    Action,
+    Ask,
+    Close,
+    Decision,
+    Forward,
+    Reply,
+    SchemaChange,
+    Side,
+    WaitAtMost,
+)
 from hoopgate.gateway.logging import log_event
 from hoopgate.interfaces import IRelay
 from hoopgate.network import hang_up, write
@@ -240,6 +250,8 @@ class Relay:
                     self._ask(action)
                 elif type(action) is Close:
                     self._close(action.reason)
+                elif type(action) is WaitAtMost:
+                    self._after("hold", action.seconds, self._judge.leave)
                 elif type(action) is SchemaChange:
                     self._judge.schema_changes(over=action.over)
         except Exception:  # noqa: BLE001 - a bug of ours, and nothing can be told the client
@@ -351,6 +363,7 @@ class Relay:
         self._asked = None
         self._holding = False
         self._stop_timer("held")
+        self._stop_timer("hold")
 
     def _bound_read_ahead(self) -> None:
         """Keep reading while something waits, so that a hang-up is seen, but only so much."""

@@ -232,6 +232,7 @@ class MysqlServer(Protocol):
                 mint=mint,
                 message_limit=limits.message_bytes,
                 response_limit=limits.response_message_bytes,
+                hold_seconds=limits.hold_seconds,
             )
             return session
 

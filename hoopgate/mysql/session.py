@@ -29,6 +29,7 @@ from hoopgate.events import (
     SchemaChange,
     Side,
     Statement,
+    WaitAtMost,
 )
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.mysql import wire_commands as commands
@@ -64,6 +65,8 @@ class MysqlSession:
     :param mint: makes request ids.
     :param message_limit: bytes of a client's command; a longer one is refused.
     :param response_limit: bytes of what has to be held of an answer; more ends the session.
+    :param hold_seconds: a statement that needs an approval waits so long; then it is refused with
+        the request's id, and passes once when it is sent again after the approval.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class MysqlSession:
         mint: Callable[[], str],
         message_limit: int,
         response_limit: int,
+        hold_seconds: float = 30.0,
         tokeniser: Tokeniser | None = None,
     ) -> None:
         self.protocol = protocol
@@ -98,6 +102,7 @@ class MysqlSession:
             tokeniser=tokeniser,
         )
         self._mint = mint
+        self._hold_seconds = hold_seconds
         self._reader = PacketReader(message_limit)
         self._statements = Statements(self)
         self._message: Message | None = None
@@ -157,8 +162,10 @@ class MysqlSession:
 
     def held(self, ticket: int, request_id: str, hold: Hold) -> list[Action]:
         """See :class:`hoopgate.interfaces.IProtocolSession`. There is nothing in this protocol that
-        could be sent to a client that waits for an answer."""
-        return []
+        could be sent to a client that waits for an answer, so it does not wait for long."""
+        if self._closed or self._resume is None or ticket != self._ticket:
+            return []
+        return [WaitAtMost(self._hold_seconds)]
 
     def lost(self, side: Side) -> list[Action]:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""

@@ -107,6 +107,19 @@ class TestHappyPath:
         assert refused(world, decide(world, request_id)) == "approval.not_pending"
         assert world.log.steps(request_id) == ["request", "abandon"]
 
+    def test_detached(self, world: World) -> None:
+        """It stays, is found by another session of the identity, and passes once when approved."""
+        request_id = world.file()
+        world.run(world.approvals.detach(request_id))
+        again = session(number=2)
+        assert world.run(world.approvals.request("d1", judged(), again, hold())) == request_id
+        world.run(world.approvals.detach(request_id))
+        world.run(decide(world, request_id))
+        world.run(world.approvals.detach(request_id))
+        assert world.run(world.approvals.passes("d1", session(number=3))) == request_id
+        assert world.run(world.approvals.passes("d1", session(number=3))) is None
+        assert world.log.steps(request_id) == ["request", "approve", "use"]
+
     def test_what_a_reviewer_reads(self, world: World) -> None:
         request_id = world.file()
         request = world.run(world.approvals.get(request_id))

@@ -63,6 +63,10 @@ class Approvals:
         self.calls.append("wait")
         return self.waiting
 
+    def detach(self, request_id: str) -> Deferred[None]:
+        self.calls.append("detach")
+        return self.abandoning
+
     def abandon(self, request_id: str) -> Deferred[None]:
         self.calls.append("abandon")
         return self.abandoning
@@ -129,6 +133,31 @@ def test_an_approval_of_before_passes_once(world: World) -> None:
     assert world.decide().reason() == ""
     assert world.decided[0].approval == "apr-0"
     assert world.approvals.calls == ["passes"]
+
+
+def test_who_does_not_wait_any_longer_is_told_to_come_back(world: World) -> None:
+    world.decide().judge.leave()
+    assert world.reason() == "approval.pending"
+    assert world.decided[0].approval == "apr-1"
+    assert world.approvals.calls == ["passes", "request", "wait", "detach"]
+    world.approvals.passing = succeed("apr-1")
+    assert world.decide().reason() == ""
+
+
+def test_who_cancels_is_not_told_to_come_back(world: World) -> None:
+    world.decide().judge.cancel()
+    world.judge.leave()
+    assert world.reason() == "canceled"
+    assert world.approvals.calls[-1] == "abandon"
+
+
+def test_a_statement_that_is_not_held_is_not_left(world: World) -> None:
+    world.analyzer.answers = lambda: analyzing
+    analyzing: Deferred[Any] = Deferred()
+    world.decide().judge.leave()
+    world.approvals.passing = succeed("apr-0")
+    analyzing.callback(READ)
+    assert world.reason() == ""
 
 
 #: Where a decision waits, and what has to be told the approvals when it is stopped there.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from relay_world import ALLOW, BLOCK, LIMITS, World
 
-from hoopgate.events import Decision
+from hoopgate.events import Decision, WaitAtMost
 from hoopgate.verdicts import Allow
 
 
@@ -115,6 +115,26 @@ def test_a_hold_that_is_over_is_not_told(world: World) -> None:
     world.judge.say(BLOCK)
     world.clock.advance(1)
     assert world.client.written == b""
+
+
+def test_a_hold_that_a_session_bounds_is_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+    monkeypatch.setattr(world.session, "held", lambda *_: [WaitAtMost(7.0)])
+    monkeypatch.setattr(
+        world.judge, "leave", lambda: left.append(world.clock.seconds()), raising=False
+    )
+    for said in (None, BLOCK):
+        world.relay.client_data(b"a")
+        world.judge.hold()
+        world.clock.advance(1)
+        if said is not None:
+            world.judge.say(said)
+        world.clock.advance(7)
+        assert len(left) == 1
+        if said is None:
+            world.judge.say(BLOCK)
 
 
 @pytest.mark.parametrize("known", [False, True])
