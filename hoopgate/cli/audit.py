@@ -1,4 +1,5 @@
-"""``hoopgate audit``: verify the log offline, prove a leaf, show the signed checkpoint."""
+"""``hoopgate audit``: verify the log offline, prove a leaf, show the signed checkpoint; keep or
+destroy recordings of a running node."""
 
 from __future__ import annotations
 
@@ -7,10 +8,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from hoopgate.cli.logfiles import add_place, find, open_reader, trusted, unreadable
+from hoopgate.cli.node import Node, add_node_arguments, inert
 from hoopgate.recorder.errors import BadLog, BadNote
-from hoopgate.recorder.reading import proof_text
+from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.known import check_known
+from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.verify import Report, verify_log
 
 
@@ -27,6 +32,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_place(verify)
     verify.add_argument("--json", action="store_true", help="print for programs")
+    verify.add_argument(
+        "--known",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a checkpoint of this log that was kept elsewhere: the log must continue it",
+    )
     verify.set_defaults(run=run_verify)
 
     prove = actions.add_parser(
@@ -42,6 +55,32 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_place(checkpoint)
     checkpoint.set_defaults(run=run_checkpoint)
 
+    for name, help_ in (
+        ("hold", "forbid the destruction of a recording until the hold is released"),
+        ("release", "take a hold back"),
+        ("shred", "destroy a recording whose retention has ended: it can never be replayed again"),
+    ):
+        keep = actions.add_parser(name, help=help_, description=help_)
+        keep.add_argument("id", metavar="SESSION")
+        keep.add_argument(
+            "--reference",
+            required=True,
+            metavar="CASE",
+            help="number of the case or order; stands in the log, so no names and no PHI",
+        )
+        add_node_arguments(keep, f"audit {name}", run_keep)
+
+
+def run_keep(options: argparse.Namespace, node: Node) -> None:
+    """``hold``, ``release`` or ``shred``."""
+    path = f"/v1/recordings/{quote(options.id, safe='')}/{options.action}"
+    page = node.post(path, {"reference": options.reference})
+    if options.json:
+        print(json.dumps(page))
+        return
+    done = {"hold": "is held", "release": "is released", "shred": "is destroyed"}[options.action]
+    print(f"{inert(options.id)} {done} (leaf {page['leaf']})")
+
 
 def run_verify(options: argparse.Namespace) -> int:
     """0 good, 1 bad."""
@@ -49,6 +88,9 @@ def run_verify(options: argparse.Namespace) -> int:
     verifiers = trusted(options, directory, state_dir)
     try:
         report = verify_log(directory, verifiers, _progress(sys.stderr.isatty()))
+        if options.known:
+            known = [(str(path), read_whole(path)) for path in options.known]
+            check_known(LogReader(directory, verifiers), known)
     except (BadLog, BadNote) as error:
         _bad(error, directory, options.json)
         return 1

@@ -37,6 +37,7 @@ class RefusedByNode(HoopgateError):
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{detail} ({code})")
+        self.code = code
 
 
 def add_node_arguments(command: argparse.ArgumentParser, name: str, run: Any) -> None:
@@ -99,27 +100,44 @@ class Node:
         return self._ask("POST", path, json.dumps(body).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Page:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        connection = _UnixConnection(self._socket)
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            data = response.read(_ANSWER_BYTES)
-            page = json.loads(data)
-        except (OSError, http.client.HTTPException) as error:
-            why = getattr(error, "strerror", None) or type(error).__name__
-            raise Unreachable(f"{self._socket}: {why}; does the node run?") from None
-        except ValueError:
-            raise Unreachable(f"{self._socket}: not a hoopgate node's answer") from None
-        finally:
-            connection.close()
-        if not isinstance(page, dict):
-            raise Unreachable(f"{self._socket}: not a hoopgate node's answer")
-        if response.status != 200:
-            raise RefusedByNode(str(page.get("code", response.status)), str(page.get("detail")))
-        return page
+        return _exchange(
+            self._socket, method, path, body, {"Authorization": f"Bearer {self._token}"}
+        )
+
+
+def ask(socket: Path, path: str, body: Mapping[str, str]) -> Page:
+    """Post to the node as who runs this command, without a token.
+
+    :raises RefusedByNode: the answer is no.
+    :raises Unreachable: no usable answer.
+    """
+    return _exchange(socket, "POST", path, json.dumps(body).encode(), {})
+
+
+def _exchange(
+    place: Path, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+) -> Page:
+    headers = {**headers, "Accept": "application/json"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    connection = _UnixConnection(place)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        data = response.read(_ANSWER_BYTES)
+        page = json.loads(data)
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise Unreachable(f"{place}: {why}; does the node run?") from None
+    except ValueError:
+        raise Unreachable(f"{place}: not a hoopgate node's answer") from None
+    finally:
+        connection.close()
+    if not isinstance(page, dict):
+        raise Unreachable(f"{place}: not a hoopgate node's answer")
+    if response.status != 200:
+        raise RefusedByNode(str(page.get("code", response.status)), str(page.get("detail")))
+    return page
 
 
 def _socket(options: argparse.Namespace) -> Path:

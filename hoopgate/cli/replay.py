@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hoopgate.cli.logfiles import add_place, moment, open_reader, replay_key, unreadable
+from hoopgate.cli.node import SOCKET_NAME, RefusedByNode, Unreachable, ask
 from hoopgate.errors import HoopgateError
 from hoopgate.recorder.cast import cast
 from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.leaf import SESSION_ID
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.render import inert, renderer
 from hoopgate.recorder.replay import Replay
@@ -52,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
         raise HoopgateError("--raw writes what was recorded as it is: send it to a file or a pipe")
     log, state_dir = open_reader(options)
     path = replay_key(options, state_dir)
+    if state_dir is not None:
+        _record_view(state_dir / SOCKET_NAME, options.id)
     try:
         key = ReplayKey.load(path)
         replay = Replay(log, options.id, key)
@@ -71,6 +75,22 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise unreadable(error, path) from None
     return 0
+
+
+def _record_view(socket: Path, session: str) -> None:
+    """Let the running node record who looks, before anything is shown."""
+    if SESSION_ID.match(session) is None:
+        return
+    try:
+        ask(socket, f"/v1/recordings/{session}/view", {})
+    except RefusedByNode as error:
+        if error.code != "recording.unknown":
+            raise
+    except Unreachable:
+        print(
+            "hoopgate: the node was not reached, so that this view does not stand in its log",
+            file=sys.stderr,
+        )
 
 
 def _form(replay: Replay, options: argparse.Namespace) -> Iterator[str]:

@@ -5,11 +5,15 @@
 ``GET``     ``/v1/approvals/ID``                one request; its statement for its reviewers
 ``POST``    ``/v1/approvals/ID/approve``        body ``{"reason": "…"}``; also ``deny``, ``revoke``
 ``POST``    ``/v1/credentials``                 body ``{"resource": "…", "lifetime": "…"}``
+``POST``    ``/v1/recordings/ID/hold``          body ``{"reference": "…"}``; also ``release``,
+                                                ``shred``
+``POST``    ``/v1/recordings/ID/view``          body ``{}``; who may use the socket may look
 ==========  ==================================  ===================================================
 
 Every call carries ``Authorization: Bearer TOKEN``, an OIDC token with the scope
-``hoopgate:approve``, or for a credential that of the resource; the directory says of which groups
-its holder is. A credential is the short user name and password for a listener that speaks SCRAM;
+``hoopgate:approve``, for recordings ``hoopgate:audit``, or for a credential that of the resource; a
+view is recorded under the caller's name on the machine, without a token. The directory says of
+which groups its holder is. A credential is the short user name and password for a listener that speaks SCRAM;
 ``lifetime`` is in seconds. Errors are RFC 9457 problem
 details with ``code``, the same dotted words as in the log.
 """
@@ -40,6 +44,7 @@ from hoopgate.errors import (
 )
 from hoopgate.events import Principal
 from hoopgate.gateway.logging import log_event
+from hoopgate.gateway.recordings import AUDIT, Recordings
 from hoopgate.gateway.web import BODY_BYTES, QuietRequest, QuietSite
 from hoopgate.identity.credentials import Credential
 from hoopgate.interfaces import IIdentityVerifier
@@ -76,6 +81,14 @@ _STATUS = {
     "approval.group": 403,
     "approval.reason": 422,
     "approval.unavailable": 503,
+    "recording.unknown": 404,
+    "recording.shredded": 409,
+    "recording.open": 409,
+    "recording.kept": 409,
+    "recording.held": 409,
+    "recording.reference": 422,
+    "hold.unknown": 404,
+    "hold.exists": 409,
     "resource.unknown": 404,
     "credential.too_many": 429,
     "identity.missing": 401,
@@ -116,8 +129,10 @@ class AdminServer:
         verifier: IIdentityVerifier,
         reactor: IReactorTime | None = None,
         issue: Issue | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
-        self.site = QuietSite(_Root(_API(approvals, verifier, issue)), reactor)
+        api = _API(approvals, verifier, issue, recordings)
+        self.site = QuietSite(_Root(api), reactor)
 
 
 class _Root(resource.Resource):
@@ -134,11 +149,16 @@ class _Root(resource.Resource):
 
 class _API:
     def __init__(
-        self, approvals: Approvals, verifier: IIdentityVerifier, issue: Issue | None
+        self,
+        approvals: Approvals,
+        verifier: IIdentityVerifier,
+        issue: Issue | None,
+        recordings: Recordings | None,
     ) -> None:
         self._approvals = approvals
         self._verifier = verifier
         self._issue = issue
+        self._recordings = recordings
 
     async def serve(self, request: QuietRequest) -> None:
         """Answer one request, whatever happens."""
@@ -163,6 +183,16 @@ class _API:
         request.answer(status, kind, json.dumps(body).encode() + b"\n", **headers)
 
     async def _answer(self, request: QuietRequest, request_id: str) -> dict[str, object]:
+        if self._recordings is not None and (step := self._recordings.step(request)):
+            if request.method != b"POST":
+                raise Refused("request.method", "only POST is possible here")
+            _no_query(request)
+            if step[1] == "view":
+                _body(request, set())
+                return await self._recordings.view(request, step[0])
+            who = await self._verifier.verify(_token(request), AUDIT)
+            reference = _body(request, {"reference"})["reference"]
+            return await self._recordings.keep(*step, reference, who)
         path = _path(request)
         method = _method(request)
         if method is None:

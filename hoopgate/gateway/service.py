@@ -32,6 +32,7 @@ from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
 from hoopgate.gateway.node import Node
 from hoopgate.gateway.reactor import make_lean
+from hoopgate.gateway.recordings import Recordings
 from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.workers import ParserPool
@@ -44,6 +45,7 @@ from hoopgate.postgres.factory import PostgresFactory
 from hoopgate.postgres.side import SideConnections
 from hoopgate.recorder.files import make_directory
 from hoopgate.recorder.gate import Log
+from hoopgate.recorder.keeping import Keeping
 from hoopgate.recorder.log import open_log_blocking
 from hoopgate.settings.load import load_policy, needs_restart
 from hoopgate.settings.model import LDAPDirectory, Listener, Settings, TLSMode
@@ -215,7 +217,10 @@ class GatewayService(Service):
         metrics.health.check("recorder", lambda: _recorder_state(recorder))
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
         metrics.health.check("parser", lambda: "degraded" if analyzer.failing() else "ok")
-        admin = AdminServer(approvals, verifier, reactor, self._node.issue_credential)
+        keeping = Keeping(recorder, settings.recording.directory, reactor)
+        admin = AdminServer(
+            approvals, verifier, reactor, self._node.issue_credential, Recordings(keeping)
+        )
         self._listen_for_admins(state_dir / "admin.sock", admin)
         return self._start(approvals, analyzer, recorder)
 

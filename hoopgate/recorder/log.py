@@ -139,7 +139,8 @@ def _open(recording: Recording, state_dir: Path, reactor: Reactor, clock: Clock,
     node = Stream(f"epoch-{stamp}-{os.urandom(4).hex()}", None)
     fields = seal_stream(directory, node, recipients)
     sync_directory(directory / "wraps")
-    appender.first(node, "epoch.start", found.sealed, {**fields, "version": __version__})
+    stated = {"version": __version__, "retention": int(recording.retention_seconds)}
+    appender.first(node, "epoch.start", found.sealed, {**fields, **stated})
     for number, offset, length in found.gaps:
         detail = {"segment": number, "offset": offset, "length": length}
         appender.add(Entry(node, "gap.recovered", extra={"detail": detail}))

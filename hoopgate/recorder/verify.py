@@ -21,6 +21,7 @@ from hoopgate.recorder.leaf import Leaf, decode, hash_of
 from hoopgate.recorder.note import Checkpoint, Verifier
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.recover import hash_tail, segment_state
+from hoopgate.recorder.retention import Keeper
 from hoopgate.recorder.segments import HEADER_BYTES, Scan, segment_numbers, segment_path
 from hoopgate.recorder.tiles import WIDTH, Edge
 from hoopgate.recorder.tree import Frontier, leaf_hash
@@ -70,7 +71,7 @@ class _State:
 
     open: dict[str, _Chain] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
-    shredded: set[str] = field(default_factory=set)
+    keeper: Keeper = field(default_factory=Keeper)
     missing_wraps: dict[str, dict[str, Any]] = field(default_factory=dict)
     unsealed: dict[int, int] = field(default_factory=dict)  # segment → end of its records
     left: dict[int, int] = field(default_factory=dict)  # segment → first record left behind
@@ -115,7 +116,7 @@ def verify_log(
     if tree.root() != reader.checkpoint.root:
         raise BadLog(f"the {reader.size} leaves do not hash to the signed root")
     _check_files(directory, edge.partials())
-    for place in (p for id, p in state.missing_wraps.items() if id not in state.shredded):
+    for place in (p for id, p in state.missing_wraps.items() if id not in state.keeper.purged):
         raise BadLog("the session's wrapped key is gone and no purge is recorded", **place)
     report.running = len(state.open)
     last = 0
@@ -216,10 +217,8 @@ def _check_chain(
         report.crashed += leaf.get("reason") == "crash"
     elif type == "gap.recovered":
         report.gaps += 1
-    elif type == "purge":
-        detail = leaf.get("detail")
-        if isinstance(detail, dict):
-            state.shredded.add(str(detail.get("session")))
+    if wrong := state.keeper.follow(leaf):
+        raise BadLog(wrong, **place)
 
 
 def _check_wrap(directory: Path, leaf: Leaf, state: _State, place: dict[str, Any]) -> None:

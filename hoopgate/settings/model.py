@@ -76,7 +76,6 @@ class Limits:
     sessions_before_login: int = 200
     cancels_per_second: float = 20.0
     grace_seconds: float = 30.0  #: a statement running when the token expires
-    hold_seconds: float = 30.0  #: a client that cannot be told waits for an approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +372,7 @@ class Recording:
     window_ms: int = 100
     segment_bytes: int = 64 * 2**20
     reserve_bytes: int = 16 * 2**20  #: kept free to close what is open on a full disk
+    retention_seconds: float = 2192 * 86400.0  #: six years: 45 CFR 164.316(b)(2)(i)
 
 
 @dataclass(frozen=True, slots=True)

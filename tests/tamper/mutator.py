@@ -83,6 +83,7 @@ def record(world: World, epochs: int, rounds: int) -> World:
             if number % 3 == 0:
                 world.pump.until(lambda: world.log.checkpoint_size == world.log.size)
         if not epoch:
+            world.wait(opened[1].close("client.terminate"))
             world.wait(world.log.append("purge", {"session": "s-0-1"}))
             (world.directory / "wraps/s-0-1.json").unlink()
         world.stop()

@@ -85,7 +85,7 @@ def clients() -> dict[str, dict[str, Any]]:
     table["stranger"] = client(AGENTS["stranger"], scopes=["other"])
     table["exporter"]["claims"] = {"entitlements": ENTITLEMENTS}
     for name, secret in REVIEWERS.items():
-        table[name] = client(secret, scopes=["hoopgate:approve"])
+        table[name] = client(secret, scopes=["hoopgate:approve", "hoopgate:audit"])
     return table
 
 
@@ -124,16 +124,21 @@ def running_clinic(
     labels: list[dict[str, Any]] | None = None,
     groups: Mapping[str, Any] | None = None,
     adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
+    issuer_clients: Mapping[str, Any] | None = None,
+    issuer_settings: Mapping[str, Any] | None = None,
     **sections: Any,
 ) -> Iterator[Clinic]:
     """Make the database, start issuer and gateway.
 
     :param adjust: changes the settings before the gateway starts.
+    :param issuer_clients: instead of :func:`clients`; ``issuer_settings``: more of its settings.
     """
     postgres.create_database(database, SCHEMA.read_text())
     postgres.psql(f"ALTER ROLE agent PASSWORD '{AGENT_PASSWORD}'", database)
     secrets = {**AGENTS, **REVIEWERS}
-    with TestIssuer(clients(), secrets, certificates) as issuer:
+    with TestIssuer(
+        issuer_clients or clients(), secrets, certificates, **(issuer_settings or {})
+    ) as issuer:
         settings = settings_for(
             directory,
             certificates,

@@ -1,0 +1,38 @@
+"""Checkpoints kept elsewhere, against the log as it is now: the way to see that it was rolled back,
+rewritten by somebody who holds its key, or shown to two auditors differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.note import open_checkpoint
+from hoopgate.recorder.reading import LogReader
+from hoopgate.recorder.tree import frontier
+
+
+def check_known(log: LogReader, known: Iterable[tuple[str, bytes]]) -> None:
+    """The log continues each of these checkpoints.
+
+    :param known: name, and signed note.
+    :raises BadNote: one was not signed by a trusted key.
+    :raises BadLog: the log does not continue one. Both checkpoints prove it: keep both.
+    """
+    for name, note in known:
+        try:
+            checkpoint = open_checkpoint(note, log.verifiers)
+        except BadNote as error:
+            raise BadNote(f"{name}: {error}") from None
+        if checkpoint.origin != log.checkpoint.origin:
+            raise BadLog(f"{name} is of another log, {checkpoint.origin}")
+        if checkpoint.size > log.size:
+            raise BadLog(
+                f"{name} was signed over {checkpoint.size} leaves and the log has {log.size}: it "
+                "was rolled back; keep both checkpoints, they prove it"
+            )
+        if frontier(checkpoint.size, log.tiles.subtree).root() != checkpoint.root:
+            raise BadLog(
+                f"{name}: the log's first {checkpoint.size} leaves are not those that were signed "
+                "then: it was rewritten or forked; keep both checkpoints, they prove it"
+            )
