@@ -23,6 +23,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 #: Sans-I/O: the protocol's own logic is tested without a reactor, and cannot block one.
 PURE = (
+    *("http.wire", "http.targets", "http.gate", "http.headers", "http.session", "http.requests"),
+    *("http.bodies", "http.documents", "http.inquiry", "http.problems", "http.messages"),
     *("postgres.wire", "postgres.session", "postgres.masking"),
     *("mysql.wire", "mysql.startup", "mysql.login", "mysql.session", "mysql.statements"),
     *("mysql.answers", "mysql.masking"),

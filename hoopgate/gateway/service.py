@@ -37,6 +37,7 @@ from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.workers import ParserPool
 from hoopgate.guardrails.pipeline import make_pipeline
+from hoopgate.http.factory import HTTPFactory
 from hoopgate.identity.secrets import SecretSource, check_secrets
 from hoopgate.identity.verifier import make_verifier
 from hoopgate.interfaces import IRecorder, IStatementResolver
@@ -286,6 +287,9 @@ class GatewayService(Service):
         resources = {name: self._settings.resources[name] for name in listener.resources}
         if listener.protocol in ("mariadb", "mysql"):
             return MysqlFactory(self._reactor, self._node, listener, resources)
+        if listener.protocol == "http":
+            issuers = [issuer.url for issuer in self._settings.issuers]
+            return HTTPFactory(self._reactor, self._node, listener, resources, issuers)
         return PostgresFactory(self._reactor, self._node, listener, resources)
 
     # --- reload -----------------------------------------------------------------------------------

@@ -48,15 +48,15 @@ def _wild(patterns: Iterable[str]) -> _Words | None:
 _Pair = tuple[_Words, _Words | None]
 
 
-def _pair(pattern: str) -> _Pair:
+def _pair(pattern: str, *, fold: bool) -> _Pair:
+    """:param fold: without case: there are servers to which ``/Admin`` is ``/admin``, so a block is
+    for both, and an allow for the one it names."""
     name, equals, value = pattern.partition("=")
-    return _one(name), _one(value) if equals else None
+    return _one(name, fold), _one(value, fold) if equals else None
 
 
-def _one(pattern: str) -> _Words:
-    found = _wild([pattern])
-    assert found is not None
-    return found
+def _one(pattern: str, fold: bool) -> _Words:
+    return re.compile(translate(pattern), re.IGNORECASE if fold else 0).match
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +85,8 @@ class _Compiled:
             _wild(match.relations),
             _wild(match.functions),
             tuple(
-                (name, tuple(map(_pair, sorted(patterns)))) for name, patterns in match.attributes
+                (name, tuple(_pair(one, fold=rule.verdict != "allow") for one in sorted(patterns)))
+                for name, patterns in match.attributes
             ),
             ZoneInfo(match.times.zone) if match.times else None,
         )

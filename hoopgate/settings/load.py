@@ -355,10 +355,6 @@ def _resources(root: Table, check: bool) -> Iterator[Resource]:
         resource_name = name(table, taken, "resources")
         target, host = endpoints.client(table, "target", '"db.example.org:5432"')
         credentials = table.table("credentials")
-        if "credentials" not in table and "http" not in table:
-            table.wrong(
-                "credentials", "missing", 'credentials = { user = "…", password = { file = "…" } }'
-            )
         certificate = None
         if "certificate" in credentials or "key" in credentials:
             certificate = material.pair(credentials, check=check)
@@ -366,6 +362,10 @@ def _resources(root: Table, check: bool) -> Iterator[Resource]:
         http = http_target(table) if protocol == "http" or "http" in table else None
         if http is not None and protocol != "http":
             table.wrong("http", f"has no meaning for protocol {protocol}", 'protocol = "http"')
+        if "credentials" not in table and http is None:
+            table.wrong(
+                "credentials", "missing", 'credentials = { user = "…", password = { file = "…" } }'
+            )
         anonymous = http is not None and http.credential in ("none", "header")
         yield Resource(
             name=resource_name,

@@ -1,0 +1,92 @@
+"""A request that has been understood: what every format says of one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from hoopgate.events import Operation
+from hoopgate.http.headers import client_headers
+from hoopgate.http.targets import Target
+from hoopgate.http.wire import Malformed, RequestHead
+
+#: Headers that take part in what is asked, and so in what an approval is for.
+_MEANING: Final = frozenset(
+    {"prefer", "if-none-exist", "if-match", "content-type", "content-encoding", "accept"}
+)
+_CHARSET: Final = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A request that has been understood.
+
+    :ivar target: for the upstream, below its base.
+    :ivar accept: the Accept header for the upstream; None: the client's.
+    :ivar answers: what kind of body is expected: ``rest``, ``fhir``, ``mcp``.
+    """
+
+    operation: Operation
+    target: Target
+    accept: bytes | None = None
+    answers: str = "rest"
+
+
+def media_type(value: bytes | None) -> str:
+    """A content type without its parameters, in lower case."""
+    return (value or b"").partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def is_json(media: str) -> bool:
+    """``application/json`` and its like (RFC 6839)."""
+    return media in ("application/json", "text/json") or media.endswith("+json")
+
+
+def charset(value: bytes | None) -> str:
+    """The charset parameter of a content type, in lower case; ``utf-8`` without one."""
+    found = _CHARSET.search(value or b"")
+    return found[1].lower().decode("latin-1") if found else "utf-8"
+
+
+def require_utf8(head: RequestHead) -> None:
+    """
+    :raises Malformed: the body is compressed, or in another charset.
+    """
+    if head.get(b"content-encoding") not in (None, b"identity"):
+        raise Malformed(415, "coding", "a compressed request body is not taken")
+    if charset(head.get(b"content-type")) not in ("utf-8", "utf8", "us-ascii"):
+        raise Malformed(415, "charset", "a request body must be UTF-8")
+
+
+def attributes(
+    head: RequestHead,
+    target: Target,
+    *,
+    parameters: Pairs | None = None,
+    body: Pairs = (),
+    tool: tuple[str, ...] = (),
+    template: str = "",
+    method: str = "",
+) -> dict[str, Pairs]:
+    """What rules see of a request."""
+    return {
+        "http.method": ((method or head.method, ""),),
+        "http.path": ((target.path, ""),),
+        "http.template": ((template or target.template, ""),),
+        "http.parameter": target.parameters if parameters is None else parameters,
+        "http.header": client_headers(head.headers),
+        "http.body": body,
+        "http.tool": tuple((name, "") for name in tool),
+    }
+
+
+def canonical(head: RequestHead, target: Target, body: bytes | None) -> str:
+    """Everything of a request that takes part in what it does."""
+    lines = [f"{head.method} {target.encode()}"]
+    lines += sorted(
+        f"{name}: {value}" for name, value in client_headers(head.headers) if name in _MEANING
+    )
+    return "\n".join([*lines, "", (body or b"").decode("utf-8", "backslashreplace")])

@@ -1,0 +1,126 @@
+"""The gateway's own answers: problem documents (RFC 9457) that a program can act on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from hoopgate.events import Decision
+from hoopgate.http import wire
+from hoopgate.verdicts import Block, Hold
+
+_TYPE: Final = "urn:hoopgate:problem:"
+#: Seconds after which it makes sense to send a held request again.
+_RETRY: Final = 15
+
+#: Reason of a block → status, where it is not 403.
+_STATUS: Final = {
+    "body.size": 413,
+    "body.malformed": 400,
+    "body.coding": 415,
+    "body.type": 415,
+    "body.format": 406,
+    "identity.expired": 401,
+    "gateway.error": 500,
+    "guard.error": 500,
+    "approval.unavailable": 503,
+    "approval.too_many": 429,
+    "phi.redacted": 422,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a request has no other answer.
+
+    :ivar code: stable dotted word.
+    :ivar rule: which rule refused, "" where none did.
+    :ivar challenge: value of WWW-Authenticate, "" without one.
+    """
+
+    status: int
+    code: str
+    message: str
+    remedy: str = ""
+    rule: str = ""
+    request_id: str = ""
+    approval: str = ""
+    subject: str = ""
+    challenge: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """The members of the document that have a value."""
+        found: dict[str, object] = {
+            "type": _TYPE + self.code,
+            "title": reason(self.status),
+            "status": self.status,
+            "detail": self.message,
+            "instance": self.request_id and f"urn:hoopgate:request:{self.request_id}",
+            "reason": self.code,
+            "rule": self.rule,
+            "remedy": self.remedy,
+            "subject": self.subject,
+            "request_id": self.request_id,
+            "approval": self.approval,
+        }
+        return {name: value for name, value in found.items() if value not in ("", None)}
+
+    def encode(self, *, head_only: bool = False, close: bool = False) -> bytes:
+        """The whole response."""
+        body = json.dumps(self.fields(), ensure_ascii=True).encode()
+        headers = [
+            (b"Content-Type", b"application/problem+json"),
+            (b"Content-Length", str(len(body)).encode()),
+            (b"Cache-Control", b"no-store"),
+            (b"X-Content-Type-Options", b"nosniff"),
+        ]
+        if self.challenge:
+            headers.append((b"WWW-Authenticate", self.challenge.encode("ascii")))
+        if self.approval or self.status in (429, 503):
+            headers.append((b"Retry-After", str(_RETRY).encode()))
+        if self.request_id:
+            headers.append((b"Hoopgate-Request", self.request_id.encode()))
+        if close:
+            headers.append((b"Connection", b"close"))
+        start = wire.head(status_line(self.status), headers)
+        return start if head_only else start + body
+
+
+def refusal(decision: Decision) -> Problem:
+    """What the client is told of a Block, or of a Hold."""
+    verdict = decision.verdict
+    if isinstance(verdict, Hold):
+        return Problem(
+            403,
+            "approval.pending",
+            verdict.message,
+            "A reviewer decides it. Send the same request again after that; it passes once.",
+            verdict.rule,
+            decision.request_id,
+            approval=decision.approval,
+        )
+    assert isinstance(verdict, Block)
+    return Problem(
+        _STATUS.get(verdict.reason, 403),
+        verdict.reason,
+        verdict.message,
+        verdict.remedy,
+        verdict.rule,
+        decision.request_id,
+        subject=verdict.subject,
+    )
+
+
+def status_line(status: int) -> str:
+    """The first line of a response: the reason is ours, a server's may hold anything."""
+    return f"HTTP/1.1 {status} {reason(status)}"
+
+
+def reason(status: int) -> str:
+    """The reason phrase of a status code."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,66 @@
+"""What a request asks for, in words that rules match: from a head and a body to an operation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoopgate.events import Operation, OperationFacts
+from hoopgate.http import documents, targets
+from hoopgate.http.inquiry import (
+    Inquiry,
+    Pairs,
+    attributes,
+    canonical,
+    is_json,
+    media_type,
+    require_utf8,
+)
+from hoopgate.http.targets import Target
+from hoopgate.http.wire import Malformed, RequestHead
+from hoopgate.settings.model import HTTPTarget
+
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+def needs_body(http: HTTPTarget, head: RequestHead) -> bool:
+    """Whether the whole body has to be seen before the request is judged."""
+    media = media_type(head.get(b"content-type"))
+    return head.length != 0 and (http.format != "rest" or is_json(media) or media == _FORM)
+
+
+def inquire(
+    http: HTTPTarget, phi: bool, head: RequestHead, target: Target, body: bytes | None
+) -> Inquiry:
+    """Understand a request.
+
+    :param body: None when it is too long to be seen whole, and need not be.
+    :raises Malformed: it is not what it says it is.
+    """
+    media = media_type(head.get(b"content-type"))
+    leaves: Pairs = ()
+    parameters = target.parameters
+    if body and is_json(media):
+        require_utf8(head)
+        leaves = documents.leaves(documents.strict(body))
+    elif body and media == _FORM:
+        require_utf8(head)
+        parameters += targets.parse_query(_ascii(body))
+    if head.upgrade:
+        kind = "http.websocket"
+    elif head.method in _READS:
+        kind = "http.read"
+    else:
+        kind = "http.delete" if head.method == "DELETE" else "http.write"
+    facts = OperationFacts(
+        frozenset({kind}),
+        attributes=attributes(head, target, parameters=parameters, body=leaves),
+    )
+    return Inquiry(Operation(canonical(head, target, body), (facts,), waits=False), target)
+
+
+def _ascii(body: bytes) -> str:
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError:
+        raise Malformed(400, "form", "a form that is not ASCII") from None

@@ -1,0 +1,158 @@
+"""The gateway's own connections to HTTP servers, and the credential it shows them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgate.errors import Refused
+from hoopgate.http.session import Credential
+from hoopgate.interfaces import ITLS
+from hoopgate.network import keep_alive, no_delay
+from hoopgate.settings.model import TLSMode
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from hoopgate.settings.model import HTTPTarget, Resource
+
+#: Seconds from connect to the end of the TLS handshake.
+CONNECT_SECONDS = 15.0
+
+
+class UpstreamUnavailable(Refused):
+    """The upstream could not be reached."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"upstream.{code}", message)
+
+
+@implementer(IHandshakeListener)
+class UpstreamConnection(Protocol):
+    """A connection that, once it is encrypted, hands every byte to ``receive``."""
+
+    def __init__(self, resource: Resource, tls: ITLS) -> None:
+        self._resource = resource
+        self._tls = tls
+        self._early: list[bytes] = []
+        self._gone = False
+        self.ready: Deferred[None] = Deferred()
+        self.receive: Callable[[bytes], None] | None = None
+        self.lost: Callable[[], None] = lambda: None
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        keep_alive(self.transport)
+        no_delay(self.transport)
+        if self._resource.tls.mode is TLSMode.DISABLE:
+            self.ready.callback(None)
+        else:
+            ITLSTransport(self.transport).startTLS(self._tls.client(self._resource))
+
+    def handshakeCompleted(self) -> None:
+        """The server's certificate is verified."""
+        self.ready.callback(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.receive is None:
+            self._early.append(data)
+        else:
+            self.receive(data)
+
+    def hand_over(self, receive: Callable[[bytes], None], lost: Callable[[], None]) -> None:
+        """From now on bytes go to ``receive``, and the connection's end to ``lost``."""
+        self.receive, self.lost = receive, lost
+        early, self._early = self._early, []
+        for data in early:
+            receive(data)
+        if self._gone:  # between two owners
+            lost()
+
+    def abandon(self) -> None:
+        """Nobody wants this connection any more."""
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.ready.called:
+            why = UpstreamUnavailable(
+                "tls", "the upstream's certificate is not trusted, or is not for its name"
+            )
+            why.__cause__ = reason.value
+            self.ready.errback(Failure(why))
+        self._gone = True
+        self.lost()
+
+
+class _Single(Factory):
+    noisy = False
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        return self._protocol
+
+
+async def connect(reactor: IReactorTime, resource: Resource, tls: ITLS) -> UpstreamConnection:
+    """Connect to ``resource``, encrypted as its settings say.
+
+    :raises UpstreamUnavailable: with a stable code; its message quotes nothing the server said.
+    """
+    protocol = UpstreamConnection(resource, tls)
+    connecting = clientFromString(reactor, resource.target).connect(_Single(protocol))
+    connecting.addTimeout(CONNECT_SECONDS, reactor)
+    try:
+        await connecting
+    except Exception as error:
+        raise UpstreamUnavailable("connect", "the upstream cannot be reached") from error
+    protocol.ready.addTimeout(CONNECT_SECONDS, reactor)
+    try:
+        await protocol.ready
+    except UpstreamUnavailable:
+        raise
+    except Exception as error:
+        protocol.abandon()
+        raise UpstreamUnavailable("timeout", "the upstream did not answer") from error
+    return protocol
+
+
+def fixed_credential(resource: Resource, http: HTTPTarget, password: str) -> Credential:
+    """The header of a credential that does not change while a session runs."""
+    if http.credential == "basic":
+        pair = base64.b64encode(f"{resource.user}:{password}".encode())
+        header = b"Authorization", b"Basic " + pair
+    else:
+        value = f"{http.prefix} {password}" if http.prefix else password
+        header = http.header.encode("ascii"), value.encode("utf-8")
+    if not header[1].isascii() or any(byte < 32 or byte == 127 for byte in header[1]):
+        raise UpstreamUnavailable("credential", "the gateway's credential is not a header's value")
+    return lambda: header
+
+
+def host_header(resource: Resource, http: HTTPTarget) -> tuple[str, tuple[str, ...]]:
+    """The Host header for a resource, and all names under which it may speak of itself."""
+    encrypted = resource.tls.mode is not TLSMode.DISABLE
+    host = resource.host or "localhost"
+    port = _port(resource.target)
+    plain = f"[{host}]" if ":" in host else host
+    default = "443" if encrypted else "80"
+    own = plain if port in ("", default) else f"{plain}:{port}"
+    chosen = http.host or own
+    names = {chosen, own, f"{plain}:{port}" if port else plain}
+    if port == default:
+        names.add(plain)
+    return chosen, tuple(sorted(names))
+
+
+def _port(target: str) -> str:
+    found = [part.partition("=")[2] for part in target.split(":") if part.startswith("port=")]
+    return found[0] if found else ""

@@ -1,0 +1,162 @@
+"""A clinic's web services behind the gateway: what the tests of HTTP start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from testbed.certificates import Certificates, write_private
+from testbed.gateway import Gateway
+from testbed.issuer import TestIssuer, client
+from testbed.ports import free_port
+from testbed.upstream import Upstream
+
+AGENTS = {"executor": "executor-secret", "stranger": "stranger-secret"}
+REVIEWERS = {"rita": "rita-secret"}
+UPSTREAM_PASSWORD = "the-upstreams-own-password"
+
+RULES: list[dict[str, Any]] = [
+    {
+        "name": "no-secrets",
+        "verdict": "block",
+        "match": {"resources": ["web"], "http": {"path": ["/secret*"]}},
+        "reason": "path.secret",
+        "message": "Nobody may go there.",
+    },
+    {
+        "name": "publish",
+        "verdict": "approve",
+        "match": {"resources": ["web"], "http": {"path": ["/publish*"]}},
+        "reviewers": ["privacy-office"],
+        "expires": "2m",
+        "message": "Publishing needs a person.",
+    },
+    {"name": "agents", "verdict": "allow", "match": {"groups": ["agents"]}},
+]
+
+
+class Web:
+    """A running gateway with its issuer and its upstream."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        issuer: TestIssuer,
+        upstream: Upstream,
+        certificates: Certificates,
+    ) -> None:
+        self.gateway = gateway
+        self.issuer = issuer
+        self.upstream = upstream
+        self.certificates = certificates
+
+    def token(self, who: str = "executor") -> str:
+        """A fresh token."""
+        return self.issuer.token(who, resources=["hoopgate"])
+
+    def url(self, path: str = "/web/") -> str:
+        """A URL of the gateway."""
+        return f"https://127.0.0.1:{self.gateway.port}{path}"
+
+
+def web_settings(
+    directory: Path,
+    certificates: Certificates,
+    issuer: TestIssuer,
+    resources: list[dict[str, Any]],
+    rules: list[dict[str, Any]],
+    labels: list[dict[str, Any]],
+    **sections: Any,
+) -> dict[str, Any]:
+    """Settings with one TLS listener for ``resources``."""
+    return {
+        "node": {
+            "name": "gw.testbed.example",
+            "state_dir": str(directory / "state"),
+            "metrics": f"tcp:{free_port()}:interface=127.0.0.1",
+            "drain_time": "2s",
+        },
+        "listeners": [
+            {
+                "name": "web",
+                "protocol": "http",
+                "endpoint": f"tcp:{free_port()}:interface=127.0.0.1",
+                "tls": {
+                    "certificate": str(certificates.server.certificate),
+                    "key": str(certificates.server.key),
+                },
+                "resources": [one["name"] for one in resources],
+            }
+        ],
+        "issuers": [
+            {
+                "name": "embedded",
+                "url": issuer.url,
+                "audiences": ["hoopgate"],
+                "ca_file": str(certificates.ca),
+            }
+        ],
+        "directory": {"groups": {"agents": ["executor"], "privacy-office": ["rita"]}},
+        "resources": resources,
+        "labels": labels,
+        "policy": {"packs": ["hipaa-baseline"]},
+        "rules": rules,
+        **sections,
+    }
+
+
+def web_resource(name: str, port: int, **more: Any) -> dict[str, Any]:
+    """A table of ``[[resources]]`` for a server on this machine."""
+    return {
+        "name": name,
+        "protocol": "http",
+        "target": f"127.0.0.1:{port}",
+        "tls": {"mode": "disable"},
+        **more,
+    }
+
+
+def web_clients(*scopes: str) -> dict[str, dict[str, Any]]:
+    """The issuer's clients."""
+    table = {"executor": client(AGENTS["executor"], scopes=list(scopes))}
+    table["stranger"] = client(AGENTS["stranger"], scopes=["other"])
+    table["rita"] = client(REVIEWERS["rita"], scopes=["hoopgate:approve"])
+    return table
+
+
+@contextmanager
+def running_web(
+    directory: Path,
+    certificates: Certificates,
+    *,
+    adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
+) -> Iterator[Web]:
+    """Start upstream, issuer and gateway: the resource ``web`` holds no PHI, ``open`` neither and
+    takes no credential of the gateway's."""
+    secret = directory / "upstream.password"
+    write_private(secret, UPSTREAM_PASSWORD.encode())
+    with (
+        Upstream(directory) as upstream,
+        TestIssuer(
+            web_clients("hoopgate:web", "hoopgate:own", "hoopgate:json"),
+            {**AGENTS, **REVIEWERS},
+            certificates,
+        ) as issuer,
+    ):
+        resources = [
+            web_resource(
+                "web",
+                upstream.port,
+                phi=False,
+                http={"base": "/base", "credential": "basic"},
+                credentials={"user": "gateway", "password": {"file": str(secret)}},
+            ),
+            web_resource("own", upstream.port, phi=False, http={"pass_authorization": True}),
+            web_resource("json", upstream.port),
+        ]
+        settings = web_settings(directory, certificates, issuer, resources, RULES, [])
+        adjust(settings)
+        with Gateway(directory, settings, certificates) as gateway:
+            yield Web(gateway, issuer, upstream, certificates)
