@@ -76,6 +76,7 @@ class Limits:
     sessions_before_login: int = 200
     cancels_per_second: float = 20.0
     grace_seconds: float = 30.0  #: a statement running when the token expires
+    hold_seconds: float = 30.0  #: a client that cannot be told waits for an approval
 
 
 @dataclass(frozen=True, slots=True)
