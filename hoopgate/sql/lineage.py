@@ -85,6 +85,8 @@ _PLACEHOLDING: Final = frozenset(
     CONVERTROWTYPEEXPR NULLIFEXPR TABLEFUNC
     """.split()
 )
+#: Nodes that look at their children one by one, and at the rest only if need be.
+_LAZY: Final = frozenset({"ROWCOMPAREEXPR"})
 _TYPED: Final = {
     "BOOLEXPR": _BOOL,
     "NULLTEST": _BOOL,
@@ -767,7 +769,7 @@ class _Lineage:
             c for c in value.fields.values() if c is not None and not isinstance(c, str)
         ]
         sources = self._expression(children, scope)
-        if kind in _PLACEHOLDING and not sources <= self._control:
+        if (kind in _PLACEHOLDING or kind in _LAZY) and not sources <= self._control:
             self._under(sources, children, scope)
         self._called(kind, value, sources, scope)
         if value.true("funcretset") or value.true("opretset"):

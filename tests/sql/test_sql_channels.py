@@ -141,6 +141,13 @@ def desk(any_postgres: Postgres) -> Iterator[Desk]:
             )
         ),
         ("SELECT strpos(name COLLATE either, dx) FROM patients, codes", "function", ""),
+        # Rows are compared column by column, and no further than where they differ.
+        (
+            "SELECT (name, 1) < ('Ada', 1 / (id - 1)) FROM patients",
+            "function",
+            "pg_catalog.int4div(integer, integer)",
+        ),
+        ("SELECT (name, 1) >= ('Ada', (SELECT 1)) FROM patients", "function", "syntax.subquery()"),
         ("SET enable_seqscan = off", "setting", ""),
         ("SET work_mem = '64kB'", "setting", ""),
         ("SELECT set_config('enable_seqscan', 'off', false)", "", ""),

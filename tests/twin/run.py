@@ -90,6 +90,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--no-written", dest="written", action="store_false")
     parser.add_argument("--benign", action="store_true")
+    parser.add_argument("--guard-alone", action="store_true")
     parser.add_argument("--simple", action="store_true")
     options = parser.parse_args()
     families = set(filter(None, options.families.split(",")))
@@ -105,7 +106,8 @@ def main() -> int:
     for version in map(int, options.versions.split(",")):
         started = time.monotonic()
         report = Report()
-        with running_world(version) as world:
+        packs = () if options.guard_alone else ("hipaa-baseline",)
+        with running_world(version, packs=packs) as world:
             judge = Judge(world)
             if options.written:
                 run_written(judge, report, families, options.every, options.verbose, options.simple)

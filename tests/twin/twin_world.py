@@ -253,11 +253,15 @@ def settings(
 
 @contextmanager
 def running_world(
-    version: int, hospital: Sequence[Mapping[str, Any]] | None = None
+    version: int,
+    hospital: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    packs: Sequence[str] = ("hipaa-baseline",),
 ) -> Iterator[World]:
     """PostgreSQL of ``version`` with the twins, an issuer and a gateway; gone afterwards.
 
     :param hospital: the hospital's labels: then it is there in the twins' place.
+    :param packs: of rules; without any, labels are all that guards.
     """
     # In memory where there is room: the log's durability is not what is judged here.
     memory = Path("/dev/shm")
@@ -278,6 +282,7 @@ def running_world(
                 make_hospital(postgres)
                 names, dictionary = ("hospital",), hospital
             made = settings(directory, certificates, postgres, issuer, names, dictionary)
+            made["policy"] = {"packs": list(packs)}
             with Gateway(directory, made, certificates) as gateway:
                 world = World(postgres, gateway, issuer)
                 try:

@@ -230,3 +230,22 @@ SELECT id FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x
 SELECT name COLLATE "C" < sex COLLATE "POSIX" FROM patients
 SELECT (id, name) < (3, x) FROM (SELECT id, name COLLATE "C" AS name, sex::text COLLATE "POSIX" x FROM patients) q WHERE id IN (3, 9)
 SELECT (id, name) < (3, 'x') FROM patients WHERE id IN (3, 9)
+-- family: lazy
+SELECT (name, 1) < ('Name1', 1/(id-1)) FROM patients WHERE id = 1
+SELECT (name, 1) < ('Name1', nextval('counter')) FROM patients WHERE id = 1 ;; SELECT nextval('counter')
+SELECT (ssn, 1) >= ('101-11-0007', 1/(id-1)) FROM patients WHERE id = 1
+SELECT s_texts[1/(id-1)] FROM kinds WHERE id = 1
+SELECT s_jsonb[(1/(id-1))::text] FROM kinds WHERE id = 1
+SELECT (SELECT (name, 1) < ('Name1', 1/(id-1))) FROM patients WHERE id = 1
+SELECT ARRAY[1, 2]::text[] FROM patients WHERE id = 1
+SELECT (ARRAY[name])[1/(id-1)] FROM patients WHERE id = 1
+SELECT lag(name, 1, (1/(id-1))::text) OVER (ORDER BY id) FROM patients WHERE id = 1
+SELECT string_agg(dept, (1/(patient_id-1))::text) FROM encounters WHERE id = 1
+SELECT name || (1/(id-1))::text FROM patients WHERE id = 1
+SELECT isfinite(dob) FROM patients WHERE id = 1
+SELECT GROUPING(sex) FROM patients GROUP BY sex, id HAVING id = 1
+SELECT name FROM patients WHERE id = 1 UNION ALL SELECT name FROM patients WHERE id = 1/(id-1)
+SELECT coalesce(name, 'x') = ANY (ARRAY['a', (1/(id-1))::text]) FROM patients WHERE id = 1
+SELECT name = 'x' AND id = 1 IS NULL FROM patients WHERE id = 1
+SELECT xmlforest(name, 1/(id-1)) FROM patients WHERE id = 1
+SELECT (ssn, name, 1) < ('101-11-0007', 'Name1', 1/(id-1)) FROM patients WHERE id = 1
