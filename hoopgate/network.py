@@ -106,7 +106,7 @@ def _abort_idle(clock: IReactorTime, transport: Any, before: int, since: float) 
 def _queued(transport: Any) -> int:
     """Bytes that the kernel has not taken yet."""
     if not isinstance(transport, FileDescriptor):
-        return 0
+        return int(getattr(transport, "queued_bytes", 0))  # a channel of SSH
     return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 

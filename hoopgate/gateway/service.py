@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from resource import RLIMIT_CORE, setrlimit
@@ -40,7 +40,7 @@ from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.http.factory import HTTPFactory
 from hoopgate.identity.secrets import SecretSource, check_secrets
 from hoopgate.identity.verifier import make_verifier
-from hoopgate.interfaces import IRecorder, IStatementResolver
+from hoopgate.interfaces import ICommandExaminer, IRecorder, IStatementResolver
 from hoopgate.mysql.factory import MysqlFactory
 from hoopgate.postgres.factory import PostgresFactory
 from hoopgate.postgres.side import SideConnections
@@ -50,6 +50,8 @@ from hoopgate.recorder.keeping import Keeping
 from hoopgate.recorder.log import open_log_blocking
 from hoopgate.settings.load import load_policy, needs_restart
 from hoopgate.settings.model import LDAPDirectory, Listener, Settings, TLSMode
+from hoopgate.shell.line import Line, decode
+from hoopgate.ssh.room import SSHRoom
 from hoopgate.state.sqlite import SQLiteStore
 
 log = Logger()
@@ -109,6 +111,7 @@ class GatewayService(Service):
         self._reactor = reactor
         self._metrics = Metrics()
         self._tls = NodeTLS()
+        self._ssh = SSHRoom(settings, reactor)
         self._ports: list[Any] = []
         self._factories: dict[str, _Late] = {}
         self._stop: list[Callable[[], Any]] = []
@@ -127,6 +130,7 @@ class GatewayService(Service):
         setrlimit(RLIMIT_CORE, (0, 0))
         settings = self._settings
         with _or_fail():
+            self._ssh.read_keys()
             for listener in settings.listeners:
                 if listener.tls is not None:
                     self._tls.server(listener)
@@ -207,6 +211,7 @@ class GatewayService(Service):
             rules=self._rules,
             analyzer=analyzer,
             resolvers=self._resolvers(secrets, analyzer),
+            examiners=self._examiners(secrets),
             recorder=recorder,
             approvals=approvals,
             metrics=metrics,
@@ -282,9 +287,22 @@ class GatewayService(Service):
             resolvers[resource.name] = ServerResolver(asking, watching, examiner=analyzer)
         return resolvers
 
+    def _examiners(self, secrets: SecretSource) -> Mapping[str, ICommandExaminer]:
+        if not self._ssh.needed():
+            return {}
+        shell = ParserPool(self._reactor, module="hoopgate.shell.worker")
+
+        def parse(text: str) -> Deferred[Line]:
+            return shell.ask(text.encode("utf-8", "surrogatepass"), decode)
+
+        self._stop += (shell.stop, self._ssh.stop)
+        return self._ssh.examiners(secrets, ITSELF, parse)
+
     def _factory(self, listener: Listener) -> Factory:
         assert self._node is not None
         resources = {name: self._settings.resources[name] for name in listener.resources}
+        if listener.protocol == "ssh":
+            return self._ssh.factory(self._node, listener, resources)
         if listener.protocol in ("mariadb", "mysql"):
             return MysqlFactory(self._reactor, self._node, listener, resources)
         if listener.protocol == "http":

@@ -9,7 +9,7 @@ import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from twisted.internet import error
 from twisted.internet.defer import Deferred
@@ -30,6 +30,7 @@ from hoopgate.sql.worker import decode
 log = Logger()
 
 Facts = tuple[StatementFacts, ...]
+_T = TypeVar("_T")
 
 _LENGTH: Final = struct.Struct("!I")
 #: Bytes of an answer at most; facts are larger than their text only by names.
@@ -136,6 +137,7 @@ class ParserPool:
     :param seconds: wall-clock seconds a text may take; then its child is killed.
     :param queue: texts that may wait for a child.
     :param memory: bytes of text the memory of answers may hold.
+    :param module: what the children run.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class ParserPool:
         seconds: float = 5.0,
         queue: int = 256,
         memory: int = 8 * 2**20,
+        module: str = "hoopgate.sql.worker",
     ) -> None:
         self._reactor = reactor
         self._size = size
@@ -154,6 +157,7 @@ class ParserPool:
         self._seconds = seconds
         self._most_waiting = queue
         self._memory = memory
+        self._module = module
         self._held = 0
         self._known: OrderedDict[str, Facts] = OrderedDict()
         self._shapes: OrderedDict[str, Facts] = OrderedDict()
@@ -229,14 +233,20 @@ class ParserPool:
 
         Fails with :class:`Refused`: ``resolve.…``, ``parse.crash``, ``parse.timeout``.
         """
-        result: Deferred[Resolution | Wanted] = Deferred()
+        return self.ask(b"T" + encode_task(task, catalogue, known), _examined)
+
+    def ask(self, request: bytes, decode: Callable[[bytes], _T]) -> Deferred[_T]:
+        """An answer of a child, decoded; nothing is remembered.
+
+        Fails with :class:`Refused`: what ``decode`` raises, ``parse.crash``, ``parse.timeout``.
+        """
+        result: Deferred[_T] = Deferred()
         if self._stopped:
             result.errback(Refused("parse.crash", "The parser has been stopped."))
         elif len(self._queue) >= self._most_waiting:
             result.errback(Refused("parse.timeout", "Too many statements wait to be parsed."))
         else:
-            request = b"T" + encode_task(task, catalogue, known)
-            self._queue.append(_Job(request, _examined, [result]))
+            self._queue.append(_Job(request, decode, [result]))
             self._pump()
         return result
 
@@ -262,7 +272,7 @@ class ParserPool:
     def _spawn(self) -> None:
         child = _Child(self)
         # -I: neither the working directory nor the environment chooses the code.
-        arguments = [sys.executable, "-I", "-m", "hoopgate.sql.worker", str(self._limit)]
+        arguments = [sys.executable, "-I", "-m", self._module, str(self._limit)]
         self._children.add(child)
         try:
             self._reactor.spawnProcess(

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from hoopgate.errors import SettingsError
 from hoopgate.events import Judged, SessionFacts
+from hoopgate.guardrails.commands import CommandGuard
 from hoopgate.guardrails.masking import MaskingGuard
 from hoopgate.guardrails.operations import BodyGuard
 from hoopgate.guardrails.rules import RuleGuard
@@ -38,6 +39,9 @@ _PARSER_MESSAGES = {
     ),
     "parse.timeout": ("The statement took too long to parse.", "Make it simpler."),
     "parse.crash": ("The statement cannot be parsed.", "Make it simpler."),
+    "command.unknown": ("That is not offered here.", "Use exec or SFTP."),
+    "command.transfer": ("The transfer has an option that is not known.", "Use SFTP."),
+    "resolve.path": ("The server cannot say where the path leads.", "Name a file that is there."),
 }
 
 
@@ -168,7 +172,8 @@ def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline
     phi = {name: labels[name] for name, resource in resources.items() if resource.phi}
     plugins = [_plugin(name, policy, resources) for name in policy.guards]
     bodies = BodyGuard(policy, frozenset(phi), rules)
-    return Pipeline(policy, [rules, *plugins, MaskingGuard(phi), bodies])
+    commands = CommandGuard(policy.commands, resources, rules)
+    return Pipeline(policy, [rules, *plugins, MaskingGuard(phi), bodies, commands])
 
 
 def _plugin(name: str, policy: Policy, resources: Mapping[str, Resource]) -> Any:

@@ -29,13 +29,15 @@ from hoopgate.settings.model import (
     Recording,
     Resource,
     Settings,
+    SSHListener,
     TLSMode,
 )
 from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table, defaults
 from hoopgate.settings.rules import known, name
+from hoopgate.settings.ssh import ssh_backend, ssh_listener
 
-PROTOCOLS = ("postgres", "mariadb", "mysql", "http")
+PROTOCOLS = ("postgres", "ssh", "mariadb", "mysql", "http")
 AUTHENTICATIONS = ("token", "oauthbearer", "scram", "credential")
 #: MariaDB and MySQL speak one protocol, in two dialects.
 _MYSQL = ("mariadb", "mysql")
@@ -192,10 +194,12 @@ def _listeners(
             authentication=authentication,
             issuer_url=_issuer_url(table, authentication, issuers),
             clients=_clients(table, check),
+            ssh=_ssh_listener(table, check),
         )
         if listener.clients is not None and tls is None:
             table.wrong("clients", "has no meaning without TLS", "tls = { … } on the listener")
-        if listener.endpoint and tls is None and not endpoints.listens_locally(listener.endpoint):
+        plain = tls is None and listener.ssh is None
+        if listener.endpoint and plain and not endpoints.listens_locally(listener.endpoint):
             write = "tls = { certificate = …, key = … }, or an endpoint on loopback"
             table.wrong("tls", "missing: tokens would cross the network in the clear", write)
         _check_authentication(table, listener)
@@ -220,6 +224,16 @@ def _check_authentication(table: Table, listener: Listener) -> None:
     elif listener.protocol in _MYSQL and listener.authentication == "token" and not listener.tls:
         write = 'tls = { certificate = …, key = … }, or authentication = "credential"'
         table.wrong("tls", "missing: clients send a token over TLS only", write)
+
+
+def _ssh_listener(table: Table, check: bool) -> SSHListener | None:
+    ssh = table.choice("protocol", PROTOCOLS) == "ssh"
+    if "ssh" in table and not ssh:
+        table.wrong("ssh", "has no meaning for another protocol", 'protocol = "ssh"')
+    for key in ("tls", "clients", "authentication") if ssh else ():
+        if key in table:
+            table.wrong(key, "has no meaning for SSH", "it for other protocols only")
+    return ssh_listener(table, check=check) if ssh or "ssh" in table else None
 
 
 def _clients(parent: Table, check: bool) -> ClientCertificates | None:
@@ -359,6 +373,11 @@ def _resources(root: Table, check: bool) -> Iterator[Resource]:
         if "certificate" in credentials or "key" in credentials:
             certificate = material.pair(credentials, check=check)
         protocol = table.choice("protocol", PROTOCOLS)
+        ssh = None
+        if protocol == "ssh" or "ssh" in table:
+            ssh = ssh_backend(table, target, host, check=check)
+            if protocol != "ssh":
+                table.wrong("ssh", f"has no meaning for protocol {protocol}", 'protocol = "ssh"')
         http = http_target(table) if protocol == "http" or "http" in table else None
         if http is not None and protocol != "http":
             table.wrong("http", f"has no meaning for protocol {protocol}", 'protocol = "http"')
@@ -372,18 +391,23 @@ def _resources(root: Table, check: bool) -> Iterator[Resource]:
             protocol=protocol,
             target=target,
             host=host,
-            database=table.text("database", None if http is None else http.base or "/"),
+            database=table.text("database", host or "-")
+            if protocol == "ssh"
+            else table.text("database", None if http is None else http.base or "/"),
             scope=table.text("scope", f"hoopgate:{resource_name}"),
             user=credentials.text("user", "-" if anonymous else None)
             if "credentials" in table
             else "",
             password=material.secret(credentials, "password", check=check),
             certificate=certificate,
-            tls=_backend_tls(table.table("tls"), target, host, check),
+            tls=BackendTLS(TLSMode.DISABLE)  # it has keys of its own
+            if protocol == "ssh"
+            else _backend_tls(table.table("tls"), target, host, check),
             phi=table.boolean("phi", default["phi"]),
             side_connections=table.integer("side_connections", default["side_connections"]),
             parameters=frozenset(table.texts("parameters", (), '["search_path"]')),
             http=http,
+            ssh=ssh,
         )
         credentials.finish()
         table.finish()

@@ -93,6 +93,18 @@ class ClientCertificates:
 
 
 @dataclass(frozen=True, slots=True)
+class SSHListener:
+    """What is said of a listener that speaks SSH.
+
+    :ivar host_keys: private keys; empty: one that the node makes and keeps in its state directory.
+    :ivar separator: stands between a user's name and the resource's.
+    """
+
+    host_keys: tuple[Path, ...] = ()
+    separator: str = "%"
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """Where clients connect.
 
@@ -114,6 +126,7 @@ class Listener:
     authentication: str = "token"
     issuer_url: str = ""
     clients: ClientCertificates | None = None
+    ssh: SSHListener | None = None  #: not None where the protocol is SSH
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +239,38 @@ class HTTPTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class SSHBackend:
+    """What is said of a resource that speaks SSH.
+
+    :ivar known_hosts: OpenSSH's file of the host keys that are known; there is no first use.
+    :ivar host_name: the name looked up in it.
+    :ivar key: the account's private key; ``certificate``: of a backend's authority, for the key.
+    :ivar environment: variables that clients may set; ``*`` at the end is a wildcard.
+    :ivar shell: terminals and shells may be allowed by rules; without it none is.
+    :ivar commands: ``allow``: literal command lines of the list ``[[commands]]`` only; ``deny``:
+        any that the tripwire does not know as destructive.
+    :ivar bulk_bytes: of files read in a session before a person has to approve more;
+        ``bulk_files``: files, and ``bulk_removals``: removals and renamings, likewise.
+    :ivar mask_bytes: of a file that is masked whole, at most; larger ones are refused.
+    :ivar binary: files on PHI resources that are not text are passed on instead of refused.
+    """
+
+    known_hosts: Path
+    host_name: str
+    port: int = 22
+    key: Path | None = None
+    certificate: Path | None = None
+    environment: frozenset[str] = frozenset({"LANG", "LC_*"})
+    shell: bool = False
+    commands: str = "allow"
+    binary: bool = False
+    bulk_bytes: int = 256 * 2**20
+    bulk_files: int = 1000
+    bulk_removals: int = 20
+    mask_bytes: int = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A backend that agents reach by name.
 
@@ -253,6 +298,7 @@ class Resource:
     side_connections: int = 2
     parameters: frozenset[str] = frozenset()
     http: HTTPTarget | None = None
+    ssh: SSHBackend | None = None
 
 
 class LabelClass(Enum):
@@ -344,6 +390,26 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """Command lines that may be allowed where a resource's commands are an allow-list.
+
+    :ivar programs: the first word, as it is written.
+    :ivar resources: where it holds; empty: everywhere.
+    :ivar options: patterns of words that begin with a dash; one with a space in it is an option
+        and the value behind it.
+    :ivar arguments: patterns of the first other words, one for each.
+    :ivar paths: patterns of what the rest of the words lead to on the server, as paths.
+    """
+
+    name: str
+    programs: frozenset[str]
+    resources: frozenset[str] = frozenset()
+    options: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Rules and labels: what SIGHUP reloads. ``digest`` is of their canonical form (hex SHA-256).
 
@@ -360,6 +426,7 @@ class Policy:
     guards: tuple[str, ...] = ()
     unlabelled: LabelClass = LabelClass.SECRET
     min_group: int = 0
+    commands: tuple[CommandEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,19 @@ CLASSES: Final = {
     "mcp.prompt": "prompts/get, completion/complete",
     "mcp.task": "tasks/get and the like: results of earlier calls",
     "mcp.unknown": "a method that this version does not know",
+    "ssh.exec": "a command line",
+    "ssh.shell": "an interactive shell",
+    "sftp.session": "the start of SFTP",
+    "sftp.stat": "attributes of a file, of a file system; where a path or a link leads",
+    "sftp.list": "the list of a directory",
+    "sftp.read": "reading a file by SFTP, by scp or by rsync",
+    "sftp.write": "writing or making a file by SFTP, by scp or by rsync",
+    "sftp.attributes": "changing modes, owners, times or the length of a file",
+    "sftp.make": "making a directory",
+    "sftp.remove": "removing a file or a directory",
+    "sftp.rename": "renaming, also over another file",
+    "sftp.link": "making a symbolic or a hard link",
+    "sftp.bulk": "reading, removing or renaming more than the bound of a session",
 }
 
 FLAGS: Final = {
@@ -38,10 +51,23 @@ FLAGS: Final = {
     "sink": "makes the server send data elsewhere (Subscription), or copies PHI",
     "redacted": "writes back a value that the gateway has masked",
     "conditional": "create, update, patch or delete of what a search finds",
+    "terminal": "on a terminal",
+    "not_literal": "a command line that is more than one simple command of literal words",
+    "shell_compound": "several commands, control structures, assignments, subshells",
+    "shell_expansion": "variables, substitutions, patterns of file names, braces, tildes, $'…'",
+    "shell_redirection": "redirections and here-documents",
+    "unparsable": "not valid for the grammar of bash",
+    "destructive": "names a program or an option that destroys: a tripwire, no list is whole",
+    "interpreter": "names a program that runs what it is told: a tripwire, likewise",
+    "recursive": "scp or rsync of a whole directory",
 }
 
 #: Table of ``match`` → its keys.
 ATTRIBUTES: Final = {
+    "ssh": {
+        "command": "the program of a literal command line, as it is written",
+        "path": "paths of file operations as the server resolves them; * is any text, also slashes",
+    },
     "http": {
         "method": "the method, in capitals",
         "path": "the path below the resource, normalised; * is any text, also with slashes",

@@ -15,6 +15,7 @@ from hoopgate.settings import operations, packs
 from hoopgate.settings.model import UNLABELLED, Label, LabelClass, Policy, Resource, Rule
 from hoopgate.settings.reader import Table
 from hoopgate.settings.rules import Vocabulary, known, rules
+from hoopgate.settings.ssh import canonical, commands
 from hoopgate.sql.classes import CLASSES, FLAGS
 
 #: A JSON pointer, elements of a FHIR resource, a field of HL7 v2 (``PID-5``), a CSV column's name.
@@ -53,11 +54,14 @@ def policy(
         rules=_block_rules(pack_names),
     )
     found = rules(root.tables("rules"), vocabulary)
+    entries = commands(root, resources)
+    decisive = (*guards, *canonical(entries))
     return Policy(
         rules=found,
+        commands=entries,
         packs=pack_names,
         labels=labels,
-        digest=digest(found, pack_names, labels, guards, unlabelled, min_group),
+        digest=digest(found, pack_names, labels, decisive, unlabelled, min_group),
         guards=guards,
         unlabelled=unlabelled,
         min_group=min_group,

@@ -32,6 +32,10 @@ SECTIONS = {
     "credentials": "resources.credentials",
     "tls of a resource": "resources.tls",
     "http of a resource": "resources.http",
+    "ssh of a listener": "listeners.ssh",
+    "ssh of a resource": "resources.ssh",
+    "[[commands]]": "commands",
+    "ssh of a match": "rules.match.ssh",
     "secret": "resources.credentials.password",
     "[[labels]]": "labels",
     "[policy]": "policy",
@@ -54,15 +58,18 @@ bind_password = {{ environment = "X" }}
 [[listeners]]
 tls = {{}}
 clients = {{}}
+ssh = {{}}
 [[issuers]]
+[[commands]]
 [[resources]]
+ssh = {{}}
 credentials = {{ password = {{}}, certificate = "x" }}
 http = {{}}
 [[labels]]
 place = "a"
 [[labels]]
 [[rules]]
-match = {{ times = {{}}, http = {{}} }}
+match = {{ times = {{}}, http = {{}}, ssh = {{}} }}
 """
 
 

@@ -1,0 +1,180 @@
+"""Which command lines may run at all. Rules say who; this says what, and it never allows.
+
+Where a resource's commands are an allow-list, a line is one simple command of literal words that
+an entry of the list describes. Elsewhere a tripwire stops what is known to destroy; it is no
+control: a list of bad words is never whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from zope.interface import implementer
+
+from hoopgate.events import Judged, Operation, OperationFacts, SessionFacts
+from hoopgate.guardrails.rules import RuleGuard
+from hoopgate.interfaces import IGuardrail
+from hoopgate.settings.model import CommandEntry, Resource
+from hoopgate.verdicts import Block, Verdict
+
+_LETTERS: Final = re.compile(r"-[A-Za-z0-9]{2,}")
+_TRANSFERS: Final = frozenset({"scp", "rsync"})
+
+
+@implementer(IGuardrail)
+class CommandGuard:
+    """Refuses command lines that are not on the list of a resource.
+
+    :param resources: all of them; those without SSH are none of its business.
+    :param rules: knows whether somebody lets a person decide.
+    """
+
+    name = "commands"
+    grants = False
+
+    def __init__(
+        self,
+        entries: Sequence[CommandEntry],
+        resources: Mapping[str, Resource],
+        rules: RuleGuard,
+    ) -> None:
+        self._rules = rules
+        self._modes = {
+            name: resource.ssh.commands for name, resource in resources.items() if resource.ssh
+        }
+        self._phi = frozenset(name for name, resource in resources.items() if resource.phi)
+        self._entries = {
+            name: [one for one in entries if not one.resources or name in one.resources]
+            for name in self._modes
+        }
+
+    def judge(self, judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
+        """See :class:`hoopgate.interfaces.IGuardrail`."""
+        mode = self._modes.get(session.resource)
+        if mode is None or not isinstance(judged.statement, Operation):
+            return None
+        for facts in judged.facts or ():
+            if not isinstance(facts, OperationFacts):
+                return _block("unknown", "The command is not understood.", "Use another one.")
+            block = None
+            if facts.kind in _TRANSFERS:
+                block = self._transfer(facts, session.resource)
+            elif "ssh.exec" in facts.classes and mode == "allow":
+                block = self._listed(facts, session.resource)
+            elif "ssh.exec" in facts.classes:
+                block = self._tripwire(facts, session, now)
+            if block is not None:
+                return block
+        return None
+
+    def _listed(self, facts: OperationFacts, resource: str) -> Block | None:
+        words = [word for word, _ in facts.attributes.get("ssh.word", ())]
+        if not words:
+            return _block(
+                "not_literal",
+                "Only one simple command of literal words may run here: no pipes, variables,"
+                " substitutions, patterns, redirections or other shell syntax.",
+                "Send single commands, and put words with special characters in single quotes.",
+            )
+        resolved = dict(facts.attributes.get("ssh.resolved", ()))
+        entries = [one for one in self._entries[resource] if words[0] in one.programs]
+        if any(matches(entry, words, resolved) for entry in entries):
+            return None
+        if entries:
+            return _block(
+                "arguments",
+                "The command may not run with these arguments.",
+                "Leave out options and paths that the list of commands does not have.",
+            )
+        return _block(
+            "unlisted",
+            "The command is not on the list of this resource.",
+            "Use SFTP for files, or ask an operator to list it.",
+        )
+
+    def _tripwire(self, facts: OperationFacts, session: SessionFacts, now: float) -> Block | None:
+        if "destructive" not in facts.flags:
+            return None
+        if self._rules.approves(facts, session, now, frozenset({"destructive"})):
+            return None
+        return _block(
+            "destructive",
+            "The command line names something that destroys.",
+            "Ask an operator for an approve rule with the flag destructive.",
+        )
+
+    def _transfer(self, facts: OperationFacts, resource: str) -> Block | None:
+        if resource in self._phi and "sftp.read" in facts.classes:
+            return _block(
+                "unmaskable",
+                "Files of a resource that holds PHI are not given out by scp -O or rsync.",
+                "Use SFTP (sftp, or scp without -O).",
+            )
+        if facts.kind == "scp" and "recursive" in facts.flags:
+            return _block(
+                "recursive",
+                "Whole directories are not copied by the old protocol of scp, which follows links.",
+                "Use SFTP (sftp -r, or scp -r without -O).",
+            )
+        return None
+
+
+def matches(entry: CommandEntry, words: Sequence[str], resolved: Mapping[str, str]) -> bool:
+    """Whether an entry describes the command line.
+
+    :param resolved: word → the path it leads to, "" where that is not known.
+    """
+    rest = list(words[1:])
+    operands: list[str] = []
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            operands += rest
+            break
+        if not word.startswith("-") or word == "-":
+            operands.append(word)
+            continue
+        taken = _option(entry.options, word, rest)
+        if taken is None:
+            return False
+        del rest[:taken]
+    if len(operands) < len(entry.arguments):
+        return False
+    first = operands[: len(entry.arguments)]
+    if not all(map(fnmatchcase, first, entry.arguments)):
+        return False
+    return all(_within(resolved.get(one, ""), entry.paths) for one in operands[len(first) :])
+
+
+def _option(options: Iterable[str], word: str, rest: Sequence[str]) -> int | None:
+    """How many of the words behind an option belong to it; None: it is not allowed."""
+    plain = []
+    for pattern in options:
+        option, space, value = pattern.partition(" ")
+        if not space:
+            plain.append(pattern)
+        elif word == option and rest and fnmatchcase(rest[0], value):
+            return 1
+    if any(fnmatchcase(word, pattern) for pattern in plain):
+        return 0
+    # -la is -l and -a.
+    if _LETTERS.fullmatch(word) and all(f"-{letter}" in plain for letter in word[1:]):
+        return 0
+    return None
+
+
+def _within(path: str, patterns: Iterable[str]) -> bool:
+    """A path is one of the patterns, or the directory that a pattern is below of."""
+    if not path:
+        return False
+    return any(
+        fnmatchcase(path, pattern) or (pattern.endswith("/*") and path == pattern[:-2])
+        for pattern in patterns
+    )
+
+
+def _block(word: str, message: str, remedy: str) -> Block:
+    return Block(f"commands/{word}", f"command.{word}", message, remedy)

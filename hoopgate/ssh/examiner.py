@@ -1,0 +1,130 @@
+"""From what a client asks for to an operation that rules can judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from hoopgate.errors import HoopgateError, Refused
+from hoopgate.events import Command, Operation, OperationFacts
+from hoopgate.interfaces import ICommandExaminer
+from hoopgate.shell.line import Line
+from hoopgate.shell.transfers import Transfer, transfer
+from hoopgate.shell.words import quote
+from hoopgate.ssh.side import SidePaths
+
+if TYPE_CHECKING:
+    from hoopgate.settings.model import Resource
+
+#: Operations on the name itself: a link is not followed.
+NAMES: Final = frozenset(
+    ["sftp.lstat", "sftp.readlink", "sftp.remove", "sftp.rename", "sftp.link", "sftp.make"]
+)
+#: Kinds that belong to another class.
+_CLASSES: Final = {"sftp.lstat": "sftp.stat", "sftp.readlink": "sftp.stat"}
+#: Words of a command line that are resolved at most.
+_MOST_WORDS: Final = 32
+_NO_PATH: Final = (("", ""),)
+
+
+@implementer(ICommandExaminer)
+class SSHExaminer:
+    """For one resource.
+
+    :param parse: parses a command line in a child process; fails with Refused.
+    """
+
+    def __init__(
+        self, resource: Resource, side: SidePaths, parse: Callable[[str], Deferred[Line]]
+    ) -> None:
+        self._side = side
+        self._parse = parse
+        settings = resource.ssh
+        assert settings is not None
+        self._literal = settings.commands == "allow"
+
+    def examine(self, command: Command) -> Deferred[Operation]:
+        """See :class:`hoopgate.interfaces.ICommandExaminer`."""
+        return Deferred.fromCoroutine(self._examine(command))
+
+    async def _examine(self, command: Command) -> Operation:
+        try:
+            if command.kind == "exec":
+                return await self._line(command)
+            if command.kind == "shell":
+                return _operation("ssh.shell", "an interactive shell", command)
+            if command.kind == "sftp":
+                return _operation("sftp.session", "SFTP", command)
+            if command.kind.startswith("sftp."):
+                return await self._files(command)
+        except Refused as refused:
+            return Operation(command.text, None, refused.code)
+        except HoopgateError:
+            return Operation(command.text, None, "resolve.path")
+        return Operation(command.text, None, "command.unknown")
+
+    async def _files(self, command: Command) -> Operation:
+        follow = command.kind not in NAMES
+        paths = [await self._side.resolve(path, follow=follow) for path in command.paths]
+        return _operation(
+            _CLASSES.get(command.kind, command.kind), command.text, command, paths=tuple(paths)
+        )
+
+    async def _line(self, command: Command) -> Operation:
+        line = await self._parse(command.text)
+        found = transfer(line.words) if line.words else None
+        if found is not None:
+            return await self._transfer(command, found)
+        operands = line.words[1 : _MOST_WORDS + 1] if self._literal else ()
+        resolved = [(word, await self._path(word)) for word in operands if word[:1] != "-"]
+        text = quote(line.words) if line.words else command.text
+        return _operation("ssh.exec", text, command, line=line, resolved=tuple(resolved))
+
+    async def _path(self, word: str) -> str:
+        """Where a word leads if it is a path; "" when the server cannot say."""
+        try:
+            return await self._side.resolve(word, follow=True)
+        except (HoopgateError, UnicodeEncodeError):
+            return ""
+
+    async def _transfer(self, command: Command, found: Transfer) -> Operation:
+        paths = tuple([await self._side.resolve(path, follow=True) for path in found.paths])
+        words = found.words_for(paths)
+        line = Line(words, found.flags)
+        kind = "sftp.write" if found.writes else "sftp.read"
+        return _operation(kind, quote(words), command, line=line, paths=paths, program=words[0])
+
+
+def _operation(
+    kind: str,
+    text: str,
+    command: Command,
+    *,
+    line: Line | None = None,
+    paths: tuple[str, ...] = (),
+    resolved: tuple[tuple[str, str], ...] = (),
+    program: str = "",
+) -> Operation:
+    words = line.words if line is not None else ()
+    flags = line.flags if line is not None else frozenset()
+    if command.terminal:
+        flags |= {"terminal"}
+    shown = " ".join([text, *map(repr, paths)]) if kind.startswith("sftp.") else text
+    if resolved:
+        shown += " -- " + " ".join(path for _, path in resolved if path)
+    facts = OperationFacts(
+        classes=frozenset({kind}),
+        text=command.text if line is not None else text,
+        kind=program or (words[0] if words else ""),
+        flags=flags,
+        attributes={
+            "ssh.command": ((words[0] if words else "", ""),),
+            "ssh.path": tuple((path, "") for path in paths) or _NO_PATH,
+            "ssh.word": tuple((word, "") for word in words),
+            "ssh.resolved": resolved,
+        },
+    )
+    return Operation(shown, (facts,))

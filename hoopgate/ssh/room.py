@@ -1,0 +1,92 @@
+"""What a node needs of this room: keys, examiners, factories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from twisted.conch.ssh.keys import Key
+
+from hoopgate.shell.line import Line
+from hoopgate.ssh.backend import load_key
+from hoopgate.ssh.examiner import SSHExaminer
+from hoopgate.ssh.factory import SSHFactory
+from hoopgate.ssh.keys import AUTHORITY, HOST_KEY, host_keys, own_key
+from hoopgate.ssh.known_hosts import public_blob
+from hoopgate.ssh.side import SidePaths
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IReactorTime
+
+    from hoopgate.events import Principal
+    from hoopgate.interfaces import IGateway, ISecretSource
+    from hoopgate.settings.model import Listener, Resource, Settings
+
+
+class SSHRoom:
+    """SSH on one node."""
+
+    def __init__(self, settings: Settings, reactor: IReactorTime) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._host_keys: dict[str, dict[bytes, Key]] = {}
+        self._sides: list[SidePaths] = []
+
+    def needed(self) -> bool:
+        """Whether the settings speak of SSH at all."""
+        return any(one.protocol == "ssh" for one in self._settings.resources.values())
+
+    def read_keys(self) -> None:
+        """Read the host keys that the settings name: it may need rights that are dropped next.
+
+        :raises OSError: one cannot be read.
+        :raises ValueError: one is no private key.
+        """
+        for listener in self._settings.listeners:
+            if listener.ssh is not None and listener.ssh.host_keys:
+                keys = [load_key(path) for path in listener.ssh.host_keys]
+                self._host_keys[listener.name] = host_keys(keys)
+
+    def authority(self) -> Ed25519PrivateKey:
+        """The key that signs user certificates; made at the first start.
+
+        :raises OSError: it cannot be read or written.
+        :raises ValueError: it is no such key.
+        """
+        return own_key(self._settings.node.state_dir / "keys" / AUTHORITY)
+
+    def examiners(
+        self,
+        secrets: ISecretSource,
+        itself: Principal,
+        parse: Callable[[str], Deferred[Line]],
+    ) -> Mapping[str, SSHExaminer]:
+        """Of every resource that speaks SSH."""
+        found = {}
+        for resource in self._settings.resources.values():
+            if resource.ssh is not None:
+                side = SidePaths(self._reactor, resource, secrets, itself)
+                self._sides.append(side)
+                found[resource.name] = SSHExaminer(resource, side, parse)
+        return found
+
+    def factory(
+        self, gateway: IGateway, listener: Listener, resources: dict[str, Resource]
+    ) -> SSHFactory:
+        """The factory of a listener.
+
+        :raises OSError: a key of the node's own cannot be read or written.
+        """
+        keys = self._host_keys.get(listener.name)
+        if keys is None:
+            own = own_key(self._settings.node.state_dir / "keys" / HOST_KEY)
+            keys = host_keys([Key(own)])
+        authority = public_blob(self.authority().public_key())
+        return SSHFactory(self._reactor, gateway, listener, resources, keys, authority)
+
+    def stop(self) -> None:
+        """End the gateway's own connections."""
+        for side in self._sides:
+            side.stop()

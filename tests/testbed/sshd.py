@@ -1,0 +1,134 @@
+"""A private OpenSSH server, not as root, on a port of its own, with files of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from testbed.parts import MissingPart
+from testbed.ports import free_port
+from testbed.process import Server, as_user, unprivileged_user
+
+_SETTINGS = {
+    "UsePAM": "no",
+    "StrictModes": "no",
+    "PasswordAuthentication": "no",
+    "KbdInteractiveAuthentication": "no",
+    "AcceptEnv": "*",
+    "AllowTcpForwarding": "yes",
+    "AllowAgentForwarding": "yes",
+    "PermitTunnel": "no",
+    "PrintMotd": "no",
+    "LogLevel": "VERBOSE",
+    "MaxSessions": "100",
+    "MaxStartups": "200",
+}
+
+
+def keygen(path: Path, kind: str = "ed25519", *more: str) -> Path:
+    """A key pair at ``path`` and ``path``.pub."""
+    command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "testbed", "-f", path, *more]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=30)
+    return path
+
+
+class SSHServer:
+    """A server that runs between ``__enter__`` and ``__exit__``.
+
+    :param settings: more lines of sshd_config.
+    :ivar root: the directory with the files that the account may use.
+    :ivar user: the account that logs in, and that the server runs as.
+    :ivar key: the account's private key.
+    :ivar known_hosts: a file that names the server's host key.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, files: Mapping[str, bytes] | None = None
+    ) -> None:
+        if shutil.which("sshd", path="/usr/sbin:/usr/bin") is None:
+            raise MissingPart("sshd", "apt-get install openssh-server   (or: make parts)")
+        self._settings = {**_SETTINGS, **(settings or {})}
+        self._files = files or {}
+        self.user = unprivileged_user() or pwd.getpwuid(os.getuid()).pw_name
+        self.port = free_port()
+        self._server: Server | None = None
+
+    def __enter__(self) -> SSHServer:
+        self.directory = Path(tempfile.mkdtemp(prefix="hoopgate-sshd-"))
+        self.root = self.directory / "files"
+        self.root.mkdir()
+        self.key = keygen(self.directory / "account")
+        self.host_key = keygen(self.directory / "host")
+        self.known_hosts = self.directory / "known_hosts"
+        public = self.host_key.with_suffix(".pub").read_text()
+        self.known_hosts.write_text(f"[{self.host}]:{self.port} {public}")
+        for name, content in self._files.items():
+            self.write(name, content)
+        authorized = self.directory / "authorized_keys"
+        authorized.write_text(self.key.with_suffix(".pub").read_text())
+        config = self.directory / "sshd_config"
+        config.write_text(
+            "\n".join(
+                [
+                    f"ListenAddress {self.host}:{self.port}",
+                    f"HostKey {self.host_key}",
+                    f"AuthorizedKeysFile {authorized}",
+                    "PidFile none",
+                    "Subsystem sftp internal-sftp",
+                    *(f"{key} {value}" for key, value in self._settings.items()),
+                    "",
+                ]
+            )
+        )
+        self._hand_over()
+        self._server = Server(
+            ["/usr/sbin/sshd", "-D", "-e", "-f", config],
+            log=self.directory / "sshd.log",
+            user=unprivileged_user(),
+            environment={"HOME": str(self.root), "USER": self.user},
+            directory=self.root,
+        )
+        self._server.wait_until(self._listening, 15)
+        return self
+
+    def _hand_over(self) -> None:
+        if unprivileged_user() is not None:
+            subprocess.run(["chown", "-R", self.user, self.directory], check=True, timeout=30)
+
+    def _listening(self) -> bool:
+        return "Server listening on" in (self.directory / "sshd.log").read_text(errors="replace")
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def write(self, name: str, content: bytes) -> Path:
+        """A file below :attr:`root`, owned by the account."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self._hand_over()
+        return path
+
+    def log_text(self) -> str:
+        """What the server has logged so far."""
+        return (self.directory / "sshd.log").read_text(errors="replace")
+
+    def run(self, command: Sequence[str | Path]) -> str:
+        """Run a command as the server's account."""
+        done = subprocess.run(
+            [*as_user(unprivileged_user()), *command],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        return done.stdout
