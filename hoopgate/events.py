@@ -319,13 +319,18 @@ class Judged:
 @final
 @dataclass(slots=True, init=False)
 class Decision:
-    """What was decided about a request: goes into its leaf and onto the client's screen."""
+    """What was decided about a request: goes into its leaf and onto the client's screen.
+
+    :ivar text: what is sent to the backend in place of the text. The session takes it out; it is
+        never recorded.
+    """
 
     request_id: str
     verdict: Verdict
     monitored: tuple[str, ...]
     approval: str
     facts: tuple[StatementFacts, ...]
+    text: str | None = field(repr=False)
 
     def __init__(
         self,
@@ -340,6 +345,7 @@ class Decision:
         self.monitored = monitored
         self.approval = approval
         self.facts = facts
+        self.text = None
 
 
 @final
