@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from testbed.certificates import Certificates
+from testbed.mariadb import MariaDB
 from testbed.parts import MissingPart
 from testbed.postgres import VERSIONS, Postgres
 
@@ -58,6 +59,13 @@ def postgres15(certificates: Certificates) -> Iterator[Postgres]:
 def postgres18(certificates: Certificates) -> Iterator[Postgres]:
     """PostgreSQL 18, one server for the whole run: make a database of your own in it."""
     with Postgres(18, certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb(certificates: Certificates) -> Iterator[MariaDB]:
+    """MariaDB, one server for the whole run: make a database of your own in it."""
+    with MariaDB(certificates) as server:
         yield server
 
 

@@ -77,9 +77,9 @@ def plan_of(decision: Decision) -> MaskPlan | None:
     return plan if plan is not None and plan.masks else None
 
 
-def sent_text(decision: Decision, text: str) -> str:
-    """What the server is sent for ``text``."""
-    other: str | None = getattr(decision, "text", None)
+def take_text(decision: Decision, text: str) -> str:
+    """What the server is sent for ``text``; taken out, as it may hold what tokens stand for."""
+    other, decision.text = decision.text, None
     return text if other is None else other
 
 

@@ -195,14 +195,15 @@ class MysqlSession:
         self._actions.append(Ask(self._ticket, event))
 
     def send(self, expected: Expected | None, payload: bytes | None = None) -> None:
-        """Pass the command on, or ``payload`` in its place."""
+        """Pass the command on, or ``payload`` in its place, which the log does not hold: it has
+        only what the client sent."""
         message = self._current()
         received = _raw(message)
         if payload is None or payload == _content(message):
             self._forward(received, None)
             count = message.packets
         else:
-            self._forward(packets(payload, 0), received)
+            self._forward(packets(payload, 0), received, received)
             count = packet_count(len(payload))
         if expected is not None:
             expected.sent, expected.received = count, message.packets
@@ -273,9 +274,9 @@ class MysqlSession:
             raise LocalProtocolError("no command is being handled")
         return self._message
 
-    def _forward(self, data: bytes, received: bytes | None) -> None:
+    def _forward(self, data: bytes, received: bytes | None, recorded: bytes | None = None) -> None:
         decisions, self._decisions = tuple(self._decisions), []
-        self._actions.append(Forward(data, received, decisions))
+        self._actions.append(Forward(data, received, decisions, recorded))
 
     def _take(self) -> list[Action]:
         actions, self._actions = self._actions, []

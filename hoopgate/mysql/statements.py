@@ -19,7 +19,7 @@ from hoopgate.mysql.prepared import (
     alters,
     plan_of,
     runs_at_once,
-    sent_text,
+    take_text,
 )
 from hoopgate.mysql.wire import Status
 from hoopgate.mysql.wire_handshake import Capability
@@ -101,7 +101,7 @@ class Statements:
         expected = Expected(Kind.TEXT, plan=plan_of(decision), alters=alters(decision))
         if expected.alters:
             self._session.alters_schema()
-        self._session.send(expected, commands.query(sent_text(decision, text).encode()))
+        self._session.send(expected, commands.query(take_text(decision, text).encode()))
 
     def _text(self, data: bytes) -> str | None:
         try:
@@ -146,7 +146,7 @@ class Statements:
 
     def _prepare_judged(self, text: str, decision: Decision) -> None:
         generation = self._session.generation()
-        sent = sent_text(decision, text)
+        sent = take_text(decision, text)
 
         def made(id: int, parameters: int) -> Prepared:
             return Prepared(id, text, sent, decision, generation, parameters)
@@ -161,13 +161,26 @@ class Statements:
             self._refuse(*_UNKNOWN)
         return found
 
+    def _runnable(self, id: int) -> Prepared | None:
+        """As :meth:`_find`, for a statement of which nothing was left out."""
+        found = self._find(id)
+        if found is None or not found.spoilt:
+            return found
+        found.forget_long()
+        self._refuse(
+            "message.size",
+            "A piece of a parameter was above the limit and was not passed on.",
+            "Send less in one piece.",
+        )
+        return None
+
     def _peek(self, id: int) -> Prepared | None:
         if id == commands.LAST_PREPARED:
             return self._answers.last_prepared
         return self._answers.statements.get(id)
 
     def _execute(self, command: commands.Execute, payload: bytes) -> None:
-        statement = self._find(command.statement)
+        statement = self._runnable(command.statement)
         if statement is None:
             return
         try:
@@ -194,7 +207,7 @@ class Statements:
         if not self._session.capabilities & Capability.BULK_OPERATIONS:
             self._unfit(commands.Unsupported(payload[0]))
             return
-        statement = self._find(command.statement)
+        statement = self._runnable(command.statement)
         if statement is None:
             return
         try:
@@ -219,14 +232,6 @@ class Statements:
         parameters: Callable[[], tuple[Parameter, ...]],
     ) -> None:
         session = self._session
-        if statement.spoilt:
-            statement.forget_long()
-            self._refuse(
-                "message.size",
-                "A piece of a parameter was above the limit and was not passed on.",
-                "Send less in one piece.",
-            )
-            return
         current = statement.generation == session.generation() and session.confirmed()
         if current and runs_at_once(statement.decision):
             self._send_execute(statement, data, plan_of(statement.decision), statement.decision)
@@ -234,7 +239,7 @@ class Statements:
         event = Statement(statement.text, (), parameters(), session.settings)
 
         def decided(decision: Decision) -> None:
-            if sent_text(decision, statement.text) != statement.sent:
+            if take_text(decision, statement.text) != statement.sent:
                 self._refuse(
                     "statement.stale",
                     "The schema or the rules changed since the statement was prepared.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -192,10 +193,12 @@ class MariaDB:
             return
 
     def _answers(self) -> bool:
-        try:
-            self.connect().close()
-        except pymysql.err.OperationalError:
-            return False
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+            except OSError:
+                return False
+        self.connect().close()
         return True
 
     def stop(self) -> None:

@@ -22,6 +22,7 @@ from hoopgate.events import (
     SchemaChange,
     Side,
     Statement,
+    StatementFacts,
 )
 from hoopgate.mysql import capabilities, login, startup
 from hoopgate.mysql.session import MysqlSession
@@ -123,6 +124,7 @@ class Bridge:
         self.server = server
         self.decide = decide
         self.seen = Seen()
+        self.facts: Callable[[str], tuple[StatementFacts, ...]] = lambda _: ()
         self.phi = phi
         self.generation = 0
         self._database = database
@@ -293,7 +295,8 @@ class Bridge:
             elif isinstance(action, Ask):
                 assert isinstance(action.event, Statement)
                 self.seen.events.append(action.event)
-                decision = Decision(self._mint(), self.decide(action.event))
+                facts = self.facts(action.event.text)
+                decision = Decision(self._mint(), self.decide(action.event), facts=facts)
                 text = self._rewrite(action.event.text)
                 if text is not None:
                     decision.text = text
