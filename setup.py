@@ -21,13 +21,14 @@ from setuptools.command.build_ext import build_ext
 #: Compiled as one group, so that they call each other as C does. What belongs here is code that
 #: runs for every message, row or leaf; what only it makes or reads comes with it.
 MODULES = (
-    *("events", "plans", "verdicts"),
+    *("events", "plans", "verdicts", "turns", "network"),
+    *("gateway.reactor", "gateway.relay"),
     *("postgres.kernels", "postgres.generalise", "postgres.masking"),
     *("postgres.wire_buffer", "postgres.wire_frontend", "postgres.wire_backend"),
     *("postgres.names", "postgres.planning", "postgres.requests", "postgres.answers"),
     *("postgres.simple", "postgres.extended", "postgres.session"),
     *("recorder.leaf", "recorder.payload", "recorder.sealing"),
-    *("recorder.commit", "recorder.recording", "recorder.tree", "recorder.tiles"),
+    *("recorder.commit", "recorder.writer", "recorder.gate", "recorder.recording", "recorder.tree", "recorder.tiles"),
 )
 COMMANDS = {"bdist_wheel", "build_ext"}
 

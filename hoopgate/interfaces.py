@@ -190,6 +190,17 @@ class ISessionRecording(Interface):
         :class:`RecorderFull`. Response bytes given before it are durable with it.
         """
 
+    def request_for(
+        waiter: Any, data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
+    ) -> object:
+        """As :meth:`request`, for who does so for every statement.
+
+        ``waiter.recorded(entry, error)`` is called with what is returned here, once, never before
+        this returns; ``error`` is None when it is durable.
+
+        :raises RecorderFailed: the log takes nothing more.
+        """
+
     def response(data: bytes) -> None:
         """Record what the client is sent. Durable within the window's time or size."""
 

@@ -1,24 +1,61 @@
-"""What every protocol does with a Twisted transport: write at once, switch Nagle off, hang up.
+"""What every protocol does with a Twisted transport: read and write at once, hang up.
+
+Transports and clocks are ``Any`` here: this is compiled by mypyc, to which a method of a
+zope.interface has no self.
 
 Twisted buffers a write and sends it at the next turn of the reactor: a second trip through epoll
 for every small message, which costs more than parsing it (docs/performance.md). A plain TCP or
-unix connection that has nothing queued is written to at once instead.
+unix connection that has nothing queued is written to at once instead. What it reads goes through
+four calls before it reaches a session; :func:`receive` makes that one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet import error, main
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IReactorTime, ITCPTransport, ITransport
-from twisted.internet.tcp import Connection
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.tcp import Client, Connection, Server
+from twisted.internet.unix import Client as UnixClient
+from twisted.internet.unix import Server as UnixServer
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
+_PLAIN: Final = (Server, Client, UnixServer, UnixClient)
+#: What is read from a socket at once, as Twisted does.
+_READ_BYTES: Final = 65_536
 
-def write(transport: ITransport, data: bytes) -> None:
+
+def receive(transport: Any, deliver: Callable[[bytes], None]) -> None:
+    """Give what ``transport`` reads from now on to ``deliver``, without the way through the
+    protocol, where that is possible: a plain TCP or unix connection.
+
+    The protocol's ``dataReceived`` must do the same: elsewhere it is called as ever.
+    """
+    if type(transport) not in _PLAIN or transport.TLS:
+        return
+    take: Callable[[int], bytes] = transport.socket.recv
+    stock: Callable[[], object] = transport.doRead
+
+    def read() -> object:
+        try:
+            data = take(_READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not data:
+            return stock()  # which meets the same end, and says what the reactor is to do
+        deliver(data)
+        return None
+
+    vars(transport)["doRead"] = read
+
+
+def write(transport: Any, data: bytes) -> None:
     """Write ``data``, at once where the transport allows it."""
     if not data:
         return
@@ -67,7 +104,7 @@ def _send_now(connection: Any) -> None:
         # The reactor would end the connection now; leave that to its next turn, as callers of
         # write() do not expect connectionLost() out of it.
         reason = result if isinstance(result, Exception) else error.ConnectionLost()
-        IReactorTime(connection.reactor).callLater(0, _lose, connection, Failure(reason))
+        connection.reactor.callLater(0, _lose, connection, Failure(reason))
 
 
 def _lose(connection: Connection, reason: Failure) -> None:
@@ -81,7 +118,7 @@ def _lose(connection: Connection, reason: Failure) -> None:
 LINGER, STALL = 1.0, 30.0
 
 
-def hang_up(clock: IReactorTime, transport: Any) -> None:
+def hang_up(clock: Any, transport: Any) -> None:
     """Close once everything is written; a peer that stops reading, or goes on sending, is cut off.
 
     TLS waits for the peer's close_notify, and a full send buffer for the peer to read: neither may
@@ -91,7 +128,7 @@ def hang_up(clock: IReactorTime, transport: Any) -> None:
     clock.callLater(LINGER, _abort_idle, clock, transport, _queued(transport), clock.seconds())
 
 
-def _abort_idle(clock: IReactorTime, transport: Any, before: int, since: float) -> None:
+def _abort_idle(clock: Any, transport: Any, before: int, since: float) -> None:
     if transport.disconnected and not transport.connected:
         return
     left, now = _queued(transport), clock.seconds()
@@ -110,14 +147,14 @@ def _queued(transport: Any) -> int:
     return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
-def no_delay(transport: object) -> None:
+def no_delay(transport: Any) -> None:
     """Switch Nagle's algorithm off where there is one (unix sockets have none)."""
     if ITCPTransport.providedBy(transport):
         with suppress(OSError):  # a unix socket says it is one, and is not
             transport.setTcpNoDelay(True)
 
 
-def keep_alive(transport: object) -> None:
+def keep_alive(transport: Any) -> None:
     """Let the kernel find out that a silent peer is gone."""
     if ITCPTransport.providedBy(transport):
         with suppress(OSError):

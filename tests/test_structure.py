@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("guardrails", "evidence"),
     ("sql", "shell", "phi", "identity", "approvals", "recorder", "state", "settings"),
     ("interfaces", "events", "verdicts", "plans", "settings.model", "sql.classes"),
-    ("errors", "network", "__init__"),
+    ("errors", "network", "turns", "__init__"),
 )
 
 #: Sans-I/O: the protocol's own logic is tested without a reactor, and cannot block one.

@@ -10,21 +10,22 @@ What the session wants done is done here and nowhere else, so these hold for eve
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer, ITransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements, implementer
 
-from hoopgate.errors import RecorderFull, RemoteProtocolError
+from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
 from hoopgate.events import (
     Action,
     Ask,
     Close,
     Decision,
+    Event,
     Forward,
     Reply,
     SchemaChange,
@@ -33,17 +34,31 @@ from hoopgate.events import (
 )
 from hoopgate.gateway.logging import log_event
 from hoopgate.interfaces import IRelay
-from hoopgate.network import hang_up, write
+from hoopgate.network import hang_up, receive, write
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
-
-    from hoopgate.gateway.judge import Judge
     from hoopgate.interfaces import IProtocolSession, ISessionRecording
     from hoopgate.settings.model import Limits
     from hoopgate.verdicts import Hold
 
 log = Logger()
+
+
+class Judge(Protocol):
+    """What a relay needs of :class:`hoopgate.gateway.judge.Judge`, which is compiled apart."""
+
+    def remembered(self, event: Event) -> Decision | None: ...
+
+    def decide(
+        self, event: Event, on_hold: Callable[[str, Hold], None]
+    ) -> Coroutine[Deferred[Any], Any, Decision]: ...
+
+    def cancel(self) -> None: ...
+
+    def expired(self) -> None: ...
+
+    def schema_changes(self, *, over: bool) -> None: ...
+
 
 #: Bytes that a leaf under way costs besides its data, about.
 _LEAF_BYTES = 1024
@@ -101,16 +116,17 @@ class _End:
         producer = _Throttle(lambda: other.hold("full"), lambda: other.release("full"))
         self._transport.registerProducer(producer, True)
 
-    def close(self, clock: IReactorTime) -> None:
+    def close(self, clock: Any) -> None:
         if not self.lost:
             self._transport.unregisterProducer()
             hang_up(clock, self._transport)
 
 
-@implementer(IRelay)
+@final
 class Relay:
     """One session, from login to close.
 
+    :param reactor: an ``IReactorTime``.
     :param window: response bytes the client may be ahead of the disk.
     :param on_closed: called once with the reason, when both connections are closed.
     """
@@ -118,7 +134,7 @@ class Relay:
     def __init__(
         self,
         *,
-        reactor: IReactorTime,
+        reactor: Any,
         session: IProtocolSession,
         session_id: str,
         judge: Judge,
@@ -131,10 +147,11 @@ class Relay:
         on_closed: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
-        self._session = session
+        # Any: to mypyc, which knows no zope.interface, an interface's methods have no self.
+        self._session: Any = session
         self._session_id = session_id
         self._judge = judge
-        self._recording = recording
+        self._recording: Any = recording
         self._client = _End(client)
         self._backend = _End(backend)
         self._interrupt = interrupt
@@ -146,16 +163,18 @@ class Relay:
         self._asked: Deferred[Decision] | None = None
         self._holding = False
         self._queued = 0  # bytes whose leaf is not durable yet, with what each leaf costs
-        self._forwards = 0  # leaves under way
+        self._under_way: dict[object, tuple[bytes, int]] = {}  # data whose leaf is, and its cost
         self._unrecordable = False
         self._ending: tuple[str, str] | None = None  # reason and message, once it is to end
         self._closing = ""
         self._closed = False
-        self._timers: dict[str, IDelayedCall] = {}
+        self._timers: dict[str, Any] = {}
         self._active = reactor.seconds()
         self._client.throttle(self._backend)
         self._backend.throttle(self._client)
         self._after("idle", limits.idle_seconds, self._check_idle)
+        receive(client, self.client_data)
+        receive(backend, self.backend_data)
 
     # --- what happens to it -------------------------------------------------------------------
 
@@ -270,49 +289,52 @@ class Relay:
         self._client.write(data)
         if recording.unreleased > self._window:
             self._backend.hold("recorder")
-            recording.flushed().addCallbacks(self._caught_up, self._recorder_failed)
+            recording.flushed().addCallbacks(self._caught_up, self._not_flushed)
 
     def _caught_up(self, _: None) -> None:
         self._backend.release("recorder")
+
+    def _not_flushed(self, failure: Failure) -> None:
+        self._recorder_failed(failure.value)
 
     def _forward(self, action: Forward) -> None:
         received = action.data if action.received is None else action.received
         sent = action.data if action.recorded is None else action.recorded
         rewritten = None if action.received is None else sent
+        try:
+            entry = self._recording.request_for(self, received, rewritten, action.decisions)
+        except RecorderFailed as error:
+            self._recorder_failed(error)
+            return
         size = len(received) + _LEAF_BYTES
+        self._under_way[entry] = action.data, size
         self._queued += size
-        self._forwards += 1
         if self._queued > self._limits.held_bytes:
             self._client.hold("read ahead")
-        done = self._recording.request(received, rewritten, action.decisions)
-        done.addCallbacks(
-            self._durable, self._not_durable, callbackArgs=(action.data, size), errbackArgs=(size,)
-        )
 
-    def _durable(self, _leaf: int, data: bytes, size: int) -> None:
+    def recorded(self, entry: object, error: Exception | None) -> None:
+        """See :meth:`hoopgate.interfaces.ISessionRecording.request_for`."""
+        data, size = self._under_way.pop(entry)
+        if error is not None:
+            self._recorder_failed(error)
         # A full disk may have refused what came before it, and room been made since: it does not
         # run without that.
-        if not self._unrecordable and not self._closed:
+        elif not self._unrecordable and not self._closed:
             self._backend.write(data)
-        self._settled(size)
-
-    def _not_durable(self, failure: Failure, size: int) -> None:
-        self._recorder_failed(failure)
         self._settled(size)
 
     def _settled(self, size: int) -> None:
         self._queued -= size
-        self._forwards -= 1
         if not self._closing:
             self._read_again()
-        elif not self._forwards:
+        elif not self._under_way:
             self._finish()
 
-    def _recorder_failed(self, failure: Failure) -> None:
+    def _recorder_failed(self, error: BaseException | None) -> None:
         if self._closed or self._unrecordable:
             return
         self._unrecordable = True
-        full = failure.check(RecorderFull) is not None
+        full = isinstance(error, RecorderFull)
         log_event(log, "session.unrecordable", session=self._session_id, full=full)
         if full:
             self.end("recorder.full", "the log has no room for new requests; try again later")
@@ -414,7 +436,7 @@ class Relay:
         self._closing = self._closing or reason
         if self._asked is not None:
             self._asked.cancel()
-        if not self._forwards:
+        if not self._under_way:
             self._finish()
 
     def _finish(self) -> None:
@@ -428,3 +450,7 @@ class Relay:
         done = self._recording.close(self._closing)
         done.addErrback(lambda _: None)  # a failed log has said so already, for every session
         self._on_closed(self._closing)
+
+
+# No decorator: mypyc makes a decorated class slow.
+classImplements(Relay, IRelay)

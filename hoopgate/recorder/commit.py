@@ -1,14 +1,12 @@
-"""Group commit: every entry that waits goes to the disk with one write and one fdatasync.
+"""Entries, and how they become leaves and records: :class:`Appender`.
 
-:class:`Appender` turns entries into leaves and records and makes them durable; :class:`Writer` is
-the thread that does so for a running log, a batch at a time.
+:mod:`hoopgate.recorder.writer` makes them durable, a batch at a time.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hoopgate.events import Decision
@@ -31,16 +28,14 @@ from hoopgate.recorder.leaf import (
 )
 from hoopgate.recorder.payload import Kind, Piece, cut, encode_pieces
 from hoopgate.recorder.sealing import SessionKey
-from hoopgate.recorder.segments import CHUNK_BYTES, Segment, encode_record, quarantine
+from hoopgate.recorder.segments import CHUNK_BYTES, Segment, encode_record
 from hoopgate.recorder.tree import leaf_hash
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-BATCH_BYTES = 4 * 2**20  #: a batch is closed above: bounds memory and the wait of its first entry
 #: Detail above goes into the payload whole, and into the leaf as far as it fits.
 DETAIL_BYTES = 480
-CLOCK_JUMP_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +64,13 @@ class Recording(Protocol):
     def released(self, size: int) -> None: ...
 
 
+class Waiter(Protocol):
+    """Who waits for an entry, where a Deferred would cost more than the entry."""
+
+    def recorded(self, entry: Entry, error: Exception | None) -> None:
+        """It is durable, or refused for ``error``. Once."""
+
+
 class Entry:
     """One thing to record: becomes a leaf, or several when its data is large."""
 
@@ -86,6 +88,7 @@ class Entry:
         "stream",
         "type",
         "vital",
+        "waiter",
     )
 
     def __init__(
@@ -116,6 +119,7 @@ class Entry:
         self.released = released  #: response bytes that are durable with it
         self.size = size
         self.deferred = deferred
+        self.waiter: Waiter | None = None
         self.index = -1
 
 
@@ -125,15 +129,15 @@ class Reserve:
     def __init__(self, directory: Path, size: int) -> None:
         self._directory = directory
         self._path = directory / "reserve"
-        self._size = size
+        self.size = size  #: bytes
         self._held = False
 
     def hold(self) -> None:
         """:raises OSError: there is no room."""
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if self._size:
-                os.posix_fallocate(fd, 0, self._size)
+            if self.size:
+                os.posix_fallocate(fd, 0, self.size)
         except OSError:
             self._path.unlink()
             raise
@@ -152,7 +156,7 @@ class Reserve:
 
     def room(self) -> bool:
         """True when :meth:`low` would be False: a look that changes nothing, from any thread."""
-        return not self._size or self._free() >= (1 if self._held else 2) * self._size
+        return not self.size or self._free() >= (1 if self._held else 2) * self.size
 
     def _free(self) -> int:
         stats = os.statvfs(self._directory)
@@ -160,14 +164,14 @@ class Reserve:
 
     def low(self) -> bool:
         """True while new requests must be refused."""
-        if not self._size:
+        if not self.size:
             return False
         free = self._free()
-        if not self._held and free >= 2 * self._size:
+        if not self._held and free >= 2 * self.size:
             with suppress(OSError):
                 self.hold()
-                free -= self._size
-        return not self._held or free < self._size
+                free -= self.size
+        return not self._held or free < self.size
 
 
 _RESPONSE: Final = int(Kind.RESPONSE)
@@ -200,9 +204,10 @@ def _sealed(stream: Stream, pieces: list[Piece]) -> tuple[bytes, str]:
 
 
 class Appender:
-    """Appends to the log. Used by one thread at a time.
+    """Turns entries into what is appended to the log. Used by one thread at a time.
 
     :ivar index: the next leaf's.
+    :ivar position: where the next record begins in its segment.
     :ivar open: streams that are opened and not closed.
     """
 
@@ -216,16 +221,21 @@ class Appender:
         self._reserve = reserve
         self._clock = clock
         self._buffer: list[bytes] = []
-        self._position = segment.offset
+        self.position = segment.offset
         self._leaves: list[tuple[bytes, bytes]] = []
         self._time = self._mono = 0
         self.tick()
 
-    def tick(self) -> int:
-        """Take the time for the leaves that follow; wall clock minus monotonic clock, in µs."""
+    def tick(self) -> None:
+        """Take the time for the leaves that follow."""
         self._time = self._clock.wall() // 1000
         self._mono = max(self._mono, self._clock.monotonic() // 1000)
-        return self._time - self._mono
+
+    def jump(self) -> int:
+        """Take the time; by how many µs the wall clock was set since it was taken last."""
+        before = self._time - self._mono
+        self.tick()
+        return self._time - self._mono - before
 
     def add(self, entry: Entry) -> None:
         """Encode an entry; it is written by the next :meth:`commit`."""
@@ -253,7 +263,7 @@ class Appender:
             self.index,
             len(payload),
             self._mono,
-            self._position,
+            self.position,
             stream.prev,
             self.segment.number,
             stream.seq,
@@ -292,7 +302,7 @@ class Appender:
             "index": self.index,
             "length": len(payload),
             "mono": self._mono,
-            "offset": self._position,
+            "offset": self.position,
             "prev": stream.prev,
             "segment": self.segment.number,
             "seq": stream.seq,
@@ -313,19 +323,24 @@ class Appender:
         self._buffer.append(head)
         self._buffer.append(lengthened)
         self._buffer.append(payload)
-        self._position += len(head) + len(lengthened) + len(payload)
+        self.position += len(head) + len(lengthened) + len(payload)
         self._leaves.append((leaf, hashed))
         stream.seq += 1
         stream.prev = _base64(hashed)
         self.index += 1
 
-    def commit(self) -> list[tuple[bytes, bytes]]:
-        """Make everything added durable; the leaves and their hashes.
+    def take(self) -> tuple[list[bytes], list[tuple[bytes, bytes]]]:
+        """What is to be written for the entries added since, and their leaves with hashes."""
+        buffer, self._buffer = self._buffer, []
+        leaves, self._leaves = self._leaves, []
+        return buffer, leaves
+
+    def write(self, buffer: list[bytes]) -> None:
+        """Make what was taken durable.
 
         :raises OSError: nothing may be written any more.
         """
-        view = memoryview(b"".join(self._buffer))
-        self._buffer.clear()
+        view = memoryview(b"".join(buffer))
         while view:
             try:
                 written = self.segment.write(view)
@@ -336,8 +351,15 @@ class Appender:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._reserve.release():
                     raise
         self.segment.sync()
-        assert self.segment.offset == self._position
-        leaves, self._leaves = self._leaves, []
+
+    def commit(self) -> list[tuple[bytes, bytes]]:
+        """Make everything added durable; the leaves and their hashes.
+
+        :raises OSError: nothing may be written any more.
+        """
+        buffer, leaves = self.take()
+        self.write(buffer)
+        assert self.segment.offset == self.position
         return leaves
 
     def rotate(self, node: Stream) -> None:
@@ -345,7 +367,7 @@ class Appender:
         old = self.segment
         old.close()
         self.segment = Segment(self._directory, old.number + 1)
-        self._position = self.segment.offset
+        self.position = self.segment.offset
         self.first(node, "segment.start", [[old.number, old.offset, old.offset, ""]], {})
 
     def first(
@@ -359,118 +381,3 @@ class Appender:
         running = {s.id: [s.seq, s.prev] for s in self.open.values()}
         plain = encode({"open": running, "sealed": sealed})
         self.add(Entry(node, type, plain=plain, vital=vital))
-
-
-class Writer(threading.Thread):
-    """Takes entries from ``queue`` until it gets None.
-
-    The four callables are called from this thread.
-    """
-
-    def __init__(
-        self,
-        appender: Appender,
-        node: Stream,
-        reserve: Reserve,
-        segment_bytes: int,
-        directory: Path,
-        *,
-        durable: Callable[[list[Entry], list[tuple[bytes, bytes]], float], None],
-        refused: Callable[[list[Entry]], None],
-        failed: Callable[[BaseException], None],
-        ended: Callable[[], None],
-    ) -> None:
-        super().__init__(name="hoopgate-log-writer", daemon=True)
-        self.queue: SimpleQueue[Entry | None] = SimpleQueue()
-        self.full = False
-        self._appender = appender
-        self._node = node
-        self._reserve = reserve
-        self._segment_bytes = segment_bytes
-        self._directory = directory
-        self._durable = durable
-        self._refused = refused
-        self._failed = failed
-        self._ended = ended
-        self._skew = appender.tick()
-
-    def run(self) -> None:
-        try:
-            more = True
-            while more:
-                batch, more = self._take()
-                if batch:
-                    self._commit(batch)
-            self._appender.segment.close()
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more is durable
-            self._quarantine()
-            self._failed(error)
-            return
-        self._ended()
-
-    def room(self) -> bool:
-        """True when the disk has room now; :attr:`full` is as of the last commit."""
-        return self._reserve.room()
-
-    def _take(self) -> tuple[list[Entry], bool]:
-        """Everything that waits, up to the size of a batch; False: the last batch."""
-        queue = self.queue
-        entry = queue.get()
-        batch: list[Entry] = []
-        size = 0
-        while entry is not None:
-            batch.append(entry)
-            size += entry.size
-            if size >= BATCH_BYTES or queue.empty():  # nobody else takes from it
-                return batch, True
-            entry = queue.get()
-        return batch, False
-
-    def _commit(self, batch: list[Entry]) -> None:
-        began = time.perf_counter()
-        appender = self._appender
-        skew = appender.tick()
-        self.full = self._reserve.low()
-        if self.full:
-            batch = self._refuse(batch)
-        if appender.segment.offset >= self._segment_bytes:
-            appender.rotate(self._node)
-        jump, self._skew = skew - self._skew, skew
-        if abs(jump) > CLOCK_JUMP_SECONDS * 1_000_000:
-            detail = {"event": "clock.jump", "microseconds": jump}
-            appender.add(Entry(self._node, "admin", extra={"detail": detail}))
-        for entry in batch:
-            appender.add(entry)
-        leaves = appender.commit()
-        self._durable(batch, leaves, time.perf_counter() - began)
-
-    def _refuse(self, batch: list[Entry]) -> list[Entry]:
-        """What of a batch is recorded on a full disk: everything except new requests."""
-        kept: list[Entry] = []
-        refused: list[Entry] = []
-        for entry in batch:
-            if entry.essential:
-                kept.append(entry)
-                continue
-            refused.append(entry)
-            if entry.released:
-                seen = [piece for piece in entry.pieces if piece[0] == _RESPONSE]
-                kept.append(
-                    Entry(
-                        entry.stream,
-                        "chunk",
-                        seen,
-                        recording=entry.recording,
-                        released=entry.released,
-                        size=entry.size,
-                    )
-                )
-        if refused:
-            self._refused(refused)
-        return kept
-
-    def _quarantine(self) -> None:
-        segment = self._appender.segment
-        # Best effort: the disk may take nothing any more. The next start does not rely on it.
-        with suppress(OSError):
-            quarantine(self._directory, segment.number, segment.durable)

@@ -10,23 +10,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgate.errors import LocalProtocolError, RecorderFailed, RecorderFull
 from hoopgate.events import SessionFacts
 from hoopgate.interfaces import IRecorder, ISessionRecording
-from hoopgate.recorder.commit import Appender, Clock, Entry, Reserve, Stream, Writer
+from hoopgate.recorder.commit import Appender, Clock, Entry, Reserve, Stream, Waiter
 from hoopgate.recorder.integrate import Integrator, IntegratorThread
 from hoopgate.recorder.leaf import SESSION_ID
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.recording import SessionRecording, check_type, session_fields
 from hoopgate.recorder.sealing import Recipient
 from hoopgate.recorder.wraps import Sealer
+from hoopgate.recorder.writer import Batch, Writer
 from hoopgate.settings.model import Recording
+from hoopgate.turns import Mailbox, at_turn_end
 
 _log = Logger()
 
@@ -45,7 +47,7 @@ class Reactor(Protocol):
     ) -> DelayedCall: ...
 
 
-@implementer(IRecorder)
+@final
 class Log:
     """The log of one node, running. Made by ``open_log``.
 
@@ -70,6 +72,7 @@ class Log:
         self.clock = clock
         self.waiting: set[Deferred[Any]] = set()
         self.recordings: set[SessionRecording] = set()
+        self._entries: set[Entry] = set()  #: that somebody waits for
         self.last_commit_seconds = 0.0
         self.observe_commit: Callable[[float, int], object] = lambda seconds, leaves: None
         self.on_failure: Callable[[], object] = lambda: None
@@ -77,6 +80,7 @@ class Log:
         self._directory = directory
         self._window = recording.window_ms / 1000
         self._reactor = reactor
+        self._mailbox = Mailbox(reactor)
         self._lock: int | None = lock
         self._node = node
         self._integrator = integrator
@@ -108,11 +112,12 @@ class Log:
         self._sealer = Sealer(
             directory,
             recipients,
-            self._writer,
+            room=lambda: not self._writer.full or self._writer.room(),
+            ready=lambda entries: self._back(self._submit_all, entries),
             refused=lambda entry, error: self._back(self._refuse, [entry], error),
             failed=self._fail,
         )
-        self._submit = self._writer.queue.put
+        self._pending: list[Entry] = []  #: handed to the writer when the reactor's turn ends
         self._integrating.start()
         self._writer.start()
         self._sealer.start()
@@ -214,6 +219,26 @@ class Log:
         if self._failure is None:
             self._submit(entry)
 
+    def _submit(self, entry: Entry) -> None:
+        pending = self._pending
+        pending.append(entry)
+        if len(pending) == 1:
+            at_turn_end(self._reactor, self._hand_over)
+
+    def _hand_over(self) -> None:
+        pending = self._pending
+        if not pending or self._failure is not None:
+            return
+        self._pending = []
+        try:
+            self._writer.give(pending)
+        except Exception as error:  # noqa: BLE001 - what is half encoded has no end that is known
+            self._fail(error)
+
+    def _submit_all(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self.submit(entry)
+
     def submit_waiting(self, entry: Entry) -> Deferred[int]:
         """Hand an entry to the writer; fires with its leaf's index when it is durable."""
         if self._failure is not None or self._stopped:
@@ -223,6 +248,25 @@ class Log:
         self.waiting.add(waiting)
         self._submit(entry)
         return waiting
+
+    def submit_for(self, entry: Entry, waiter: Waiter) -> None:
+        """Hand an entry to the writer; ``waiter`` is told, never before this returns.
+
+        :raises RecorderFailed: the log takes nothing more.
+        """
+        if self._failure is not None or self._stopped:
+            raise self.failure() if self._failure else RecorderFailed("the log is closed")
+        entry.waiter = waiter
+        self._entries.add(entry)
+        self._submit(entry)
+
+    def _tell(self, entry: Entry, error: Exception | None) -> None:
+        waiter, entry.waiter = entry.waiter, None
+        assert waiter is not None
+        try:
+            waiter.recorded(entry, error)
+        except Exception:  # noqa: BLE001 - as of a Deferred's callback: the others are told
+            _log.failure("recorder.bug")
 
     def dirty(self, recording: SessionRecording) -> None:
         """The recording holds response bytes: flush them when the window's time is over."""
@@ -239,35 +283,46 @@ class Log:
     # --- from the threads ----------------------------------------------------------------------
 
     def _back(self, callable: Callable[..., object], *args: object) -> None:
-        self._reactor.callFromThread(callable, *args)
+        self._mailbox.post(callable, *args)
 
     def _durable(
-        self, batch: list[Entry], leaves: list[tuple[bytes, bytes]], seconds: float
+        self, batches: list[Batch], leaves: list[tuple[bytes, bytes]], seconds: float
     ) -> None:
-        self._back(self._committed, batch, len(leaves), seconds)
+        self._back(self._committed, batches, len(leaves), seconds)
         self._integrating.hand_over(leaves)
 
-    def _committed(self, batch: list[Entry], leaves: int, seconds: float) -> None:
+    def _committed(self, batches: list[Batch], leaves: int, seconds: float) -> None:
+        self._writer.settled(batches)
         self._size += leaves
         self.last_commit_seconds = seconds
         self.observe_commit(seconds, leaves)
-        for entry in batch:
-            if entry.recording is not None and entry.released:
-                entry.recording.released(entry.released)
+        for batch in batches:
+            for entry in batch.entries:
+                if entry.index < 0:
+                    continue  # refused
+                if entry.released and entry.recording is not None:
+                    entry.recording.released(entry.released)
+                if entry.waiter is not None:
+                    self._entries.discard(entry)
+                    self._tell(entry, None)
+                deferred = entry.deferred
+                if deferred is not None and deferred in self.waiting:
+                    self.waiting.discard(deferred)
+                    deferred.callback(entry.index)
+
+    def _refuse(self, entries: list[Entry], error: Exception | None = None) -> None:
+        full = error or RecorderFull(
+            f"the log's disk ({self._directory}) is full: no new requests until room is "
+            "made; open sessions can still be closed"
+        )
+        for entry in entries:
+            if entry.waiter is not None:
+                self._entries.discard(entry)
+                self._tell(entry, full)
             deferred = entry.deferred
             if deferred is not None and deferred in self.waiting:
                 self.waiting.discard(deferred)
-                deferred.callback(entry.index)
-
-    def _refuse(self, entries: list[Entry], error: Exception | None = None) -> None:
-        for entry in entries:
-            if entry.deferred in self.waiting:
-                self.waiting.discard(entry.deferred)
-                full = RecorderFull(
-                    f"the log's disk ({self._directory}) is full: no new requests until room is "
-                    "made; open sessions can still be closed"
-                )
-                entry.deferred.errback(error or full)
+                deferred.errback(full)
 
     def _fail(self, error: BaseException) -> None:
         """From any thread: fail stop."""
@@ -282,11 +337,15 @@ class Log:
         failure = self.failure()
         _log.critical("{message}", message=str(failure))
         self._sealer.queue.put(None)
-        self._writer.queue.put(None)
+        self._pending.clear()
+        self._writer.end()
         self._integrating.abandon()
         waiting, self.waiting = self.waiting, set()
         for deferred in waiting:
             deferred.errback(failure)
+        entries, self._entries = self._entries, set()
+        for entry in entries:
+            self._tell(entry, failure)
         self.on_failure()
         if self._stopping is not None:
             self._ended()
@@ -300,7 +359,8 @@ class Log:
             recording.close("node.stop").addErrback(lambda failure: None)
         self.submit(Entry(self._node, "session.close", extra={"reason": "node.stop"}))
         self._sealer.queue.put(None)
-        self._writer.queue.put(None)
+        self._hand_over()
+        self._writer.end()
 
     def _ended(self) -> None:
         if self._stopped:
@@ -311,8 +371,13 @@ class Log:
             self._timer = None
         for thread in (self._sealer, self._writer, self._integrating):
             thread.join(10)
+        self._mailbox.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
         for done in self._stopping or []:
             done.callback(None)
+
+
+# No decorator: mypyc makes a decorated class slow.
+classImplements(Log, IRecorder)

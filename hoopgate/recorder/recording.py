@@ -11,7 +11,7 @@ from zope.interface import classImplements
 from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Decision, SessionFacts
 from hoopgate.interfaces import ISessionRecording
-from hoopgate.recorder.commit import Entry, Stream
+from hoopgate.recorder.commit import Entry, Stream, Waiter
 from hoopgate.recorder.leaf import OWN, TYPES, encode
 from hoopgate.recorder.payload import Kind, Piece
 from hoopgate.recorder.segments import CHUNK_BYTES
@@ -51,6 +51,29 @@ class SessionRecording:
     ) -> Deferred[int]:
         if self._closed:
             return fail(LocalProtocolError("the recording is closed"))
+        return self._log.submit_waiting(self._request(data, forwarded, decisions))
+
+    def request_for(
+        self,
+        waiter: Waiter,
+        data: bytes,
+        forwarded: bytes | None,
+        decisions: Sequence[Decision],
+    ) -> Entry:
+        """As :meth:`request`; ``waiter`` is told with the entry, never before this returns.
+
+        :raises LocalProtocolError: the recording is closed.
+        :raises RecorderFailed: the log takes nothing more.
+        """
+        if self._closed:
+            raise LocalProtocolError("the recording is closed")
+        entry = self._request(data, forwarded, decisions)
+        self._log.submit_for(entry, waiter)
+        return entry
+
+    def _request(
+        self, data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
+    ) -> Entry:
         now = self._now()
         self._pieces.append((_REQUEST, now, data))
         self._size += len(data) + PIECE_BYTES
@@ -60,7 +83,7 @@ class SessionRecording:
         entry = self._entry("chunk")
         entry.decisions = decisions
         entry.essential = False
-        return self._log.submit_waiting(entry)
+        return entry
 
     def response(self, data: bytes) -> None:
         """:raises LocalProtocolError: the recording is closed."""

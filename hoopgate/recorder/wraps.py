@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from hoopgate.errors import LocalProtocolError
-from hoopgate.recorder.commit import Entry, Stream, Writer
+from hoopgate.recorder.commit import Entry, Stream
 from hoopgate.recorder.files import sync_directory, write_file
 from hoopgate.recorder.sealing import Recipient, SessionKey, new_key, seal
 
@@ -29,8 +29,9 @@ class Sealer(threading.Thread):
         self,
         directory: Path,
         recipients: Sequence[Recipient],
-        writer: Writer,
         *,
+        room: Callable[[], bool],
+        ready: Callable[[list[Entry]], None],
         refused: Callable[[Entry, Exception | None], None],
         failed: Callable[[BaseException], None],
     ) -> None:
@@ -38,7 +39,8 @@ class Sealer(threading.Thread):
         self.queue: SimpleQueue[Entry | None] = SimpleQueue()
         self._directory = directory
         self._recipients = recipients
-        self._writer = writer
+        self._room = room
+        self._ready = ready
         self._refused = refused
         self._failed = failed
 
@@ -61,7 +63,7 @@ class Sealer(threading.Thread):
         ready = []
         for entry in batch:
             session = entry.stream.id
-            if self._writer.full and not self._writer.room():
+            if not self._room():
                 self._refused(entry, None)
                 continue
             try:
@@ -81,8 +83,7 @@ class Sealer(threading.Thread):
                 ready.append(entry)
         if ready:
             sync_directory(self._directory / "wraps")
-            for entry in ready:
-                self._writer.queue.put(entry)
+            self._ready(ready)
 
 
 def seal_stream(

@@ -87,6 +87,18 @@ class Recording:
         self.requested.append(data if forwarded is None else forwarded)
         return self._wait(self.requested[-1])
 
+    def request_for(
+        self, waiter: Any, data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
+    ) -> object:
+        if self._failed is not None:
+            raise self._failed
+        entry = object()
+        self.request(data, forwarded, decisions).addCallbacks(
+            lambda _: waiter.recorded(entry, None),
+            lambda failure: waiter.recorded(entry, failure.value),
+        )
+        return entry
+
     def response(self, data: bytes) -> None:
         assert not self.closed
         self.responses += data
