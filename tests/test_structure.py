@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("postgres", "mysql", "ssh", "http"),
     ("guardrails", "evidence"),
     ("sql", "shell", "phi", "identity", "approvals", "recorder", "state", "settings"),
-    ("interfaces", "events", "verdicts", "plans", "settings.model", "sql.classes"),
+    ("interfaces", "events", "verdicts", "plans", "settings.model", "sql.classes", "pooling"),
     ("errors", "network", "turns", "__init__"),
 )
 

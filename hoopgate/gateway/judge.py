@@ -34,6 +34,7 @@ from hoopgate.events import (
 )
 from hoopgate.gateway.logging import log_event
 from hoopgate.sql.digest import approval_digest
+from hoopgate.sql.mysql.attestation import edited
 from hoopgate.sql.resolver import needs_resolution
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
@@ -108,6 +109,7 @@ class _Remembered:
     monitored: tuple[str, ...]
     facts: tuple[StatementFacts, ...]
     resolved: bool  #: it rests on the schema
+    text: str | None  #: what is run in place of its own
 
 
 class Judge:
@@ -145,6 +147,7 @@ class Judge:
         self._examiner = examiner
         self._memory: OrderedDict[tuple[str, tuple[int, ...], bool], _Remembered] = OrderedDict()
         self._memory_of = -1
+        self._steered: str | None = None  #: what is run in place of the text that is judged
         self._memory_size = 0
         self._epoch = 0
         self._hold: Deferred[bool] | None = None
@@ -188,7 +191,9 @@ class Judge:
         found = self._recall(event)
         if found is None or (found.resolved and not self.confirmed()):
             return None
-        return self._decide(found.verdict, found.monitored, found.facts)
+        decision = self._decide(found.verdict, found.monitored, found.facts)
+        decision.text = found.text
+        return decision
 
     def _recall(self, event: Event) -> _Remembered | None:
         if not isinstance(event, Statement):
@@ -202,8 +207,14 @@ class Judge:
         """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,
         because nobody wants it any more."""
         self._canceled = self._left = False
+        self._steered = None
         try:
-            return await self._judged(event, on_hold)
+            decision = await self._judged(event, on_hold)
+            if self._steered is not None and not isinstance(decision.verdict, Block):
+                if decision.text is not None:
+                    return self._decide(_FAILED, (), decision.facts)
+                decision.text = self._steered
+            return decision
         except CancelledError:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the statement does not run
@@ -234,7 +245,8 @@ class Judge:
             and len(event.text) <= LONGEST_REMEMBERED
         ):
             resolved = self._phi and any(map(needs_resolution, facts))
-            self._remember(event, _Remembered(verdict, outcome.monitored, facts, resolved))
+            known = _Remembered(verdict, outcome.monitored, facts, resolved, self._steered)
+            self._remember(event, known)
         return self._decide(verdict, outcome.monitored, facts)
 
     def leave(self) -> None:
@@ -341,6 +353,8 @@ class Judge:
                 except Refused as refused:
                     unresolved[index] = refused.code
             resolutions.append(resolution)
+            if resolution is not None and resolution.edits:
+                self._steered = edited(event.text, resolution.edits)
         return Judged(event, facts, tuple(resolutions), unresolved)
 
     async def _wait(

@@ -70,6 +70,7 @@ class _Session:
 class Node:
     """What the sessions of one process share.
 
+    :param analyzer: of statements; ``analyzers``: of other protocols' than PostgreSQL's.
     :param now: wall clock, seconds since the epoch: what tokens and rules go by.
     :ivar sessions: running sessions by id.
     """
@@ -90,6 +91,7 @@ class Node:
         metrics: Metrics,
         recheck_seconds: float,
         examiners: Mapping[str, ICommandExaminer] = MappingProxyType({}),
+        analyzers: Mapping[str, IStatementAnalyzer] = MappingProxyType({}),
         now: Callable[[], float] = time.time,
     ) -> None:
         self.limits = settings.limits
@@ -102,6 +104,7 @@ class Node:
         self._verifier = verifier
         self._rules = rules
         self._analyzer = analyzer
+        self._analyzers = analyzers
         self._resolvers = resolvers
         self._examiners = examiners
         self._recorder = recorder
@@ -224,7 +227,7 @@ class Node:
             session=facts,
             phi=resource.phi and resource.name in self._resolvers,
             rules=self._rules,
-            analyzer=self._analyzer,
+            analyzer=self._analyzers.get(resource.protocol, self._analyzer),
             resolver=self._resolvers.get(resource.name, _NO_SCHEMA),
             approvals=self._approvals,
             metrics=self._metrics,

@@ -17,8 +17,7 @@ from zope.interface import implementer
 from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Resolution, SessionFacts, Statement, StatementFacts
 from hoopgate.interfaces import ISideConnection, IStatementResolver
-from hoopgate.sql.catalogue import Catalogue, Wanted
-from hoopgate.sql.resolver import Examiner, Key, Resolver
+from hoopgate.sql.resolver import Examiner, Resolver
 
 #: Seconds that a look at the schema is good for.
 CONFIRMED_SECONDS: Final = 1.0
@@ -32,6 +31,7 @@ class ServerResolver:
     :param side: side connections of the one resource this resolver is for.
     :param watch: side connections for looking at the schema: no statement keeps them waiting.
     :param examiner: for trees that are too large for the reactor's thread.
+    :param resolver: for another database than PostgreSQL: what asks, and remembers.
     """
 
     def __init__(
@@ -43,12 +43,15 @@ class ServerResolver:
         examiner: Examiner | None = None,
         ttl: float = 600.0,
         capacity: int = 4096,
+        resolver: Any = None,
     ) -> None:
         self._side = side
         self._watch = side if watch is None else watch
         self._clock = clock
-        self._resolver = Resolver(clock, ttl=ttl, capacity=capacity, examiner=examiner)
-        self._running: dict[tuple[int, Key], list[Deferred[Resolution]]] = {}
+        if resolver is None:
+            resolver = Resolver(clock, ttl=ttl, capacity=capacity, examiner=examiner)
+        self._resolver: Any = resolver
+        self._running: dict[tuple[int, Any], list[Deferred[Resolution]]] = {}
         self._looking: list[Deferred[None]] | None = None
         self._look_again = False
         self._prepared = False
@@ -58,7 +61,8 @@ class ServerResolver:
     @property
     def generation(self) -> int:
         """See :class:`hoopgate.interfaces.IStatementResolver`."""
-        return self._resolver.generation
+        generation: int = self._resolver.generation
+        return generation
 
     def confirmed(self) -> bool:
         """See :class:`hoopgate.interfaces.IStatementResolver`."""
@@ -92,8 +96,8 @@ class ServerResolver:
             return
         self._prepared = True
         self.confirm().addErrback(lambda _: None)
-        nothing = Catalogue().questions(Wanted())
-        self._side.run(nothing).addErrback(lambda _: None)
+        warming: Deferred[None] = Deferred.fromCoroutine(self._resolver.warm(self._side))
+        warming.addErrback(lambda _: None)
 
     def _look(self, *waiting: Deferred[None]) -> None:
         self._looking = list(waiting)
@@ -127,7 +131,8 @@ class ServerResolver:
         raise UnresolvableStatement("resolve.changing", "The schema keeps changing.")
 
     def _age(self) -> float:
-        return self._clock() - self._resolver.confirmed_at
+        confirmed_at: float = self._resolver.confirmed_at
+        return self._clock() - confirmed_at
 
     # --- statements ---------------------------------------------------------------------------
 
@@ -135,7 +140,9 @@ class ServerResolver:
         self, statement: Statement, facts: StatementFacts, session: SessionFacts
     ) -> Resolution | None:
         """What is known without waiting."""
-        return self._resolver.cached(self._resolver.key(statement, facts, session))
+        key = self._resolver.key(statement, facts, session)
+        known: Resolution | None = self._resolver.cached(key)
+        return known
 
     def resolve(
         self, statement: Statement, facts: StatementFacts, session: SessionFacts
@@ -157,7 +164,7 @@ class ServerResolver:
 
     async def _ask(
         self,
-        running: tuple[int, Key],
+        running: tuple[int, Any],
         statement: Statement,
         facts: StatementFacts,
         session: SessionFacts,

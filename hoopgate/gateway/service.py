@@ -30,6 +30,7 @@ from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
+from hoopgate.gateway.mysql_judgement import MysqlAnalyzer, make_resolver
 from hoopgate.gateway.node import Node
 from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.recordings import Recordings
@@ -195,6 +196,7 @@ class GatewayService(Service):
             store, recorder, reactor, key_file=state_dir / "keys" / "approvals.key"
         )
         analyzer = ParserPool(reactor, settings.node.workers, limit=settings.limits.statement_bytes)
+        mysql = MysqlAnalyzer(analyzer, settings.limits.statement_bytes)
         verifier = make_verifier(settings, reactor, metrics.identity_failure)
         self._stop.append(verifier.stop)
         secrets = SecretSource(reactor)
@@ -210,7 +212,8 @@ class GatewayService(Service):
             verifier=verifier,
             rules=self._rules,
             analyzer=analyzer,
-            resolvers=self._resolvers(secrets, analyzer),
+            analyzers=dict.fromkeys(("mariadb", "mysql"), mysql),
+            resolvers=self._resolvers(secrets, analyzer, mysql),
             examiners=self._examiners(secrets),
             recorder=recorder,
             approvals=approvals,
@@ -272,11 +275,21 @@ class GatewayService(Service):
         atexit.register(os._exit, 1)
         self._reactor.callWhenRunning(self._reactor.stop)
 
+    def _in_force(self) -> Rules:
+        assert self._rules is not None
+        return self._rules
+
     def _resolvers(
-        self, secrets: SecretSource, analyzer: ParserPool
+        self, secrets: SecretSource, analyzer: ParserPool, mysql: MysqlAnalyzer
     ) -> dict[str, IStatementResolver]:
         resolvers: dict[str, IStatementResolver] = {}
         for resource in self._settings.resources.values():
+            if resource.protocol in ("mariadb", "mysql"):
+                made, stops = make_resolver(
+                    self._reactor, resource, self._tls, secrets, ITSELF, mysql, self._in_force
+                )
+                self._stop += stops
+                resolvers[resource.name] = made
             if resource.protocol != "postgres":
                 continue  # these say themselves what an operation reads
             asking, watching = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from twisted.logger import Logger
@@ -27,6 +28,9 @@ from hoopgate.settings.packs import read_pack
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
 log = Logger()
+
+#: Protocols whose names of columns do not differ by case.
+_FOLDING = frozenset({"mariadb", "mysql"})
 
 Plans = tuple[MaskPlan | None, ...]
 
@@ -63,10 +67,18 @@ class Pipeline:
 
     A guard with ``grants = False`` restricts and masks but gives no permission. A guard may have
     ``monitored(judged, session, now)`` and ``momentary(session)``, see :class:`Outcome`.
+
+    :ivar labels: by resource.
     """
 
-    def __init__(self, policy: Policy, guards: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        guards: Sequence[Any],
+        labels: Mapping[str, LabelSet] = MappingProxyType({}),
+    ) -> None:
         self.policy = policy
+        self.labels = labels
         self._guards = [(guard, bool(getattr(guard, "grants", True))) for guard in guards]
         self._monitors = [guard.monitored for guard in guards if hasattr(guard, "monitored")]
         self._momentary = [guard.momentary for guard in guards if hasattr(guard, "momentary")]
@@ -165,7 +177,12 @@ def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline
 
     :raises SettingsError: a pack or a guard cannot be loaded.
     """
-    labels = {name: LabelSet(name, policy.labels, policy.unlabelled) for name in resources}
+    labels = {
+        name: LabelSet(
+            name, policy.labels, policy.unlabelled, fold=resource.protocol in _FOLDING
+        )
+        for name, resource in resources.items()
+    }
     rules = RuleGuard(
         [("operator", policy.rules), *((pack, read_pack(pack)) for pack in policy.packs)], labels
     )
@@ -173,7 +190,7 @@ def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline
     plugins = [_plugin(name, policy, resources) for name in policy.guards]
     bodies = BodyGuard(policy, frozenset(phi), rules)
     commands = CommandGuard(policy.commands, resources, rules)
-    return Pipeline(policy, [rules, *plugins, MaskingGuard(phi), bodies, commands])
+    return Pipeline(policy, [rules, *plugins, MaskingGuard(phi), bodies, commands], labels)
 
 
 def _plugin(name: str, policy: Policy, resources: Mapping[str, Resource]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import translate
 from typing import Final
 
@@ -55,6 +56,7 @@ class LabelSet:
     longest literal text; between equals, the strictest.
 
     :param unlabelled: what a column of the users' own counts as that no line names.
+    :param fold: upper and lower case are the same, as in MariaDB's and MySQL's names of columns.
     """
 
     def __init__(
@@ -62,8 +64,15 @@ class LabelSet:
         resource: str,
         labels: Iterable[Label],
         unlabelled: LabelClass = LabelClass.PUBLIC,
+        *,
+        fold: bool = False,
     ) -> None:
         own = [label for label in labels if label.resource == resource]
+        self._fold = fold
+        if fold:
+            # Of lines that are one now the strictest stands.
+            own.sort(key=lambda label: _STRENGTH[label.level])
+            own = [replace(label, column=label.column.lower()) for label in own]
         builtin = [
             Label(resource, column, "CATALOGUE", level, Method.NULL)
             for columns, level in (
@@ -130,7 +139,7 @@ class LabelSet:
         )
 
     def _search(self, column: ColumnRef) -> Label | None:
-        name = str(column)
+        name = str(column).lower() if self._fold else str(column)
         found = self._exact.get(name)
         if found is not None:
             return found

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from hoopgate.errors import RemoteProtocolError, UnresolvableStatement
 from hoopgate.interfaces import ITLS, ISecretSource, ISideConnection
+from hoopgate.pooling import Pool
 from hoopgate.postgres import wire
 from hoopgate.postgres.upstream import BackendConnection, BackendUnavailable, connect
 
@@ -30,10 +31,8 @@ Rows = list[tuple[str | None, ...]]
 #: A statement, or one with parameters (text format) that is kept prepared.
 Question = str | tuple[str, ...]
 
-#: Seconds a question may take, and may wait for a connection; how many may wait.
+#: Seconds a question may take.
 QUESTION_SECONDS = 5.0
-TURN_SECONDS = 20.0
-MOST_WAITING = 256
 ANSWER_LIMIT = 16 * 2**20
 
 #: Makes the session's temporary schema once for all. Made in a transaction that is rolled back it
@@ -211,18 +210,15 @@ class SideConnections:
         self._tls = tls
         self._secrets = secrets
         self._principal = principal
-        self._most = most
-        self._idle: list[_Conversation] = []
-        self._open = 0
-        self._waiting: deque[Deferred[None]] = deque()
-        self._stopped = False
+        self._pool = Pool(reactor, self._connect, most)
+        self.stop = self._pool.stop
 
     def run(self, script: Sequence[Question]) -> Deferred[list[Rows]]:
         """See :class:`hoopgate.interfaces.ISideConnection`."""
         return Deferred.fromCoroutine(self._run(script))
 
     async def _run(self, script: Sequence[Question]) -> list[Rows]:
-        conversation = await self._take()
+        conversation = await self._pool.take()
         try:
             messages = map(conversation.statement, (_BEGIN, _SETTINGS, *script))
             asking = conversation.ask(b"".join(messages))
@@ -235,52 +231,14 @@ class SideConnections:
             conversation.abort()
             raise UnresolvableStatement("resolve.timeout", "the database took too long") from error
         finally:
-            self._release(conversation)
-
-    async def _take(self) -> _Conversation:
-        while not self._stopped:
-            while self._idle:
-                conversation = self._idle.pop()
-                if not conversation.lost:
-                    return conversation
-                self._open -= 1
-            if self._open < self._most:
-                return await self._connect()
-            if len(self._waiting) >= MOST_WAITING:
-                break
-            await self._turn()
-        raise _busy()
-
-    async def _turn(self) -> None:
-        """Wait until a connection may be free.
-
-        :raises UnresolvableStatement: that took too long, or the database cannot be reached.
-        """
-        turn: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(turn)
-        turn.addTimeout(TURN_SECONDS, self._reactor)
-        try:
-            await turn
-        except UnresolvableStatement:
-            raise
-        except Exception:  # noqa: BLE001 - the time is over
-            raise _busy() from None
+            self._pool.release(conversation)
 
     async def _connect(self) -> _Conversation:
-        self._open += 1
-        try:
-            password = None
-            if self._resource.password is not None:
-                password = await self._secrets.password(self._resource, self._principal)
-            parameters = {"application_name": "hoopgate", "client_encoding": "UTF8"}
-            connection = await connect(
-                self._reactor, self._resource, self._tls, password, parameters
-            )
-        except Exception as error:
-            self._open -= 1
-            while self._waiting and not self._open:  # nobody is left whose turn ends
-                self._waiting.popleft().errback(_unreachable())
-            raise _unreachable() from error
+        password = None
+        if self._resource.password is not None:
+            password = await self._secrets.password(self._resource, self._principal)
+        parameters = {"application_name": "hoopgate", "client_encoding": "UTF8"}
+        connection = await connect(self._reactor, self._resource, self._tls, password, parameters)
         conversation = _Conversation(connection)
         try:
             settling = conversation.ask(b"".join(map(conversation.statement, _SETTLE)))
@@ -290,32 +248,3 @@ class SideConnections:
         except Exception:  # noqa: BLE001 - whatever it was: lost, and found so by its user
             conversation.abort()
         return conversation
-
-    def _release(self, conversation: _Conversation) -> None:
-        if conversation.lost or self._stopped:
-            self._open -= 1
-            conversation.abort()
-        else:
-            self._idle.append(conversation)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().callback(None)
-
-    def stop(self) -> None:
-        """Close every connection; what waits fails."""
-        self._stopped = True
-        for conversation in self._idle:
-            conversation.abort()
-        self._idle.clear()
-        while self._waiting:
-            self._waiting.popleft().errback(_busy())
-
-
-def _busy() -> UnresolvableStatement:
-    return UnresolvableStatement("resolve.busy", "too many statements wait to be resolved")
-
-
-def _unreachable() -> UnresolvableStatement:
-    return UnresolvableStatement("resolve.connect", "the database cannot be asked about statements")

@@ -405,6 +405,7 @@ def _resources(root: Table, check: bool) -> Iterator[Resource]:
             else _backend_tls(table.table("tls"), target, host, check),
             phi=table.boolean("phi", default["phi"]),
             side_connections=table.integer("side_connections", default["side_connections"]),
+            scratch=table.text("scratch", default["scratch"]),
             parameters=frozenset(table.texts("parameters", (), '["search_path"]')),
             http=http,
             ssh=ssh,

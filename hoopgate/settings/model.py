@@ -280,6 +280,7 @@ class Resource:
     :ivar user: the backend account (agents never see it).
     :ivar password: None: client certificate or peer authentication.
     :ivar side_connections: connections for statement resolution at most.
+    :ivar scratch: MariaDB and MySQL: the schema that the gateway makes its views in.
     :ivar parameters: start-up and session parameters a client may set, besides the built-in list.
     :ivar http: not None where the protocol is HTTP.
     """
@@ -296,6 +297,7 @@ class Resource:
     tls: BackendTLS = field(default_factory=BackendTLS)
     phi: bool = True
     side_connections: int = 2
+    scratch: str = "hoopgate_scratch"
     parameters: frozenset[str] = frozenset()
     http: HTTPTarget | None = None
     ssh: SSHBackend | None = None

@@ -133,6 +133,13 @@ class Resolver:
         """The schema may have changed just now: nothing is confirmed."""
         self.confirmed_at = float("-inf")
 
+    async def warm(self, side: Side) -> None:
+        """Let a connection be made, and plan the questions, before the first statement waits.
+
+        :raises UnresolvableStatement: the server could not be asked.
+        """
+        await side.run(Catalogue().questions(Wanted()))
+
     async def confirm(self, side: Side) -> None:
         """Ask whether the schema is still the same; forget what is known when it is not.
 

@@ -1,9 +1,10 @@
 """The parser's child process: ``python -m hoopgate.sql.worker``.
 
 Requests come on standard input, answers go to standard output, each a four-byte big-endian length
-and that many bytes. A request is ``S`` and UTF-8 SQL to be analysed, or ``T`` and a tree to be
-examined (:mod:`hoopgate.sql.examination`); an answer is JSON. There is one answer per
-request, in order. Nothing is held between requests but trees that were read before, so the process
+and that many bytes. A request is ``S`` and UTF-8 SQL to be analysed, ``T`` and a tree to be
+examined (:mod:`hoopgate.sql.examination`), or ``M`` and what is asked about MariaDB's or MySQL's
+SQL (:mod:`hoopgate.sql.mysql.examination`); an answer is JSON. There is one answer per request, in
+order. Nothing is held between requests but trees that were read before, so the process
 may be killed at any time; that it may die of a statement is what it is for.
 """
 
@@ -21,6 +22,7 @@ from hoopgate.events import StatementFacts
 from hoopgate.sql import examination
 from hoopgate.sql.analysis import analyze
 from hoopgate.sql.catalogue import TreeReader
+from hoopgate.sql.mysql import examination as mysql
 
 #: Bytes of address space, of stack for the recursive parser, and CPU seconds per request.
 MEMORY: Final = 2 * 2**30
@@ -90,8 +92,12 @@ def decode(answer: bytes) -> tuple[StatementFacts, ...]:
 
 def answer(request: bytes, max_bytes: int, reader: TreeReader) -> bytes:
     """The answer to one request."""
-    tree = request[:1] == b"T"
+    kind = request[:1]
+    tree = kind == b"T"
     try:
+        if kind == b"M":
+            outcome = mysql.answer(request[1:], max_bytes)
+            return encode(outcome) if isinstance(outcome, tuple) else json.dumps(outcome).encode()
         if not tree:
             return encode(analyze(request[1:].decode(), max_bytes))
         found = json.dumps(examination.answer(request[1:], reader)).encode()

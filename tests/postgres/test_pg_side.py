@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from hoopgate import pooling
 from hoopgate.events import Principal
 from hoopgate.postgres import side, wire
 from hoopgate.settings.model import Resource
@@ -154,7 +155,7 @@ def test_when_the_database_cannot_be_reached_everybody_is_told_at_once(world: Wo
 
 def test_a_turn_does_not_take_for_ever(world: World) -> None:
     waiting = [world.ask() for _ in range(3)]
-    world.clock.advance(side.TURN_SECONDS + 1)
+    world.clock.advance(pooling.TURN_SECONDS + 1)
     assert waiting[2] == ["resolve.busy"]
     world.connected()
     world.connected()
@@ -174,7 +175,7 @@ def test_a_question_that_nobody_waits_for_takes_nobody_s_turn(world: World) -> N
 
 
 def test_too_many_are_not_queued(world: World) -> None:
-    waiting = [world.ask() for _ in range(side.MOST_WAITING + 3)]
+    waiting = [world.ask() for _ in range(pooling.MOST_WAITING + 3)]
     assert waiting[-1] == ["resolve.busy"]
     assert waiting[-2] == []
 

@@ -1,4 +1,4 @@
-"""A side connection's half of the conversation, blocking: for a thread.
+"""A side connection's half of the conversation.
 
 The connection speaks UTF-8 with the default SQL mode, as the sessions do, and keeps no transaction.
 """
@@ -6,7 +6,7 @@ The connection speaks UTF-8 with the default SQL mode, as the sessions do, and k
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Protocol
 
 from hoopgate.errors import UnresolvableStatement
@@ -29,16 +29,16 @@ class ServerError(Exception):
 class Connection(Protocol):
     """What is needed of a connection."""
 
-    def query(self, text: str) -> Rows:
+    def query(self, text: str) -> Awaitable[Rows]:
         """:raises ServerError: the server refuses."""
 
-    def prepare(self, text: str) -> Outputs:
+    def prepare(self, text: str) -> Awaitable[Outputs]:
         """Columns that the statement returns; it is not run, and not kept.
 
         :raises ServerError: the server refuses.
         """
 
-    def use(self, database: str) -> None:
+    def use(self, database: str) -> Awaitable[None]:
         """:raises ServerError: the server refuses."""
 
 
@@ -55,56 +55,56 @@ class Conversation:
         self._view = f"{quote(scratch)}.{quote('hg_' + secrets.token_hex(12))}"
         self._database = ""
 
-    def run(self, database: str, script: Sequence[Step]) -> list[Any]:
+    async def run(self, database: str, script: Sequence[Step]) -> list[Any]:
         """The answer to each step.
 
         :param database: which names without one belong to; ``""``: none has to.
         :raises UnresolvableStatement: the server refuses a step.
         """
         try:
-            return [self._step(step, database) for step in script]
+            return [await self._step(step, database) for step in script]
         except ServerError as error:
             raise UnresolvableStatement(
                 f"resolve.{error.number}", "The server refuses the statement."
             ) from None
 
-    def _step(self, step: Step, database: str) -> Any:
+    async def _step(self, step: Step, database: str) -> Any:
         if isinstance(step, Ask):
-            self._use(self._scratch)  # so that tables are written with their schemas
+            await self._use(self._scratch)  # so that tables are written with their schemas
             try:
-                return self._connection.query(step.text)
+                return await self._connection.query(step.text)
             except ServerError:
                 if step.optional:
                     return None
                 raise
         if database:
-            self._use(database)
-        outputs = self._connection.prepare(step.text)
+            await self._use(database)
+        outputs = await self._connection.prepare(step.text)
         if isinstance(step, Describe):
             return outputs
-        return self._viewed(step, outputs)
+        return await self._viewed(step, outputs)
 
-    def _viewed(self, step: View, outputs: Outputs) -> str:
+    async def _viewed(self, step: View, outputs: Outputs) -> str:
         if not outputs or len(outputs) > _MOST_COLUMNS:
             raise UnresolvableStatement("resolve.class", "This is no query.")
         # Names of its own: a view's have to differ from one another, a query's have not.
         columns = ", ".join(f"c{number}" for number in range(1, len(outputs) + 1))
         query = self._connection.query
-        query(
+        await query(
             f"CREATE OR REPLACE ALGORITHM = UNDEFINED SQL SECURITY INVOKER VIEW {self._view}"
             f" ({columns}) AS {step.text}"
         )
         try:
             # Names of another schema's tables are written with it.
-            self._use(self._scratch)
-            rows = query(f"SHOW CREATE VIEW {self._view}")
+            await self._use(self._scratch)
+            rows = await query(f"SHOW CREATE VIEW {self._view}")
         finally:
-            query(f"DROP VIEW {self._view}")
+            await query(f"DROP VIEW {self._view}")
         text = rows[0][1]
         return definition(text.decode() if isinstance(text, bytes) else str(text))
 
-    def _use(self, database: str) -> None:
+    async def _use(self, database: str) -> None:
         if database != self._database:
             self._database = ""
-            self._connection.use(database)
+            await self._connection.use(database)
             self._database = database

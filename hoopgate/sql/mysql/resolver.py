@@ -65,6 +65,7 @@ class Ask:
 
 
 Step = Describe | View | Ask
+_NOTHING: Final = Ask("SELECT 1")
 #: Of a Describe: names and type codes of columns, None when there are none.
 Outputs = list[tuple[str, int]] | None
 
@@ -161,9 +162,12 @@ class Resolver:
         """The schema may have changed just now: nothing is confirmed."""
         self.confirmed_at = float("-inf")
 
-    def opening(self) -> list[Step]:
-        """What can be asked before the first statement, so that the connection is there."""
-        return [Ask("SELECT 1")]
+    async def warm(self, side: Side) -> None:
+        """Let a connection be made before the first statement waits for it.
+
+        :raises UnresolvableStatement: the server could not be asked.
+        """
+        await side.run("", [_NOTHING])
 
     async def confirm(self, side: Side) -> None:
         """Ask whether the relations known are still the same; forget all when one is not.
@@ -177,7 +181,7 @@ class Resolver:
             self.invalidate()
             places = []
             generation = self.generation
-        script: list[Step] = [*self.opening()]
+        script: list[Step] = [_NOTHING]
         for place, _ in places:
             script += self._look_at(place)
         answers = list(await side.run("", script))[1:]
@@ -216,6 +220,8 @@ class Resolver:
         content = await self._parser.work(request("attest", text=text))
         asked = attestation(content)
         found = await self._resolved(side, database, text, asked, content)
+        if facts.inner is not None:
+            found = replace(found, edits=())  # what it explains is not run
         if generation == self.generation:
             self._known[key] = started, found
             if len(self._known) > self._capacity:

@@ -1,4 +1,4 @@
-"""PyMySQL as a :class:`hoopgate.sql.mysql.conversation.Connection`.
+"""PyMySQL as a :class:`hoopgate.sql.mysql.conversation.Connection`, for tests without a gateway.
 
 It has no call for preparing a statement, so its own packets are used for that.
 """
@@ -51,7 +51,7 @@ class PyMySQLConnection:
         """The server's, as it greets."""
         return str(self._connection.get_server_info())
 
-    def query(self, text: str) -> Rows:
+    async def query(self, text: str) -> Rows:
         """See :class:`hoopgate.sql.mysql.conversation.Connection`."""
         with self._connection.cursor() as cursor:
             try:
@@ -61,14 +61,14 @@ class PyMySQLConnection:
             rows: Sequence[Sequence[object]] = cursor.fetchall()
             return rows
 
-    def use(self, database: str) -> None:
+    async def use(self, database: str) -> None:
         """See :class:`hoopgate.sql.mysql.conversation.Connection`."""
         try:
             self._connection.select_db(database)
         except pymysql.MySQLError as error:
             raise self._refused(error) from None
 
-    def prepare(self, text: str) -> Outputs:
+    async def prepare(self, text: str) -> Outputs:
         """See :class:`hoopgate.sql.mysql.conversation.Connection`."""
         connection: Any = self._connection
         try:
