@@ -39,7 +39,7 @@ RULES: list[dict[str, Any]] = [
 def grants(database: str) -> list[str]:
     """What the gateway's account needs: the clinic's data, and a scratch schema of its own."""
     return [
-        f"SELECT, INSERT, UPDATE, DELETE, SHOW VIEW, EXECUTE ON `{database}`.* ",
+        f"SELECT, INSERT, UPDATE, DELETE, SHOW VIEW, EXECUTE, TRIGGER ON `{database}`.* ",
         "CREATE VIEW, SHOW VIEW, SELECT, DROP ON hoopgate_scratch.* ",
     ]
 
