@@ -17,7 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer, ITransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import classImplements, implementer
+from zope.interface import classImplements
 
 from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
 from hoopgate.events import (
@@ -66,7 +66,7 @@ class Judge(Protocol):
 _LEAF_BYTES = 1024
 
 
-@implementer(IPushProducer)
+@final
 class _Throttle:
     """Pauses one side's reading when the other side's transport is full."""
 
@@ -454,5 +454,6 @@ class Relay:
         self._on_closed(self._closing)
 
 
-# No decorator: mypyc makes a decorated class slow.
+# No decorators: mypyc makes a decorated class slow.
+classImplements(_Throttle, IPushProducer)
 classImplements(Relay, IRelay)
