@@ -32,7 +32,7 @@ Tokeniser = Callable[[str, bytes], str]
 
 _INTEGERS: Final = {types.INT2: ">h", types.INT4: ">i", types.INT8: ">q", types.OID: ">I"}
 #: Types whose values have one form of text each, whatever the session's settings are.
-TOKENISED: Final = types.TEXTUAL | _INTEGERS.keys() | {types.UUID}
+TOKENISED: Final = frozenset({*types.TEXTUAL, *_INTEGERS, types.UUID})
 
 
 class RowMasker:
