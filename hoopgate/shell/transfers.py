@@ -40,7 +40,12 @@ class Transfer:
 
     def words_for(self, paths: tuple[str, ...]) -> tuple[str, ...]:
         """The command line with these paths in the place of its own."""
-        return (*self.options, *paths)
+        # To rsync a slash at the end says: what is in the directory.
+        ends = [
+            path.rstrip("/") + "/" if old.endswith("/") else path
+            for old, path in zip(self.paths, paths, strict=True)
+        ]
+        return (*self.options, *ends)
 
 
 def transfer(words: tuple[str, ...]) -> Transfer | None:

@@ -1,5 +1,6 @@
 """From what a client asks for to an operation that rules can judge."""
 
+# ruff: noqa: SIM905 - word lists read better as text
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 
 #: Operations on the name itself: a link is not followed.
 NAMES: Final = frozenset(
-    ["sftp.lstat", "sftp.readlink", "sftp.remove", "sftp.rename", "sftp.link", "sftp.make"]
+    """
+    sftp.lstat sftp.readlink sftp.lsetstat sftp.remove sftp.rename sftp.link sftp.make
+    """.split()
 )
 #: Kinds that belong to another class.
-_CLASSES: Final = {"sftp.lstat": "sftp.stat", "sftp.readlink": "sftp.stat"}
+_CLASSES: Final = {
+    "sftp.lstat": "sftp.stat",
+    "sftp.readlink": "sftp.stat",
+    "sftp.lsetstat": "sftp.attributes",
+}
 #: Words of a command line that are resolved at most.
 _MOST_WORDS: Final = 32
 _NO_PATH: Final = (("", ""),)

@@ -91,8 +91,13 @@ class ChannelPolicy:
 class Stream(Protocol):
     """What passes between client and program once it runs."""
 
-    read_ahead: int
-    buffered: int
+    @property
+    def read_ahead(self) -> int:
+        """Bytes of the client's that wait."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held."""
 
     def from_client(self, data: bytes) -> list[Action]:
         """Data for the program."""

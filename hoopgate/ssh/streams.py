@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hoopgate.events import Action, Command, Decision
 from hoopgate.ssh.session import MakeStream, PlainStream, Stream
+from hoopgate.ssh.sftp import Bounds, SFTPStream
 
 if TYPE_CHECKING:
     from hoopgate.settings.model import Resource
@@ -14,8 +15,15 @@ if TYPE_CHECKING:
 
 def make_stream(resource: Resource) -> MakeStream:
     """Streams for a resource's programs."""
+    settings = resource.ssh
+    assert settings is not None
+    bounds = Bounds(
+        settings.bulk_bytes, settings.bulk_files, settings.bulk_removals, settings.mask_bytes
+    )
 
     def make(kind: str, decision: Decision, ask: Callable[[Command], Action]) -> Stream:
+        if kind == "sftp":
+            return SFTPStream(ask, bounds)
         return PlainStream()
 
     return make

@@ -109,6 +109,7 @@ class Ward:
         self.issuer = issuer
         self.server = server
         self._tokens: dict[str, str] = {}
+        self._credentials: dict[str, tuple[str, str]] = {}
         self.home = directory / "home"
         self.home.mkdir(exist_ok=True)
         self.known_hosts = self.home / "known_hosts"
@@ -127,10 +128,12 @@ class Ward:
         return self._tokens[who]
 
     def credential(self, who: str = "executor", lifetime: int = 600) -> tuple[str, str]:
-        """A session credential: its name and its password."""
-        body = {"resource": "ward", "lifetime": str(lifetime)}
-        page = self.admin("POST", "/v1/credentials", who, body)
-        return page["user"], page["password"]
+        """A session credential, its name and its password; the same one for a while."""
+        if who not in self._credentials:
+            body = {"resource": "ward", "lifetime": str(lifetime)}
+            page = self.admin("POST", "/v1/credentials", who, body)
+            self._credentials[who] = page["user"], page["password"]
+        return self._credentials[who]
 
     def admin(
         self, method: str, path: str, who: str, body: Mapping[str, str] | None = None
@@ -207,12 +210,31 @@ class Ward:
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[bytes]:
         """OpenSSH's client with a session credential."""
-        user, password = self.credential(who)
-        return subprocess.run(
-            [
+        return self.run_as(
+            who,
+            lambda user: [
                 *("ssh", *self.options(), *options, "-p", str(self.port)),
                 *(f"{user}%ward@127.0.0.1", *command),
             ],
+            input=input,
+            timeout=timeout,
+        )
+
+    def run_as(
+        self,
+        who: str,
+        command: Callable[[str], Sequence[str]],
+        *,
+        input: bytes = b"",
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a client of OpenSSH's with a new session credential.
+
+        :param command: makes it from the credential's name.
+        """
+        user, password = self.credential(who)
+        return subprocess.run(
+            command(user),
             env=self.environment(password),
             input=input,
             capture_output=True,
