@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 30
+MUTATIONS ?= 100000
 # Directories of tests/ that test-compiled runs.
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz bench demo clean
+.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz tamper bench demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -62,6 +63,10 @@ check: lint types ## what needs no servers
 fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	@tools/fuzz $(SECONDS_PER_TARGET) $(BIN)/python
+
+tamper: install ## the 37 tamper and fault cases, at every system call; MUTATIONS=100000 at random
+	@TAMPER_STEP=1 TAMPER_TABLE=1 $(BIN)/pytest -q tests/tamper
+	@$(BIN)/python tests/tamper/mutator.py --count $(MUTATIONS)
 
 bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy, compiled (ARGS=--quick)
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/run.py' $(ARGS)

@@ -1,7 +1,7 @@
 """A node that only records, with faults at chosen system calls; run with shim.c preloaded.
 
-python fault_writer.py SHIM DIRECTORY WHAT STEP FIRST: children with the fault WHAT at their call FIRST,
-FIRST + STEP … until one has no such call. One JSON object per child: call, status, the lines it
+python fault_writer.py SHIM DIRECTORY WHAT STEP FIRST: children with the fault WHAT at their call
+FIRST, FIRST + STEP … until one has no such call. One JSON object per child: call, status, lines it
 printed (``session index text`` for what is acknowledged), and whether a failed fsync was retried.
 """
 
