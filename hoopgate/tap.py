@@ -48,6 +48,7 @@ def makeService(options: Options) -> IService:
     # Only now: the reactor is installed by twistd's own option.
     from twisted.internet import reactor
 
+    from hoopgate.console.site import make_console
     from hoopgate.gateway.service import make_service
 
-    return make_service(settings, reactor)
+    return make_service(settings, reactor, make_console)

@@ -98,6 +98,9 @@ class _NoApprovals:
     def wait(self, request_id: str) -> Deferred[bool]:
         raise LocalProtocolError("a test of rules waits for nobody")
 
+    def detach(self, request_id: str) -> Deferred[None]:
+        raise LocalProtocolError("a test of rules waits for nobody")
+
     def abandon(self, request_id: str) -> Deferred[None]:
         raise LocalProtocolError("a test of rules waits for nobody")
 

@@ -62,6 +62,7 @@ class _Session:
     relay: Relay
     judge: Judge
     recording: ISessionRecording
+    began: float
     recheck: LoopingCall | None = None
     expiry: IDelayedCall | None = None
 
@@ -73,6 +74,7 @@ class Node:
     :param analyzer: of statements; ``analyzers``: of other protocols' than PostgreSQL's.
     :param now: wall clock, seconds since the epoch: what tokens and rules go by.
     :ivar sessions: running sessions by id.
+    :ivar on_sessions: called when a session begins or ends.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Node:
         self._interrupts: set[Deferred[None]] = set()
         self.draining = False
         self.sessions: dict[str, _Session] = {}
+        self.on_sessions: Callable[[], None] = lambda: None
 
     # --- IGateway -------------------------------------------------------------------------------
 
@@ -249,8 +252,9 @@ class Node:
             window=self._settings.recording.window_bytes,
             on_closed=lambda reason: self._closed(facts.id, reason),
         )
-        session = _Session(facts, relay, judge, recording)
+        session = _Session(facts, relay, judge, recording, self._now())
         self.sessions[facts.id] = session
+        self.on_sessions()
         self._metrics.session_opened(facts.protocol, facts.resource)
         log_event(
             log,
@@ -316,6 +320,25 @@ class Node:
 
     # --- ends -----------------------------------------------------------------------------------
 
+    async def end_session(self, session_id: str, by: Principal, reason: str) -> None:
+        """An operator ends a running session; what it runs is stopped at the backend, too.
+
+        :raises Refused: ``session.unknown``: it does not run.
+        :raises RecorderFailed: that he did is not recorded, so he did not.
+        """
+        session = self.sessions.get(session_id)
+        if session is None:
+            raise Refused("session.unknown", "this session does not run")
+        detail = {
+            "action": "session.end",
+            "issuer": by.issuer[:200],
+            "subject": by.subject[:200],
+            "reason": reason,
+        }
+        await session.recording.note("admin", detail)
+        log_event(log, "session.ended", session=session_id, issuer=by.issuer, subject=by.subject)
+        session.relay.end("operator.end", "an operator of the gateway has ended this session")
+
     def _closed(self, session_id: str, reason: str) -> None:
         session = self.sessions.pop(session_id, None)
         if session is None:
@@ -326,6 +349,7 @@ class Node:
             session.expiry.cancel()
         self._metrics.session_closed(session.facts.protocol, session.facts.resource)
         log_event(log, "session.close", session=session_id, reason=reason)
+        self.on_sessions()
         if self._empty is not None and not self.sessions:
             empty, self._empty = self._empty, None
             empty.callback(None)

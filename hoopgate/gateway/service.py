@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from resource import RLIMIT_CORE, setrlimit
 from typing import Any
@@ -41,7 +42,12 @@ from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.http.factory import HTTPFactory
 from hoopgate.identity.secrets import SecretSource, check_secrets
 from hoopgate.identity.verifier import make_verifier
-from hoopgate.interfaces import ICommandExaminer, IRecorder, IStatementResolver
+from hoopgate.interfaces import (
+    ICommandExaminer,
+    IIdentityVerifier,
+    IRecorder,
+    IStatementResolver,
+)
 from hoopgate.mysql.factory import MysqlFactory
 from hoopgate.postgres.factory import PostgresFactory
 from hoopgate.postgres.side import SideConnections
@@ -50,7 +56,7 @@ from hoopgate.recorder.gate import Log
 from hoopgate.recorder.keeping import Keeping
 from hoopgate.recorder.log import open_log_blocking
 from hoopgate.settings.load import load_policy, needs_restart
-from hoopgate.settings.model import LDAPDirectory, Listener, Settings, TLSMode
+from hoopgate.settings.model import Console, LDAPDirectory, Listener, Settings, TLSMode
 from hoopgate.shell.line import Line, decode
 from hoopgate.ssh.room import SSHRoom
 from hoopgate.state.sqlite import SQLiteStore
@@ -99,6 +105,27 @@ def _log_failed(error: BaseException) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the console needs of the node that it shows.
+
+    :ivar tls: makes the listener's side of TLS.
+    """
+
+    settings: Settings
+    node: Node
+    approvals: Approvals
+    recorder: Log
+    verifier: IIdentityVerifier
+    rules: Rules
+    tls: Any
+    reactor: Any
+
+
+#: Makes the console's factory, and what stops it.
+MakeConsole = Callable[[Running], tuple[IProtocolFactory, Callable[[], None]]]
+
+
 class GatewayService(Service):
     """``twistd hoopgate``.
 
@@ -107,8 +134,12 @@ class GatewayService(Service):
 
     name = "hoopgate"
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(
+        self, settings: Settings, reactor: Any, make_console: MakeConsole | None = None
+    ) -> None:
         self._settings = settings
+        self._make_console = make_console
+        self._console = _Late()
         self._reactor = reactor
         self._metrics = Metrics()
         self._tls = NodeTLS()
@@ -139,6 +170,11 @@ class GatewayService(Service):
                 port = self._bind(listener.endpoint, late)
                 # Clients wait in the kernel's queue until we are ready. With systemd's sockets the
                 # first one is there before us.
+                port.stopReading()
+                self._ports.append(port)
+            if settings.console is not None:
+                self._tls.server(_console_listener(settings.console))
+                port = self._bind(settings.console.endpoint, self._console)
                 port.stopReading()
                 self._ports.append(port)
             for resource in settings.resources.values():
@@ -231,7 +267,17 @@ class GatewayService(Service):
             approvals, verifier, reactor, self._node.issue_credential, Recordings(keeping)
         )
         self._listen_for_admins(state_dir / "admin.sock", admin)
-        return self._start(approvals, analyzer, recorder)
+        running = Running(
+            settings,
+            self._node,
+            approvals,
+            recorder,
+            verifier,
+            self._rules,
+            settings.console and self._tls.server(_console_listener(settings.console)),
+            reactor,
+        )
+        return self._start(approvals, analyzer, recorder, running)
 
     def _listen_for_admins(self, path: Path, admin: AdminServer) -> None:
         # One left by a node that was killed. We hold the lock of its log, so it is no other's.
@@ -239,13 +285,18 @@ class GatewayService(Service):
         port = self._reactor.listenUNIX(str(path), admin.site, mode=0o600)
         self._stop.append(port.stopListening)
 
-    async def _start(self, approvals: Approvals, analyzer: ParserPool, recorder: IRecorder) -> None:
+    async def _start(
+        self, approvals: Approvals, analyzer: ParserPool, recorder: IRecorder, running: Running
+    ) -> None:
         self._stop.append(approvals.stop)
         await approvals.start()
         self._stop.append(analyzer.stop)
         analyzer.start()
         for listener in self._settings.listeners:
             self._factories[listener.name].factory = self._factory(listener)
+        if self._settings.console is not None and self._make_console is not None:
+            self._console.factory, stop = self._make_console(running)
+            self._stop.append(stop)
         for port in self._ports:
             port.startReading()
         self._start_heartbeat(recorder)
@@ -374,16 +425,25 @@ def _recorder_state(recorder: Log) -> str:
     return DEGRADED if recorder.full() else OK
 
 
+def _console_listener(console: Console) -> Listener:
+    return Listener("[console]", "https", console.endpoint, console.tls, ())
+
+
 class _Late(Factory):
     """Stands in for a listener's factory, which can be made only after its port is bound."""
 
     noisy = False
-    factory: Factory
+    factory: Any
 
     def buildProtocol(self, addr: Any) -> Any:
         return self.factory.buildProtocol(addr)
 
 
-def make_service(settings: Settings, reactor: Any) -> GatewayService:
-    """The service for ``settings``."""
-    return GatewayService(settings, reactor)
+def make_service(
+    settings: Settings, reactor: Any, make_console: MakeConsole | None = None
+) -> GatewayService:
+    """The service for ``settings``.
+
+    :param make_console: what serves the pages; None: there are none.
+    """
+    return GatewayService(settings, reactor, make_console)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from hoopgate.errors import SettingsError
 from hoopgate.settings import endpoints, material
+from hoopgate.settings.console import console
 from hoopgate.settings.http import http_target
 from hoopgate.settings.model import (
     BackendTLS,
@@ -103,6 +104,7 @@ def _load(path: Path, *, check: bool) -> Settings:
         embedded_issuer=_embedded_issuer(root.table("embedded_issuer"), check)
         if "embedded_issuer" in root
         else None,
+        console=console(root.table("console"), issuers, check) if "console" in root else None,
     )
     root.finish()
     if problems.lines:

@@ -446,6 +446,34 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Console:
+    """The pages for reviewers, auditors and operators.
+
+    :ivar endpoint: Twisted server endpoint string.
+    :ivar url: where browsers find it: scheme, host and port, nothing after them.
+    :ivar issuer: name of the issuer whose people log in.
+    :ivar client_secret: None: a public client, for PKCE alone.
+    :ivar audience: asked of the issuer as ``resource`` (RFC 8707); "": not asked.
+    :ivar auditors: groups that see sessions, recordings, the log, identities and rules.
+    :ivar operators: groups that see running sessions, identities and rules, and end sessions.
+    :ivar session_seconds: a log-in is good for; ``idle_seconds``: and without a request.
+    """
+
+    endpoint: str
+    url: str
+    tls: ServerTLS
+    issuer: str
+    client_id: str
+    client_secret: Secret | None = None
+    scopes: tuple[str, ...] = ("openid", "hoopgate:approve")
+    audience: str = ""
+    auditors: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
+    session_seconds: float = 8 * 3600.0
+    idle_seconds: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole, valid ``hoopgate.toml``."""
 
@@ -459,3 +487,4 @@ class Settings:
     recording: Recording
     limits: Limits = field(default_factory=Limits)
     embedded_issuer: Path | None = None  #: its settings live in their own file, see docs/issuer.md
+    console: Console | None = None

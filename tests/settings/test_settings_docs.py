@@ -46,6 +46,8 @@ SECTIONS = {
     "[recording]": "recording",
     "[limits]": "limits",
     "[embedded_issuer]": "embedded_issuer",
+    "[console]": "console",
+    "tls of the console": "console.tls",
 }
 
 #: Touches every table and both kinds of directory; what is missing in it does not matter here.
@@ -55,6 +57,9 @@ EVERYTHING = """
 kind = "{kind}"
 bind_password = {{ environment = "X" }}
 [embedded_issuer]
+[console]
+tls = {{}}
+client_secret = {{ environment = "X" }}
 [[listeners]]
 tls = {{}}
 clients = {{}}
@@ -105,7 +110,8 @@ def test_every_key_is_documented_and_no_other(
             load(path)
     document = documented()
     assert read.pop("") == {place for place in SECTIONS.values() if "." not in place}
-    assert read.pop("directory.bind_password") == read["resources.credentials.password"]
+    for secret in ("directory.bind_password", "console.client_secret"):
+        assert read.pop(secret) == read["resources.credentials.password"]
     assert {SECTIONS[heading]: set(rows) for heading, rows in document.items()} == read
 
 

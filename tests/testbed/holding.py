@@ -1,0 +1,62 @@
+"""A statement that waits for a person, sent by a real client on a thread of its own."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, Queue
+
+import psycopg
+
+EXPORT = "COPY (SELECT id, name, ssn FROM patients WHERE sex = 'F' ORDER BY id LIMIT 20) TO STDOUT"
+
+
+class Held:
+    """One statement under way.
+
+    :ivar request: id of its approval request.
+    :ivar connection: the client's.
+    """
+
+    def __init__(self, dsn: str, statement: str) -> None:
+        self.connection = psycopg.connect(dsn, autocommit=True)
+        self._notices: Queue[str] = Queue()
+        self.connection.add_notice_handler(
+            lambda notice: self._notices.put(f"{notice.message_primary} {notice.message_hint}")
+        )
+        self.outcome: str | int | None = None
+        self._thread = threading.Thread(target=self._run, args=(statement,), daemon=True)
+        self._thread.start()
+        try:
+            told = self._notices.get(timeout=20)
+        except Empty:
+            self.connection.close()
+            raise AssertionError(f"it was not held: {self.outcome}") from None
+        found = re.search(r"apr-[0-9a-z]+", told)
+        assert found, told
+        self.request = found[0]
+
+    def _run(self, statement: str) -> None:
+        try:
+            with self.connection.cursor().copy(statement.encode()) as rows:
+                self.outcome = sum(1 for _ in rows)
+        except psycopg.Error as error:
+            self.outcome = str(error)
+
+    def result(self) -> str | int | None:
+        """Rows, or the error's text, once it is over."""
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "it still waits"
+        return self.outcome
+
+
+@contextmanager
+def held(dsn: str, statement: str = EXPORT) -> Iterator[Held]:
+    """Send ``statement``; it waits while the context runs."""
+    one = Held(dsn, statement)
+    try:
+        yield one
+    finally:
+        one.connection.close()
