@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 30
+# Of PostgreSQL, for make twin.
+VERSIONS := 15,18
 MUTATIONS ?= 100000
 # Directories of tests/ that test-compiled runs.
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz tamper bench demo clean
+.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly tamper bench demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -67,6 +69,12 @@ fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
 tamper: install ## the 37 tamper and fault cases, at every system call; MUTATIONS=100000 at random
 	@TAMPER_STEP=1 TAMPER_TABLE=1 $(BIN)/pytest -q tests/tamper
 	@$(BIN)/python tests/tamper/mutator.py --count $(MUTATIONS)
+
+twin: .venv/.installed ## noninterference through the running gateway; PG=15, EXAMPLES=N, ARGS=--benign
+	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --examples $(or $(EXAMPLES),500) $(ARGS)
+
+twin-nightly: .venv/.installed ## the same at length, from fixed seeds; EXAMPLES=N
+	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --every 1 --seeds 10 --examples $(or $(EXAMPLES),30000) $(ARGS)
 
 bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy, compiled (ARGS=--quick)
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/run.py' $(ARGS)

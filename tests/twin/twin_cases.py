@@ -19,12 +19,23 @@ _SEPARATOR = " ;; "
 def families() -> Iterator[tuple[str, str]]:
     """Family and source: one statement, or several with ``;;`` between them."""
     for path in sorted((HERE / "families").glob("*.sql")):
-        family = ""
-        for line in path.read_text().splitlines():
-            if line.startswith("-- family: "):
-                family = line.removeprefix("-- family: ")
-            elif line.strip():
-                yield family, line
+        yield from from_file(path)
+
+
+def soft() -> list[tuple[str, str]]:
+    """What is run where quasi-identifiers differ within their generalisation."""
+    return from_file(HERE / "soft.sql")
+
+
+def from_file(path: Path) -> list[tuple[str, str]]:
+    """Family (``-- family: NAME`` above it, else the file's name) and source of each line."""
+    family, found = path.stem, []
+    for line in path.read_text().splitlines():
+        if line.startswith("-- family: "):
+            family = line.removeprefix("-- family: ")
+        elif line.strip() and not line.startswith("-- "):
+            found.append((family, line))
+    return found
 
 
 def corpus() -> Iterator[tuple[str, str]]:

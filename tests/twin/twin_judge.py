@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -232,22 +231,31 @@ class Report:
     cuts: list[Finding] = field(default_factory=list)
     unstable: list[Finding] = field(default_factory=list)
     live: set[tuple[str, str]] = field(default_factory=set)
+    sources: set[tuple[str, str]] = field(default_factory=set)
+    denied: set[tuple[str, str]] = field(default_factory=set)
     runs: int = 0
-    started: float = field(default_factory=time.monotonic)
 
     def add(self, finding: Finding, live: bool) -> None:
         self.runs += 1
         self.counts[finding.case.family][finding.outcome] += 1
+        key = (finding.case.family, finding.case.source)
+        self.sources.add(key)
         if live:
-            self.live.add((finding.case.family, finding.case.source))
+            self.live.add(key)
         if finding.outcome is Outcome.DENIED:
             self.reasons[finding.reason] += 1
+            self.denied.add(key)
         elif finding.outcome is Outcome.LEAK:
             self.leaks.append(finding)
         elif finding.outcome is Outcome.CUT:
             self.cuts.append(finding)
         elif finding.outcome is Outcome.UNSTABLE:
             self.unstable.append(finding)
+
+    @property
+    def leaking(self) -> set[tuple[str, str]]:
+        """Family and source of what leaked in any way to run it."""
+        return {(finding.case.family, finding.case.source) for finding in self.leaks}
 
     def table(self) -> str:
         """Family × outcome."""

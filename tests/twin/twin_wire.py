@@ -18,6 +18,7 @@ SSL_REQUEST = struct.pack("!II", 8, 80877103)
 _MINTED = re.compile(rb"req-[0-9a-f]{12}|apr-[0-9A-Za-z]+")
 
 #: What each twin calls itself.
+_MEANT = b"twin_one"
 _NAMES = re.compile(rb"(twin|soft|bare)_(?:one|two)")
 
 #: Seconds to wait for an answer: a case that takes longer is reported as a time-out.
@@ -48,14 +49,14 @@ class Client:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._buffer = bytearray()
-        self.database = b"twin_one"
+        self.database = _MEANT
         self.status = b"I"
         self.greeting: list[bytes] = []
         self.ended = False
 
     def send(self, data: bytes) -> None:
         try:
-            self._socket.sendall(data.replace(b"twin_one", self.database))
+            self._socket.sendall(data.replace(_MEANT, self.database))
         except OSError:
             self.ended = True
 
@@ -78,7 +79,7 @@ class Client:
     def login(self, user: str, database: str, token: str | None) -> None:
         """:raises Ended: the login failed; the text says how."""
         pairs = {"user": user, "database": database, "client_encoding": "UTF8"}
-        if len(database) == len(self.database):
+        if _NAMES.fullmatch(database.encode()):
             self.database = database.encode()
         body = b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in pairs.items()) + b"\0"
         self.send(struct.pack("!II", 8 + len(body), 196608) + body)

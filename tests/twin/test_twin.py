@@ -1,0 +1,101 @@
+"""Noninterference through the running gateway: a seeded part of ``make twin``, on real servers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+import twin_benign
+from run import generated
+from twin_cases import in_modes, plain, soft, written
+from twin_judge import Case, Judge, Outcome, Report, told
+from twin_world import BARE, SOFT, World, running_world
+
+SEED = 20_26
+#: Cases that take seconds by themselves: they run until a time-out.
+_SLOW = ("statement_timeout", "000000", "pg_sleep", "x || x || x", "a.dx || b.dx")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with running_world(15) as running:
+        yield running
+
+
+def chosen(count: int, number: int) -> list[Case]:
+    """Written cases, as typed and in one more way each."""
+    sources = [one for one in written() if not any(word in one[1] for word in _SLOW)]
+    rng = random.Random(number)
+    found = []
+    for family, source in rng.sample(sources, count):
+        others = in_modes(family, source)
+        found.append(plain(family, source))
+        found += rng.sample(others, min(1, len(others)))
+    return found
+
+
+def judged(judge: Judge, cases: list[Case]) -> Report:
+    report = Report()
+    for case in cases:
+        report.add(judge.judge(case), case.mode == "simple" and judge.live(case))
+    judge.close()
+    return report
+
+
+def in_full(report: Report, version: int) -> str:
+    return "\n".join(told(finding, version) for finding in (*report.leaks, *report.cuts))
+
+
+def test_written_cases_tell_nothing(world: World) -> None:
+    report = judged(Judge(world), chosen(150, SEED))
+    assert not report.leaks and not report.cuts, in_full(report, 15)
+    assert len(report.live) >= 90
+    outcomes = sum(report.counts.values(), start=type(report.reasons)())
+    assert outcomes[Outcome.MASKED] >= 30 and outcomes[Outcome.DENIED] >= 60
+
+
+def test_generated_cases_tell_nothing(world: World) -> None:
+    judge, report = Judge(world), Report()
+    generated(90, SEED, lambda case: report.add(judge.judge(case), judge.live(case)))
+    judge.close()
+    assert not report.leaks and not report.cuts, in_full(report, 15)
+    assert len(report.live) >= 20
+
+
+def test_generalised_values_tell_no_more_than_that(world: World) -> None:
+    rng = random.Random(SEED)
+    cases = []
+    for family, source in soft():
+        cases += [
+            plain(family, source),
+            *rng.sample(others := in_modes(family, source), min(2, len(others))),
+        ]
+    report = judged(Judge(world, SOFT), cases)
+    assert not report.leaks and not report.cuts, in_full(report, 15)
+    assert len(report.live) >= 20
+
+
+def test_the_judge_sees_leaks_where_nothing_is_labelled(world: World) -> None:
+    """Else the tests above would prove nothing."""
+    cases = [case for case in chosen(60, SEED) if case.mode == "simple"]
+    report = judged(Judge(world, BARE), cases)
+    assert len(report.leaks) >= 30
+    answered = report.live - report.denied
+    assert 10 * len(report.leaking) >= 9 * len(answered)
+
+
+def test_nothing_is_told_without_the_baseline(world: World) -> None:
+    """Labels guard by themselves: rules may be overridden by an operator."""
+    with running_world(18, packs=()) as other:
+        report = judged(Judge(other), chosen(40, SEED + 1))
+    assert not report.leaks and not report.cuts, in_full(report, 18)
+    assert len(report.live) >= 20
+
+
+def test_honest_work_is_answered() -> None:
+    with running_world(15, hospital=twin_benign.labels()) as hospital:
+        found = twin_benign.answers(hospital)
+    assert len(found) >= 60
+    assert not [answer for answer in found if answer.outcome == "broken"]
+    assert twin_benign.share(found) >= 95, twin_benign.table(found)
