@@ -15,7 +15,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from hoopgate.identity.client_auth import ClientAuthenticator, TokenError
@@ -38,7 +38,7 @@ _STYLE: Final = """
 --line:#333b4b;--act:#8ea0ff;--bad:#ff9a92}}
 body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--ground);
 color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{width:min(22rem,calc(100vw - 4rem));background:var(--card);border:1px solid var(--line);
+main{box-sizing:border-box;width:min(25rem,calc(100vw - 2rem));background:var(--card);border:1px solid var(--line);
 border-radius:14px;padding:2rem}
 h1{font-size:1.25rem;margin:0 0 .25rem}p{color:var(--soft);margin:0 0 1.25rem}
 label{display:block;font-weight:600;margin:.9rem 0 .3rem}

@@ -1,0 +1,383 @@
+"""Requests that wait for a person: the list, one of them, the decision."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.logger import Logger
+
+from hoopgate.approvals.model import Contents, Request, check_reviewer
+from hoopgate.approvals.states import State
+from hoopgate.console.html import Markup, join, shown, tag
+from hoopgate.console.layout import (
+    announced,
+    chips,
+    empty,
+    facts,
+    heading,
+    hidden,
+    joined,
+    moment,
+    remaining,
+    verdict,
+)
+from hoopgate.console.statements import Marks, marks, pretty
+from hoopgate.console.visits import Page, Redirect, Visit
+from hoopgate.errors import Refused
+from hoopgate.gateway.logging import log_event
+
+log = Logger()
+
+_SHOWN: Final = 200
+_PREVIEWED: Final = 30
+_HISTORY: Final = 8
+_DONE: Final = frozenset(State) - {State.PENDING}
+
+
+async def waiting(visit: Visit) -> int:
+    """How many requests this person may decide."""
+    found = await visit.parts.approvals.requests({State.PENDING})
+    return sum(_refusal(visit, one) is None for one in found)
+
+
+async def listing(visit: Visit) -> Page:
+    """``/approvals``: what is pending, what was decided last."""
+    approvals = visit.parts.approvals
+    pending = await approvals.requests({State.PENDING}, _SHOWN)
+    recent = await approvals.requests(_DONE, 20)
+    mine = [one for one in pending if _refusal(visit, one) is None]
+    others = [one for one in pending if _refusal(visit, one) is not None]
+    cards = [await _card(visit, one, index < _PREVIEWED) for index, one in enumerate(mine)]
+    body = joined(
+        heading("Approvals", "Statements that wait for a person. The agent waits with them."),
+        tag(
+            "section",
+            tag("div", cards, class_="cards")
+            if cards
+            else empty("Nothing waits for you.", "This page tells when something does."),
+            id="pending",
+            data_live="approvals",
+            aria_live="polite",
+        ),
+        tag(
+            "section",
+            [
+                tag("h2", "For other reviewers"),
+                tag("div", [await _card(visit, one, False) for one in others], class_="cards"),
+            ]
+            if others
+            else None,
+            id="others",
+            data_live="approvals",
+        ),
+        tag(
+            "section",
+            tag("h2", "Decided lately"),
+            _history(recent) if recent else empty("Nothing yet.", "Decisions will be listed here."),
+            id="recent",
+            data_live="approvals",
+        ),
+    )
+    return Page("Approvals", body, "/approvals")
+
+
+async def one(visit: Visit, request_id: str, told: Markup | None = None, status: int = 200) -> Page:
+    """``/approvals/ID``: everything a reviewer needs to decide.
+
+    :raises Refused: ``approval.unknown``.
+    """
+    approvals = visit.parts.approvals
+    request = await approvals.get(request_id)
+    refusal = _refusal(visit, request)
+    member = bool(request.reviewers & visit.who.groups)
+    contents = await _contents(visit, request) if member else None
+    damaged = member and contents is None and request.state in (State.PENDING, State.APPROVED)
+    reason = await approvals.reason(request_id) if member and not damaged else ""
+    others = await approvals.requests(frozenset(State), 500)
+    history = [
+        other
+        for other in others
+        if (other.issuer, other.subject) == (request.issuer, request.subject)
+        and other.id != request.id
+    ][:_HISTORY]
+    side = tag(
+        "aside",
+        _decision(visit, request, refusal, damaged, reason),
+        _who(request),
+        id="decide",
+    )
+    body = joined(
+        tag("p", tag("a", "← All approvals", href="/approvals"), class_="crumb"),
+        told,
+        heading(
+            join(tag("span", request.subject, class_="subject"), " → ", request.resource),
+            join(verdict(request.state.value), " ", request.id),
+            remaining(
+                approvals.seconds_left(request), request.expires, request.expires - request.created
+            )
+            if request.state in (State.PENDING, State.APPROVED)
+            else None,
+        ),
+        tag(
+            "div",
+            tag(
+                "div",
+                _statement(visit, request, contents, member),
+                tag(
+                    "section",
+                    tag("h2", "This agent before"),
+                    _history(history) if history else empty("Never asked.", "Its first request."),
+                ),
+                class_="content",
+            ),
+            side,
+            class_="split",
+        ),
+        # Renews the page when somebody else decides it.
+        tag(
+            "span",
+            id="state",
+            data_watch="approvals",
+            data_value=request.state.value,
+            hidden=True,
+        ),
+    )
+    return Page(f"{request.subject} → {request.resource}", body, "/approvals", status)
+
+
+async def decide(visit: Visit, request_id: str, step: str) -> Page | Redirect:
+    """``POST /approvals/ID/approve``, ``deny`` or ``revoke``.
+
+    :raises Refused: ``approval.unknown``.
+    """
+    approvals = visit.parts.approvals
+    reason = visit.form.get("reason", "")
+    try:
+        if step == "revoke":
+            await approvals.revoke(request_id, visit.who, reason)
+        else:
+            await approvals.decide(request_id, step == "approve", visit.who, reason)
+    except Refused as refused:
+        if refused.code == "approval.unknown":
+            raise
+        conflict = {"approval.reason": 422, "approval.self": 403, "approval.group": 403}
+        told = announced(f"Not done: {refused}.", bad=True)
+        return await one(visit, request_id, told, conflict.get(refused.code, 409))
+    log_event(
+        log,
+        "approval.decided",
+        approval=request_id,
+        step=step,
+        issuer=visit.who.issuer,
+        subject=visit.who.subject,
+    )
+    return Redirect(f"/approvals/{request_id}")
+
+
+def _refusal(visit: Visit, request: Request) -> Refused | None:
+    """Why this person may not decide it."""
+    try:
+        check_reviewer(request, visit.who)
+    except Refused as refused:
+        return refused
+    return None
+
+
+async def _contents(visit: Visit, request: Request) -> Contents | None:
+    try:
+        return await visit.parts.approvals.contents(request.id)
+    except Refused:
+        return None  # it cannot be read back as it was filed
+
+
+def _marks(visit: Visit, request: Request, contents: Contents) -> Marks:
+    labels = visit.parts.rules.pipeline.policy.labels
+    return marks(labels, request.resource, contents.relations)
+
+
+async def _card(visit: Visit, request: Request, preview: bool) -> Markup:
+    contents = await _contents(visit, request) if preview else None
+    approvals = visit.parts.approvals
+    behind = [f"for {request.owner}"] if request.owner else []
+    behind += [f"through {actor}" for actor in request.actors]
+    return tag(
+        "article",
+        tag(
+            "header",
+            tag(
+                "h3",
+                tag(
+                    "a",
+                    tag("span", request.subject, class_="subject"),
+                    " → ",
+                    request.resource,
+                    href=f"/approvals/{request.id}",
+                ),
+            ),
+            remaining(
+                approvals.seconds_left(request), request.expires, request.expires - request.created
+            ),
+        ),
+        tag("p", contents.message, class_="message") if contents and contents.message else None,
+        tag("pre", pretty(contents.text, _marks(visit, request, contents)), class_="sql clipped")
+        if contents
+        else None,
+        tag("footer", chips(*behind, request.rule), tag("span", request.id, class_="id")),
+        class_="card",
+        data_entry=True,
+    )
+
+
+def _statement(visit: Visit, request: Request, contents: Contents | None, member: bool) -> Markup:
+    if contents is None:
+        why = (
+            "It was erased, or cannot be read back as it was filed."
+            if member
+            else f"Only its reviewers see it: {', '.join(sorted(request.reviewers)) or 'nobody'}."
+        )
+        return tag("section", tag("h2", "Statement"), empty("Not shown.", why))
+    marked = _marks(visit, request, contents)
+    labelled = sorted({label.kind for label in marked.columns.values()})
+    values = [
+        tag("tr", tag("th", f"${number}", scope="row"), tag("td", _value(code, value)))
+        for number, (_, code, value) in enumerate(contents.parameters, 1)
+    ]
+    settings = [join(name, " = ", value) for name, value in contents.settings if value]
+    return tag(
+        "section",
+        tag("p", contents.message, class_="message") if contents.message else None,
+        tag("h2", "Statement"),
+        tag("pre", pretty(contents.text, marked), class_="sql", tabindex="0"),
+        tag(
+            "details",
+            tag("summary", "As it was sent"),
+            tag("pre", shown(contents.text), class_="sql"),
+        ),
+        [tag("h2", "Values"), tag("table", tag("tbody", values), class_="values")]
+        if values
+        else None,
+        facts(
+            ("Reads or writes", chips(*_resolved(contents)) if contents.relations else None),
+            ("Labelled there", chips(*labelled, kind="label") if labelled else None),
+            ("Calls", chips(*contents.functions) if contents.functions else None),
+            ("Settings", tag("span", settings) if settings else None),
+            ("Digest", tag("code", contents.digest, class_="digest")),
+        ),
+    )
+
+
+def _resolved(contents: Contents) -> list[str]:
+    """Relations, without the bare names of those that are there with their schema."""
+    full = {name.rpartition(".")[2] for name in contents.relations if "." in name}
+    return [name for name in contents.relations if "." in name or name not in full]
+
+
+def _value(code: int, value: bytes | None) -> Markup:
+    if value is None:
+        return tag("i", "NULL")
+    if code == 0:
+        try:
+            return tag("code", value.decode())
+        except UnicodeDecodeError:
+            pass
+    return tag("code", f"0x{value.hex()}")
+
+
+def _who(request: Request) -> Markup:
+    return tag(
+        "section",
+        tag("h2", "Who asks"),
+        facts(
+            ("Agent", request.subject),
+            ("On behalf of", request.owner),
+            ("Through", ", ".join(request.actors)),
+            ("Issuer", request.issuer),
+            ("Resource", f"{request.resource} ({request.protocol} {request.database})"),
+            ("Rule", request.rule),
+            ("Classes", chips(*request.classes)),
+            ("Asked", moment(request.created)),
+            ("From", request.peer),
+            ("Session", tag("code", request.session) if request.session else None),
+            ("Reviewers", ", ".join(sorted(request.reviewers))),
+        ),
+    )
+
+
+def _decision(
+    visit: Visit, request: Request, refusal: Refused | None, damaged: bool, reason: str
+) -> Markup | None:
+    if request.state is State.PENDING and refusal is None and not damaged:
+        return _form(visit, request, ("approve", "Approve"), ("deny", "Deny"))
+    if request.state is State.PENDING:
+        why = str(refusal) if refusal is not None else "it cannot be read back as it was filed"
+        return announced(f"Not yours to decide: {why}.")
+    by = request.reviewer
+    decided = tag(
+        "section",
+        tag("h2", "Decision"),
+        facts(
+            ("State", verdict(request.state.value)),
+            ("By", by[1] if by else None),
+            ("At", moment(request.decided) if request.decided else None),
+            ("Reason", reason),
+        ),
+    )
+    if request.state is State.APPROVED and refusal is None:
+        return join(decided, _form(visit, request, ("revoke", "Take it back")))
+    return decided
+
+
+def _form(visit: Visit, request: Request, *steps: tuple[str, str]) -> Markup:
+    return tag(
+        "form",
+        tag("h2", "Decide"),
+        hidden(visit),
+        tag("label", "Reason", for_="reason"),
+        tag(
+            "textarea",
+            visit.form.get("reason", ""),
+            id="reason",
+            name="reason",
+            rows=3,
+            maxlength=500,
+            required=True,
+            minlength=3,
+            placeholder="Why, for the record",
+        ),
+        tag(
+            "div",
+            [
+                tag(
+                    "button",
+                    name,
+                    class_=step,
+                    formaction=f"/approvals/{request.id}/{step}",
+                    data_key=step[0],
+                )
+                for step, name in steps
+            ],
+            class_="buttons",
+        ),
+        method="post",
+        action=f"/approvals/{request.id}/{steps[-1][0]}",
+        class_="decide",
+    )
+
+
+def _history(requests: list[Request]) -> Markup:
+    rows = [
+        tag(
+            "tr",
+            tag("td", verdict(request.state.value)),
+            tag("td", tag("a", request.subject, " → ", request.resource,
+                          href=f"/approvals/{request.id}")),
+            tag("td", request.rule),
+            tag("td", moment(request.decided or request.created)),
+            tag("td", request.reviewer[1] if request.reviewer else ""),
+            data_entry=True,
+        )
+        for request in requests
+    ]  # fmt: skip
+    head = tag("tr", [tag("th", name, scope="col") for name in ("State", "Who", "Rule", "When",
+                                                               "By")])  # fmt: skip
+    return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="scroll")

@@ -1,0 +1,390 @@
+"""Sessions: those that run, with a way to end one; those recorded, with search and replay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from hoopgate.approvals.model import check_reason
+from hoopgate.console.archive import Line, Recording
+from hoopgate.console.html import Markup, join, tag
+from hoopgate.console.layout import (
+    announced,
+    chips,
+    empty,
+    facts,
+    heading,
+    hidden,
+    joined,
+    moment,
+    span,
+    verdict,
+)
+from hoopgate.console.visits import Page, Redirect, Visit
+from hoopgate.errors import Refused
+from hoopgate.recorder.replay import Summary
+
+_PER_PAGE: Final = 50
+_LINES: Final = 1500
+_VERDICTS: Final = ("allow", "mask", "block", "hold")
+FILTERS: Final = ("who", "resource", "verdict", "text", "request", "from", "to", "page")
+
+
+# --- running ------------------------------------------------------------------------------------
+
+
+async def live(visit: Visit, told: Markup | None = None, status: int = 200) -> Page:
+    """``/live``: sessions that run now.
+
+    :raises Refused: ``console.role``.
+    """
+    visit.roles.demand("auditor", "operator")
+    now = visit.parts.now()
+    running = sorted(visit.parts.node.sessions.values(), key=lambda one: -one.began)
+    rows = []
+    for one in running:
+        who = one.facts.principal
+        state = "busy" if one.relay.busy() else "idle"
+        name: Markup | str = who.subject
+        if visit.roles.auditor:
+            name = tag("a", who.subject, href=f"/sessions/{one.facts.id}#end")
+        rows.append(
+            tag(
+                "tr",
+                tag("td", name, tag("small", f"for {who.owner}") if who.owner else None),
+                tag("td", one.facts.resource, tag("small", one.facts.protocol)),
+                tag("td", verdict(state)),
+                tag("td", tag("span", span(now - one.began), data_since=int(one.began * 1000))),
+                tag("td", one.facts.peer, tag("small", one.facts.application)),
+                tag("td", _ending(visit, one.facts.id) if visit.roles.operator else None),
+                data_entry=True,
+            )
+        )
+    table = _table(("Who", "Resource", "State", "For", "From", ""), rows)
+    body = joined(
+        told,
+        heading("Live sessions", "Who is connected through this gateway now."),
+        tag(
+            "section",
+            table if rows else empty("Nobody is connected.", "Sessions appear here by themselves."),
+            id="live",
+            data_live="live",
+        ),
+    )
+    return Page("Live sessions", body, "/live", status)
+
+
+def _ending(visit: Visit, session: str) -> Markup:
+    return tag(
+        "details",
+        tag("summary", "End…", class_="button danger"),
+        tag(
+            "form",
+            hidden(visit),
+            tag("label", "Reason", for_=f"r-{session}"),
+            tag("input", id=f"r-{session}", name="reason", required=True, minlength=3,
+                maxlength=500),
+            tag("button", "End this session", class_="deny"),
+            method="post",
+            action=f"/live/{session}/end",
+        ),
+        class_="drop",
+    )  # fmt: skip
+
+
+async def end(visit: Visit, session: str) -> Page | Redirect:
+    """``POST /live/ID/end``.
+
+    :raises Refused: ``console.role``, ``session.unknown``.
+    """
+    visit.roles.demand("operator")
+    try:
+        reason = check_reason(visit.form.get("reason", ""))
+    except Refused as refused:
+        return await live(visit, announced(f"Not ended: {refused}.", bad=True), 422)
+    await visit.parts.node.end_session(session, visit.who, reason)
+    return Redirect("/live")
+
+
+# --- recorded -----------------------------------------------------------------------------------
+
+
+async def search(visit: Visit) -> Page:
+    """``/sessions``: all recordings, or those that a search finds.
+
+    :raises Refused: ``console.role``, ``log.bad``.
+    """
+    visit.roles.demand("auditor")
+    wanted = {name: visit.query.get(name, "").strip() for name in FILTERS}
+    found = await visit.parts.archive.search(matching(wanted), wanted["text"], wanted["request"])
+    number = int(wanted["page"]) if wanted["page"].isdecimal() else 1
+    number = max(1, min(number, 1 + len(found.summaries) // _PER_PAGE))
+    shown = found.summaries[(number - 1) * _PER_PAGE : number * _PER_PAGE]
+    count = f"{len(found.summaries)} session{'s' if len(found.summaries) != 1 else ''}"
+    if found.searched < found.candidates:
+        count += f"; statements of the newest {found.searched} of {found.candidates} were searched"
+    filtered = any(wanted[name] for name in FILTERS[:-1])
+    body = joined(
+        heading("Recordings", "Every session that this node has recorded, the newest first."),
+        _filters(visit, wanted),
+        tag("p", count, class_="count", aria_live="polite"),
+        _table(("Who", "Resource", "Began", "Lasted", "Requests"), [_row(one) for one in shown])
+        if shown
+        else empty(
+            "No session matches." if filtered else "Nothing is recorded yet.",
+            "Try fewer words." if filtered else "The first session will be here once it has begun.",
+        ),
+        _pages(wanted, number, len(found.summaries)),
+    )
+    return Page("Recordings", body, "/sessions")
+
+
+def matching(wanted: dict[str, str]) -> Callable[[Summary], bool]:
+    """A test by identity, resource, verdict and time."""
+    who, resource = wanted["who"].casefold(), wanted["resource"].casefold()
+    since, until = _day(wanted["from"]), _day(wanted["to"])
+
+    def match(one: Summary) -> bool:
+        return (
+            who in one.subject.casefold()
+            and resource in one.resource.casefold()
+            and (not wanted["verdict"] or wanted["verdict"] in one.verdicts)
+            and (since is None or one.start >= since)
+            and (until is None or one.start < until + 86_400_000_000)
+        )
+
+    return match
+
+
+def _day(text: str) -> int | None:
+    """Its start, µs since the epoch, UTC."""
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1_000_000
+    except (ValueError, OverflowError):
+        return None
+
+
+def _filters(visit: Visit, wanted: dict[str, str]) -> Markup:
+    def text(name: str, label: str, **more: str | bool | None) -> Markup:
+        field = tag("input", name=name, id=name, value=wanted[name] or None, **more)
+        return tag("div", tag("label", label, for_=name), field)
+
+    options = [tag("option", "any", value="")] + [
+        tag("option", name, value=name, selected=wanted["verdict"] == name) for name in _VERDICTS
+    ]
+    choice = tag("select", options, name="verdict", id="verdict")
+    names = [tag("option", value=name) for name in visit.parts.settings.resources]
+    return tag(
+        "form",
+        text("text", "Statement text", type="search", data_search=True),
+        text("who", "Identity"),
+        text("resource", "Resource", list="resources"),
+        tag("datalist", names, id="resources"),
+        tag("div", tag("label", "Verdict", for_="verdict"), choice),
+        text("from", "From (UTC)", type="date"),
+        text("to", "To (UTC)", type="date"),
+        text("request", "Request id", placeholder="req-…"),
+        tag("div", tag("button", "Search"), class_="buttons"),
+        method="get",
+        action="/sessions",
+        class_="filters",
+        role="search",
+    )
+
+
+def _row(one: Summary) -> Markup:
+    ended = (
+        verdict("running")
+        if one.end is None
+        else join(span((one.end - one.start) / 1e6), tag("small", one.reason))
+    )
+    return tag(
+        "tr",
+        tag("td", tag("a", one.subject or "(node)", href=f"/sessions/{one.id}"),
+            tag("small", one.id)),
+        tag("td", one.resource, tag("small", one.protocol)),
+        tag("td", moment(one.start / 1e6)),
+        tag("td", ended),
+        tag("td", tag("span", one.requests, class_="number"), " ",
+            [verdict(name, count) for name, count in sorted(one.verdicts.items())]),
+        data_entry=True,
+    )  # fmt: skip
+
+
+def _pages(wanted: dict[str, str], number: int, count: int) -> Markup | None:
+    last = max(1, -(-count // _PER_PAGE))
+    if last == 1:
+        return None
+
+    def link(to: int, text: str) -> Markup:
+        fields = {name: value for name, value in wanted.items() if value} | {"page": str(to)}
+        if not 1 <= to <= last:
+            return tag("span", text)
+        return tag("a", text, href=f"/sessions?{urlencode(fields)}")
+
+    return tag(
+        "nav",
+        link(number - 1, "← Newer"),
+        tag("span", f"{number} of {last}"),
+        link(number + 1, "Older →"),
+        class_="pages",
+        aria_label="Results",
+    )
+
+
+async def replay(visit: Visit, session: str) -> Page:
+    """``/sessions/ID``: what happened, as a timeline. That it was looked at is recorded first.
+
+    :raises Refused: ``console.role``, ``log.bad``, ``session.unknown``.
+    """
+    visit.roles.demand("auditor")
+    parts = visit.parts
+    running = session in parts.node.sessions
+    if not visit.passive:
+        detail = {
+            "session": session,
+            "issuer": visit.who.issuer[:200],
+            "subject": visit.who.subject[:200],
+        }
+        await parts.recorder.append("replay.view", detail)
+    recording = await parts.archive.replay(session)
+    lines = recording.lines
+    first = 0
+    if running:
+        first = max(0, len(lines) - _LINES)
+    elif visit.query.get("from", "").isdecimal():
+        first = min(int(visit.query["from"]), max(0, len(lines) - 1))
+    page = lines[first : first + _LINES]
+    summary = recording.summary
+    body = joined(
+        tag("p", tag("a", "← Recordings", href="/sessions"), class_="crumb"),
+        heading(
+            join(tag("span", summary.subject or "(node)", class_="subject"), " → ",
+                 summary.resource),
+            join(_verified(recording), " ", summary.id),
+            verdict("running") if running else None,
+        ),
+        tag(
+            "div",
+            tag(
+                "div",
+                tag(
+                    "div",
+                    tag("label", "Find in this session", for_="find"),
+                    tag("input", id="find", type="search", data_search=True,
+                        data_filter="timeline"),
+                    class_="find",
+                ),
+                _earlier(session, first, len(lines)) if not running else None,
+                tag(
+                    "ol",
+                    [_line(one, first + index, summary) for index, one in enumerate(page)],
+                    id="timeline",
+                    class_="timeline",
+                    data_live="log" if running else None,
+                    data_follow=running,
+                    tabindex="0",
+                ),
+                tag("span", id="end"),
+                class_="content",
+            ),
+            tag("aside", _about(recording), _jumps(page, first)),
+            class_="split",
+        ),
+        tag("span", id="running", data_watch="live", data_value=str(running), hidden=True),
+    )  # fmt: skip
+    return Page(f"{summary.subject} → {summary.resource}", body, "/sessions")
+
+
+def _verified(recording: Recording) -> Markup:
+    return tag(
+        "span",
+        "✓ verified",
+        class_="verdict good",
+        title=f"Every line is proven by the checkpoint of {recording.checkpoint.size} leaves.",
+    )
+
+
+def _about(recording: Recording) -> Markup:
+    summary, known = recording.summary, recording.facts
+    ended = None if summary.end is None else moment(summary.end / 1e6)
+    return tag(
+        "section",
+        tag("h2", "Session"),
+        facts(
+            ("Agent", summary.subject),
+            ("On behalf of", str(known.get("owner", ""))),
+            ("Through", ", ".join(map(str, known.get("actors", ())))),
+            ("Groups", chips(*map(str, known.get("groups", ()))) if known.get("groups") else None),
+            ("Resource", f"{summary.resource} ({summary.protocol})"),
+            ("From", summary.peer),
+            ("Began", moment(summary.start / 1e6)),
+            ("Ended", join(ended, " ", summary.reason) if ended else "still running"),
+            (
+                "Requests",
+                join(
+                    tag("span", summary.requests),
+                    " ",
+                    [verdict(name, count) for name, count in sorted(summary.verdicts.items())],
+                ),
+            ),
+        ),
+    )
+
+
+def _jumps(lines: Sequence[Line], first: int) -> Markup | None:
+    """Links to the requests of this page."""
+    found = [
+        tag("li", tag("a", one.text[:120].removeprefix("→ "), href=f"#l{first + index}"))
+        for index, one in enumerate(lines)
+        if one.kind == "request"
+    ]
+    if not found:
+        return None
+    return tag("section", tag("h2", "Statements"), tag("ol", found, class_="jumps"))
+
+
+_WORDS: Final = re.compile(r"\s*(allow|mask|block|hold) (.*)", re.DOTALL)
+
+
+def _line(one: Line, number: int, summary: Summary) -> Markup:
+    text: Markup | str = one.text.removeprefix("→ ").removeprefix("← ")
+    match = _WORDS.fullmatch(one.text) if one.kind == "decision" else None
+    if match is not None:
+        text = join(verdict(match[1]), " ", match[2])
+    return tag(
+        "li",
+        tag("a", f"+{(one.time - summary.start) / 1e6:.3f}", href=f"#l{number}",
+            title=f"leaf {one.leaf} of the log"),
+        tag("span", text),
+        id=f"l{number}",
+        class_=one.kind,
+    )  # fmt: skip
+
+
+def _earlier(session: str, first: int, count: int) -> Markup | None:
+    if count <= _LINES:
+        return None
+    steps = range(0, count, _LINES)
+    return tag(
+        "nav",
+        [
+            tag(
+                "a",
+                f"{start + 1}–{min(count, start + _LINES)}",
+                href=f"/sessions/{session}?from={start}",
+                aria_current="page" if start == first else None,
+            )
+            for start in steps
+        ],
+        class_="pages",
+        aria_label="Parts of this recording",
+    )
+
+
+def _table(names: Sequence[str], rows: list[Markup]) -> Markup:
+    head = tag("tr", [tag("th", name, scope="col") for name in names])
+    return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="scroll")
