@@ -5,6 +5,7 @@
 ``GET``     ``/v1/approvals/ID``                one request; its statement for its reviewers
 ``POST``    ``/v1/approvals/ID/approve``        body ``{"reason": "…"}``; also ``deny``, ``revoke``
 ``POST``    ``/v1/credentials``                 body ``{"resource": "…", "lifetime": "…"}``
+``POST``    ``/v1/ssh-certificates``            the same body and ``"public_key": "…"``
 ``POST``    ``/v1/recordings/ID/hold``          body ``{"reference": "…"}``; also ``release``,
                                                 ``shred``
 ``POST``    ``/v1/recordings/ID/view``          body ``{}``; who may use the socket may look
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
 log = Logger()
 
 Issue = Callable[[str, str, float], Deferred[tuple[Credential, str]]]
+#: Certifies a public key of OpenSSH's for a session credential.
+Certify = Callable[[str, Credential], str]
+_CERTIFICATES = b"/v1/ssh-certificates"
 
 SCOPE = "hoopgate:approve"
 
@@ -91,6 +95,8 @@ _STATUS = {
     "hold.exists": 409,
     "resource.unknown": 404,
     "credential.too_many": 429,
+    "certificate.key": 422,
+    "certificate.resource": 422,
     "identity.missing": 401,
     "identity.scope": 403,
     "scope.missing": 403,
@@ -130,8 +136,9 @@ class AdminServer:
         reactor: IReactorTime | None = None,
         issue: Issue | None = None,
         recordings: Recordings | None = None,
+        certify: Certify | None = None,
     ) -> None:
-        api = _API(approvals, verifier, issue, recordings)
+        api = _API(approvals, verifier, issue, recordings, certify)
         self.site = QuietSite(_Root(api), reactor)
 
 
@@ -154,7 +161,9 @@ class _API:
         verifier: IIdentityVerifier,
         issue: Issue | None,
         recordings: Recordings | None,
+        certify: Certify | None,
     ) -> None:
+        self._certify = certify
         self._approvals = approvals
         self._verifier = verifier
         self._issue = issue
@@ -214,13 +223,20 @@ class _API:
         if self._issue is None:
             raise Refused("request.path", "there is nothing here")
         token = _token(request)
-        body = _body(request, {"resource", "lifetime"})
+        certified = request.path == _CERTIFICATES
+        if certified and self._certify is None:
+            raise Refused("request.path", "there is nothing here")
+        body = _body(request, {"resource", "lifetime", *(["public_key"] if certified else ())})
         if re.fullmatch(r"[1-9][0-9]{0,5}", body["lifetime"]) is None:
             raise Refused("request.body", "the lifetime must be a number of seconds")
         credential, password = await self._issue(token, body["resource"], float(body["lifetime"]))
+        given = {"password": password}
+        if certified:
+            assert self._certify is not None
+            given = {"certificate": self._certify(body["public_key"], credential)}
         return {
             "user": credential.user,
-            "password": password,
+            **given,
             "resource": credential.resource,
             "expires": credential.principal.expires_at,
         }
@@ -330,7 +346,7 @@ def _path(request: QuietRequest) -> re.Match[str] | None:
 
 def _method(request: QuietRequest) -> str | None:
     """The method that this path has; None where there is no such path."""
-    if request.path == b"/v1/credentials":
+    if request.path in (b"/v1/credentials", _CERTIFICATES):
         return "POST"
     path = _path(request)
     return path and ("GET" if path["step"] is None else "POST")

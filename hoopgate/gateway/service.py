@@ -264,7 +264,12 @@ class GatewayService(Service):
         metrics.health.check("parser", lambda: "degraded" if analyzer.failing() else "ok")
         keeping = Keeping(recorder, settings.recording.directory, reactor)
         admin = AdminServer(
-            approvals, verifier, reactor, self._node.issue_credential, Recordings(keeping)
+            approvals,
+            verifier,
+            reactor,
+            self._node.issue_credential,
+            Recordings(keeping),
+            self._ssh.certify if self._ssh.needed() else None,
         )
         self._listen_for_admins(state_dir / "admin.sock", admin)
         running = Running(

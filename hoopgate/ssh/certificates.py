@@ -68,7 +68,15 @@ def check_user_certificate(
     :param peer: the client's address.
     :raises IdentityRefused: something is not in order.
     """
-    certificate = _load(blob)
+    try:
+        return _checked(_load(blob), authority, name, peer, now)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _refused("it is malformed") from None  # parts of it are parsed when they are read
+
+
+def _checked(
+    certificate: SSHCertificate, authority: bytes, name: str, peer: str, now: float
+) -> UserCertificate:
     if certificate.type is not SSHCertificateType.USER:
         raise _refused("it is not a user's")
     if public_blob(certificate.signature_key()) != authority:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     SSHCertificate,
     SSHCertificateType,
@@ -145,17 +145,20 @@ class HostKeys:
         raise HostKeyRefused("the host key has changed")
 
     def _certified(self, blob: bytes) -> Key:
-        kind = Reader(blob).string()
         try:
-            line = kind + b" " + base64.b64encode(blob)
-            certificate = load_ssh_public_identity(line)
-            if not isinstance(certificate, SSHCertificate):
-                raise HostKeyRefused("the host certificate is malformed")
-            certificate.verify_cert_signature()
+            return self._checked(blob)
         except InvalidSignature:
             raise HostKeyRefused("the host certificate's signature is wrong") from None
-        except ValueError:
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            # Parts of it are parsed when they are read.
             raise HostKeyRefused("the host certificate is malformed") from None
+
+    def _checked(self, blob: bytes) -> Key:
+        kind = Reader(blob).string()
+        certificate = load_ssh_public_identity(kind + b" " + base64.b64encode(blob))
+        if not isinstance(certificate, SSHCertificate):
+            raise HostKeyRefused("the host certificate is malformed")
+        certificate.verify_cert_signature()
         authority = public_blob(certificate.signature_key())
         public = public_blob(certificate.public_key())
         if authority not in self.authorities or {authority, public} & self.revoked:

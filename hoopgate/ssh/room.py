@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from twisted.conch.ssh.keys import Key
 
+from hoopgate.errors import Refused
 from hoopgate.shell.line import Line
+from hoopgate.ssh import certificates
 from hoopgate.ssh.backend import load_key
 from hoopgate.ssh.examiner import SSHExaminer
 from hoopgate.ssh.factory import SSHFactory
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
     from hoopgate.events import Principal
+    from hoopgate.identity.credentials import Credential
     from hoopgate.interfaces import IGateway, ISecretSource
     from hoopgate.settings.model import Listener, Resource, Settings
 
@@ -56,6 +60,23 @@ class SSHRoom:
         :raises ValueError: it is no such key.
         """
         return own_key(self._settings.node.state_dir / "keys" / AUTHORITY)
+
+    def certify(self, public_key: str, credential: Credential) -> str:
+        """A user certificate that stands for a session credential, and ends with it.
+
+        :raises Refused: ``certificate.key``, or ``certificate.resource``: it is not one for SSH.
+        """
+        resource = self._settings.resources.get(credential.resource)
+        if resource is None or resource.ssh is None:
+            raise Refused("certificate.resource", "the resource does not speak SSH")
+        return certificates.issue(
+            self.authority(),
+            public_key,
+            credential=credential.user,
+            principals=[credential.user, credential.principal.subject],
+            now=time.time(),
+            expires=credential.principal.expires_at,
+        )
 
     def examiners(
         self,
