@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from recorder.recorder_world import World
 
@@ -34,6 +40,25 @@ def who(name: str, **more: Any) -> Principal:
 
 def eventful(base: Path) -> World:
     """Two epochs, the first of which ends by a crash; hours 0 to 6."""
+    command = [sys.executable, __file__, str(base)]
+    done = subprocess.run(command, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 9, done.stderr
+    world = World(base, checkpoint_ms=5)
+    with max(world.directory.glob("seg/*.hgs")).open("ab") as file:
+        file.write(b"torn")
+    hours = Hours()
+    hours.now = START + 6 * HOUR
+    world.open(hours.clock())
+    web = world.session("s-web", principal=who(HOSTILE), protocol="fhir", peer="[::1]:5000")
+    blocked = Block("operator/no-export", "bulk.export", "no")
+    world.wait(web.request(b"GET /Patient/17", b"", [Decision("req-w", blocked)]))
+    world.wait(web.close("identity.expired"))
+    world.stop()
+    return world
+
+
+def until_the_crash(base: Path) -> None:
+    """The first epoch. Does not return."""
     hours = Hours()
     world = World(base, segment_bytes=40_000, checkpoint_ms=5)
     world.open(hours.clock())
@@ -48,15 +73,7 @@ def eventful(base: Path) -> World:
     running = world.session("s-crashed", principal=who("mallory"), protocol="ssh")
     world.wait(running.request(b"ls", None, [Decision("req-9", Allow("operator/shell"))]))
     world.pump.until(lambda: world.log.checkpoint_size == world.log.size)
-    crash(world)
-    hours.now = START + 6 * HOUR
-    world.open(hours.clock())
-    web = world.session("s-web", principal=who(HOSTILE), protocol="fhir", peer="[::1]:5000")
-    blocked = Block("operator/no-export", "bulk.export", "no")
-    world.wait(web.request(b"GET /Patient/17", b"", [Decision("req-w", blocked)]))
-    world.wait(web.close("identity.expired"))
-    world.stop()
-    return world
+    os._exit(9)
 
 
 def work(world: World, name: str, number: int) -> None:
@@ -81,28 +98,10 @@ def work(world: World, name: str, number: int) -> None:
     world.wait(session.close("client.terminate"))
 
 
-def crash(world: World) -> None:
-    """Let go of a log as a killed process does: nothing is closed, the last bytes are torn."""
-    import os
-
-    segment = max(world.directory.glob("seg/*.hgs"))
-    log = world.log
-    assert log._lock is not None
-    os.close(log._lock)
-    log._lock = None
-    for thread in (log._sealer, log._writer, log._integrating):
-        stop = getattr(thread, "abandon", None)
-        if stop is not None:
-            stop()
-    log._writer._ended = lambda: None
-    log._sealer.queue.put(None)
-    log._writer.queue.put(None)
-    for thread in (log._sealer, log._writer, log._integrating):
-        thread.join(10)
-    with segment.open("ab") as file:
-        file.write(b"torn")
-
-
 def hour(number: float) -> int:
     """µs since the epoch of an hour of the log."""
     return int(START // 1000 + number * HOUR // 1000)
+
+
+if __name__ == "__main__":
+    until_the_crash(Path(sys.argv[1]))
