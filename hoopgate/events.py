@@ -93,6 +93,7 @@ class Statement:
         while only prepared. Part of the approval's digest.
     :ivar settings: session settings that change what names mean (``search_path``).
     :ivar executes: False for a Parse that runs nothing yet: it is judged, but never held.
+    :ivar binds: tokens among ``parameters`` are to be given their values.
     """
 
     text: str = field(repr=False)
@@ -100,6 +101,7 @@ class Statement:
     parameters: tuple[tuple[int, bytes | None], ...] | None = field(repr=False)
     settings: Mapping[str, str]
     executes: bool
+    binds: bool
 
     def __init__(
         self,
@@ -108,12 +110,14 @@ class Statement:
         parameters: tuple[tuple[int, bytes | None], ...] | None = None,
         settings: Mapping[str, str] = _NO_SETTINGS,
         executes: bool = True,
+        binds: bool = False,
     ) -> None:
         self.text = text
         self.parameter_types = parameter_types
         self.parameters = parameters
         self.settings = settings
         self.executes = executes
+        self.binds = binds
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +239,16 @@ class ColumnRef:
     :ivar derived: what it holds is named besides, as what it is made of: a view's column, a
         generated one, a partition's own that its parent has, a system column. It may have a label,
         and needs none.
+    :ivar against: of its values no more is looked at than whether they are equal: to a parameter
+        (``$1``), or to values of another column (its three names and ``derived``, with ``\\0``
+        between); "" where all of them may matter. A token's place is known by it.
     """
 
     schema: str
     relation: str
     column: str
     derived: bool = False
+    against: str = ""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.relation}.{self.column}"
@@ -280,6 +288,9 @@ class Resolution:
         reach its arguments or decide whether it is called.
     :ivar edits: of the text that is run: its tokens from the first number up to the second are
         replaced. Parameters stay as they are.
+    :ivar assigned: base columns that are given a value, a constant too.
+    :ivar loose: parameters that are used otherwise than to be compared for equality with a column,
+        where there is one that is.
     """
 
     columns: tuple[OutputColumn, ...] | None
@@ -293,6 +304,8 @@ class Resolution:
     flows: Mapping[str, frozenset[ColumnRef]] = field(default_factory=dict)
     present: frozenset[ColumnRef] = frozenset()
     edits: tuple[tuple[int, int, str], ...] = ()
+    assigned: frozenset[ColumnRef] = frozenset()
+    loose: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +317,8 @@ class Judged:
         the resource holds no PHI, or where the server could not say (see ``unresolved``).
     :ivar unresolved: index of the statement → reason code, e.g. ``resolve.failed``.
     :ivar parse_error: reason code when the text is not SQL: ``parse.syntax``, ``parse.size``.
+    :ivar tokens: one per statement: parameter → kind of the token that stands in the text in its
+        place. ``facts`` and ``resolutions`` are of the text with parameters.
     """
 
     statement: Statement | Operation
@@ -311,6 +326,7 @@ class Judged:
     resolutions: tuple[Resolution | None, ...] = ()
     unresolved: Mapping[int, str] = field(default_factory=dict)
     parse_error: str = ""
+    tokens: tuple[Mapping[int, str], ...] = ()
 
 
 # --- what a session does -----------------------------------------------------------------------
@@ -321,8 +337,9 @@ class Judged:
 class Decision:
     """What was decided about a request: goes into its leaf and onto the client's screen.
 
-    :ivar text: what is sent to the backend in place of the text. The session takes it out; it is
-        never recorded.
+    :ivar text: what is sent to the backend in place of the text: tokens have become values. The
+        session takes it out; it is never recorded.
+    :ivar values: the same for the parameters of a Bind.
     """
 
     request_id: str
@@ -331,6 +348,7 @@ class Decision:
     approval: str
     facts: tuple[StatementFacts, ...]
     text: str | None = field(repr=False)
+    values: tuple[bytes | None, ...] | None = field(repr=False)
 
     def __init__(
         self,
@@ -346,6 +364,7 @@ class Decision:
         self.approval = approval
         self.facts = facts
         self.text = None
+        self.values = None
 
 
 @final

@@ -311,6 +311,9 @@ class IGateway(Interface):
     def canceled() -> None:
         """A client's cancel request was passed on to its backend: to be counted."""
 
+    def tokeniser(resource: Resource) -> Callable[[str, bytes], str] | None:
+        """Makes the tokens of a resource of kind and value; None where there are no keys."""
+
     def verify(token: str, resource: Resource) -> Deferred[Principal]:
         """See :class:`IIdentityVerifier`; failures are counted."""
 

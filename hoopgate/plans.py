@@ -35,15 +35,51 @@ class ColumnMask:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUse:
+    """A parameter that is compared with a column whose values come as tokens.
+
+    :ivar number: of the parameter: 1 is ``$1``.
+    :ivar kind: of the token that is taken.
+    :ivar type: the server's type of the parameter; an array holds tokens.
+    :ivar required: nothing but a token (or NULL) may be bound to it.
+    """
+
+    number: int
+    kind: str
+    type: int
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a statement takes of budgets.
+
+    :ivar predicates: quasi-identifiers choose its rows.
+    :ivar width: labelled columns among its output.
+    :ivar columns: digest of which these are.
+    :ivar patient: the output column that says whom a row is about; -1: none does.
+    """
+
+    predicates: bool
+    width: int
+    columns: bytes
+    patient: int
+
+
+@dataclass(frozen=True, slots=True)
 class MaskPlan:
-    """How the rows of one result are rewritten.
+    """How the rows of one result are rewritten, and what running the statement rests on.
 
     :ivar columns: one entry per output column, in order; None leaves the column as it is.
     :ivar names: the output columns' names as resolved, same length as ``columns``.
+    :ivar tokens: parameters that take tokens.
+    :ivar spend: what it takes of budgets, where there are any.
     """
 
     columns: tuple[ColumnMask | None, ...]
     names: tuple[str, ...] = ()
+    tokens: tuple[TokenUse, ...] = ()
+    spend: Spend | None = None
 
     @property
     def masks(self) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +33,7 @@ from hoopgate.events import (
     StatementFacts,
 )
 from hoopgate.gateway.logging import log_event
+from hoopgate.gateway.substitution import kinds, lifted, substitute
 from hoopgate.sql.digest import approval_digest
 from hoopgate.sql.mysql.attestation import edited
 from hoopgate.sql.resolver import needs_resolution
@@ -40,6 +41,7 @@ from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
 if TYPE_CHECKING:
     from hoopgate.gateway.metrics import Metrics
+    from hoopgate.gateway.tokens import Tokens
     from hoopgate.guardrails.pipeline import Pipeline
     from hoopgate.interfaces import (
         IApprovals,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         IStatementAnalyzer,
         IStatementResolver,
     )
+    from hoopgate.sql.tokens import Lifted
 
 log = Logger()
 
@@ -133,8 +136,10 @@ class Judge:
         principal_valid: Callable[[], bool],
         limit: int,
         examiner: ICommandExaminer | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._session = session
+        self._tokens = tokens if tokens is not None and tokens.tokeniser(session.resource) else None
         self._phi = phi
         self._rules = rules
         self._analyzer = analyzer
@@ -188,6 +193,11 @@ class Judge:
 
     def remembered(self, event: Event) -> Decision | None:
         """The decision, when it was made before under the same rules; no waiting."""
+        if isinstance(event, Statement) and event.binds:
+            return None  # what its tokens stand for has to be looked up
+        return self._remembered(event)
+
+    def _remembered(self, event: Event) -> Decision | None:
         found = self._recall(event)
         if found is None or (found.resolved and not self.confirmed()):
             return None
@@ -223,8 +233,9 @@ class Judge:
 
     async def _judged(self, event: Event, on_hold: OnHold) -> Decision:
         if self._recall(event) is not None and await self._confirmed():
-            decision = self.remembered(event)
+            decision = self._remembered(event)
             if decision is not None:
+                decision = await self._filled(event, (), decision)
                 return self._decide(_CANCELED, (), decision.facts) if self._canceled else decision
         generation = self.generation
         judged = await self._look(event)
@@ -236,18 +247,38 @@ class Judge:
         facts = judged.facts or ()
         verdict = outcome.verdict
         if isinstance(verdict, Hold) and (not isinstance(event, Statement) or event.executes):
-            return await self._wait(event, judged, verdict, outcome.monitored, on_hold)
+            decision = await self._wait(event, judged, verdict, outcome.monitored, on_hold)
+            return await self._filled(event, judged.tokens, decision)
         if (
             isinstance(event, Statement)
             and isinstance(verdict, Allow | Mask)
             and not outcome.momentary
+            and not judged.tokens
             and generation == self.generation
             and len(event.text) <= LONGEST_REMEMBERED
         ):
             resolved = self._phi and any(map(needs_resolution, facts))
             known = _Remembered(verdict, outcome.monitored, facts, resolved, self._steered)
             self._remember(event, known)
-        return self._decide(verdict, outcome.monitored, facts)
+        decision = self._decide(verdict, outcome.monitored, facts)
+        return await self._filled(event, judged.tokens, decision)
+
+    async def _filled(
+        self, event: Event, tokens: tuple[Mapping[int, str], ...], decision: Decision
+    ) -> Decision:
+        """``decision`` with values in place of the tokens that were judged."""
+        if (
+            self._tokens is None
+            or not isinstance(event, Statement)
+            or isinstance(decision.verdict, Block)
+            or not (tokens or event.binds)
+        ):
+            return decision
+        found = lifted(event.text) if tokens else None
+        block = await substitute(event, found, decision, self._tokens, self._session.resource)
+        if block is None:
+            return decision
+        return self._decide(block, decision.monitored, decision.facts, decision.approval)
 
     def leave(self) -> None:
         """Nobody waits any longer for the statement that is held: it is refused for now. Its
@@ -322,8 +353,20 @@ class Judge:
             return Judged(event, event.facts, unresolved, parse_error=event.problem)
         if len(event.text) > self._limit:
             return Judged(event, None, parse_error="parse.size")
+        tokens: tuple[Mapping[int, str], ...] = ()
+        asked = event
         try:
-            facts = await self._analyzer.analyze(event.text)
+            # The scanner for tokens is PostgreSQL's.
+            takes = self._tokens is not None and "dialect" not in event.settings
+            found = lifted(event.text) if takes else None
+            facts = None
+            if found is not None:
+                facts = await self._lifted(found)
+            if found is None or facts is None:
+                facts = await self._analyzer.analyze(event.text)
+            else:
+                tokens = kinds(found, len(facts))
+                asked = replace(event, text=found.text)
         except Refused as refused:
             return Judged(event, None, parse_error=refused.code)
         if not self._phi or not any(map(needs_resolution, facts)):
@@ -336,18 +379,34 @@ class Judge:
             except Refused as refused:
                 return _unresolved(event, facts, refused.code)
             generation = self.generation
-            judged = await self._resolve(event, facts)
+            judged = await self._resolve(event, asked, facts, tokens)
             if generation == self.generation and self.confirmed():
                 return judged
         return _unresolved(event, facts, "resolve.unsettled")
 
-    async def _resolve(self, event: Statement, facts: tuple[StatementFacts, ...]) -> Judged:
+    async def _lifted(self, found: Lifted) -> tuple[StatementFacts, ...] | None:
+        """Facts of a text with parameters for its tokens; None when it is no SQL like that."""
+        try:
+            facts = await self._analyzer.analyze(found.text)
+        except Refused:
+            return None
+        if any("argument_expression" in one.flags for one in facts):
+            return None  # of EXECUTE or CALL: what they are given is not looked at
+        return facts if all(one.statement < len(facts) for one in found.literals) else None
+
+    async def _resolve(
+        self,
+        event: Statement,
+        asked: Statement,
+        facts: tuple[StatementFacts, ...],
+        tokens: tuple[Mapping[int, str], ...],
+    ) -> Judged:
         resolutions: list[Resolution | None] = []
         unresolved: dict[int, str] = {}
         for index, one in enumerate(facts):
             resolution = None
             if needs_resolution(one):
-                single = event if len(facts) == 1 else replace(event, text=one.text or "")
+                single = asked if len(facts) == 1 else replace(asked, text=one.text or "")
                 try:
                     resolution = await self._resolver.resolve(single, one, self._session)
                 except Refused as refused:
@@ -355,7 +414,7 @@ class Judge:
             resolutions.append(resolution)
             if resolution is not None and resolution.edits:
                 self._steered = edited(event.text, resolution.edits)
-        return Judged(event, facts, tuple(resolutions), unresolved)
+        return Judged(event, facts, tuple(resolutions), unresolved, tokens=tokens)
 
     async def _wait(
         self,

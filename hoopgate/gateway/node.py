@@ -43,6 +43,8 @@ from hoopgate.interfaces import (
 
 if TYPE_CHECKING:
     from hoopgate.gateway.metrics import Metrics
+    from hoopgate.gateway.tokens import Tokens
+    from hoopgate.phi.tokens import Tokeniser
     from hoopgate.settings.model import Resource, Settings
 
 log = Logger()
@@ -92,6 +94,7 @@ class Node:
         approvals: IApprovals,
         metrics: Metrics,
         recheck_seconds: float,
+        tokens: Tokens | None = None,
         examiners: Mapping[str, ICommandExaminer] = MappingProxyType({}),
         analyzers: Mapping[str, IStatementAnalyzer] = MappingProxyType({}),
         now: Callable[[], float] = time.time,
@@ -111,6 +114,7 @@ class Node:
         self._examiners = examiners
         self._recorder = recorder
         self._approvals = approvals
+        self._tokens = tokens
         self._metrics = metrics
         self._recheck_seconds = recheck_seconds
         self._logging_in = 0
@@ -147,6 +151,10 @@ class Node:
     def canceled(self) -> None:
         """See :class:`hoopgate.interfaces.IGateway`."""
         self._metrics.cancel()
+
+    def tokeniser(self, resource: Resource) -> Tokeniser | None:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        return None if self._tokens is None else self._tokens.tokeniser(resource.name)
 
     def verify(self, token: str, resource: Resource) -> Deferred[Principal]:
         """See :class:`hoopgate.interfaces.IGateway`."""
@@ -237,6 +245,7 @@ class Node:
             clock=self._now,
             principal_valid=lambda: self._valid(facts.id),
             limit=self.limits.statement_bytes,
+            tokens=self._tokens,
             examiner=self._examiners.get(resource.name),
         )
         relay = Relay(

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.recordings import Recordings
 from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.tls import NodeTLS
+from hoopgate.gateway.tokens import Tokens
 from hoopgate.gateway.workers import ParserPool
 from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.http.factory import HTTPFactory
@@ -149,6 +151,8 @@ class GatewayService(Service):
         self._stop: list[Callable[[], Any]] = []
         self._node: Node | None = None
         self._rules: Rules | None = None
+        self._tokens: Tokens | None = None
+        self._secrets: SecretSource | None = None
         self._starting: Deferred[None] = succeed(None)
         self._ready = False
         self._metrics.health.check("node", lambda: "ok" if self._ready else "failed")
@@ -231,11 +235,14 @@ class GatewayService(Service):
         approvals = Approvals(
             store, recorder, reactor, key_file=state_dir / "keys" / "approvals.key"
         )
+        self._tokens = tokens = Tokens(settings.resources, store, reactor, time.time)
+        tokens.open_blocking()
+        self._stop.append(tokens.stop)
         analyzer = ParserPool(reactor, settings.node.workers, limit=settings.limits.statement_bytes)
         mysql = MysqlAnalyzer(analyzer, settings.limits.statement_bytes)
         verifier = make_verifier(settings, reactor, metrics.identity_failure)
         self._stop.append(verifier.stop)
-        secrets = SecretSource(reactor)
+        self._secrets = secrets = SecretSource(reactor)
         self._rules = Rules(
             make_pipeline(settings.policy, settings.resources), settings.policy.digest
         )
@@ -253,6 +260,7 @@ class GatewayService(Service):
             examiners=self._examiners(secrets),
             recorder=recorder,
             approvals=approvals,
+            tokens=tokens,
             metrics=metrics,
             recheck_seconds=(
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
@@ -304,6 +312,8 @@ class GatewayService(Service):
             self._stop.append(stop)
         for port in self._ports:
             port.startReading()
+        if self._tokens is not None:
+            self._tokens.start()
         self._start_heartbeat(recorder)
         # What is there now stays until the node stops: the collector need not look at it again.
         gc.collect()
@@ -401,6 +411,8 @@ class GatewayService(Service):
             log_event(log, "node.needs_restart", LogLevel.warn, reason=key)
         self._rules.replace(pipeline, policy.digest)
         self._node.rules_replaced()
+        if self._tokens is not None and self._secrets is not None:
+            Deferred.fromCoroutine(self._tokens.reload(self._secrets))
         log_event(log, "node.reloaded", rules_digest=policy.digest)
 
     # --- stop -------------------------------------------------------------------------------------

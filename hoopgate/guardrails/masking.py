@@ -8,7 +8,9 @@ may also decide which rows come back. Whatever cannot be resolved is refused.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from zope.interface import implementer
@@ -21,10 +23,11 @@ from hoopgate.events import (
     SessionFacts,
     StatementFacts,
 )
+from hoopgate.guardrails.tokens import NONE, literals, settle
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.methods import column_mask
-from hoopgate.plans import ColumnMask, MaskPlan
+from hoopgate.plans import ColumnMask, MaskPlan, Method, Spend
 from hoopgate.settings.model import UNLABELLED, LabelClass
 from hoopgate.sql.functions import (
     AGGREGATE,
@@ -54,16 +57,19 @@ class MaskingGuard:
     It never allows: a plan says how, a rule has to say that.
 
     :param labels: labels of the resources that hold PHI; others are none of its business.
+    :param budgeted: resources for which something is counted.
     """
 
     name = "phi"
     grants = False
 
-    def __init__(self, labels: dict[str, LabelSet]) -> None:
+    def __init__(self, labels: dict[str, LabelSet], budgeted: frozenset[str] = frozenset()) -> None:
         self._labels = labels
+        self._budgeted = budgeted
         # By identity: resolutions and facts come out of caches and are the same objects each time.
         self._known: OrderedDict[
-            tuple[int, int, str], tuple[StatementFacts, Resolution, _Outcome]
+            tuple[int, int, str, tuple[tuple[int, str], ...]],
+            tuple[StatementFacts, Resolution, _Outcome],
         ] = OrderedDict()
 
     def judge(self, judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
@@ -76,7 +82,12 @@ class MaskingGuard:
             resolutions = judged.resolutions
             resolution = resolutions[index] if index < len(resolutions) else None
             outcome = self._statement(
-                facts, resolution, judged.unresolved.get(index, ""), labels, session.resource
+                facts,
+                resolution,
+                judged.unresolved.get(index, ""),
+                labels,
+                session.resource,
+                literals(judged, index),
             )
             if isinstance(outcome, Block):
                 return outcome
@@ -90,6 +101,7 @@ class MaskingGuard:
         unresolved: str,
         labels: LabelSet,
         resource: str,
+        tokens: Mapping[int, str] = NONE,
     ) -> _Outcome:
         if "temporary" in facts.flags:
             return _block(
@@ -143,18 +155,28 @@ class MaskingGuard:
             )
         if resolution is None:
             return None
-        key = (id(facts), id(resolution), resource)
+        key = (id(facts), id(resolution), resource, tuple(tokens.items()) if tokens else ())
         known = self._known.get(key)
         if known is not None and known[0] is facts and known[1] is resolution:
             return known[2]
-        outcome = _outcome(facts, resolution, labels)
+        outcome = _outcome(facts, resolution, labels, tokens, resource in self._budgeted)
         self._known[key] = (facts, resolution, outcome)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return outcome
 
 
-def _outcome(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> _Outcome:
+def _outcome(
+    facts: StatementFacts,
+    resolution: Resolution,
+    labels: LabelSet,
+    tokens: Mapping[int, str],
+    budgeted: bool,
+) -> _Outcome:
+    settled = settle(facts, resolution, labels, tokens)
+    if settled.block is not None:
+        return settled.block
+    resolution = settled.resolution
     block = (
         _predicates(resolution, labels)
         or _functions(facts, resolution, labels)
@@ -164,17 +186,18 @@ def _outcome(facts: StatementFacts, resolution: Resolution, labels: LabelSet) ->
         return block
     if "explain" in facts.classes:
         return _explained(resolution, labels)
-    if resolution.columns is None:
-        return None
     masks: list[ColumnMask | None] = []
-    for column in resolution.columns:
+    names: list[str] = []
+    for column in resolution.columns or ():
         label = labels.strictest(column.sources)
         masks.append(
             None if label is None else column_mask(label, column.type, direct=column.direct)
         )
-    plan = MaskPlan(tuple(masks), tuple(column.name for column in resolution.columns))
+        names.append(column.name)
+    spend = _spend(resolution, masks, labels) if budgeted else None
+    plan = MaskPlan(tuple(masks), tuple(names), settled.uses, spend)
     if not plan.masks:
-        return None
+        return plan if plan.tokens or spend is not None else None
     if _another_encoding(facts):
         return _block(
             "copy",
@@ -182,6 +205,30 @@ def _outcome(facts: StatementFacts, resolution: Resolution, labels: LabelSet) ->
             "Copy in UTF8.",
         )
     return plan
+
+
+def _spend(
+    resolution: Resolution, masks: list[ColumnMask | None], labels: LabelSet
+) -> Spend | None:
+    """What running the statement takes of budgets; None when that is nothing."""
+    predicates = any(
+        label is not None and label.level is LabelClass.QUASI
+        for label in map(labels.lookup, resolution.influences)
+    )
+    columns = resolution.columns or ()
+    masked = [column for column, mask in zip(columns, masks, strict=True) if mask is not None]
+    if not masked and not predicates:
+        return None
+    which = sorted({str(source) for column in masked for source in column.sources})
+    digest = hashlib.blake2b("\0".join(which).encode(), digest_size=8).digest()
+    patient = -1
+    for index, column in enumerate(columns):
+        if column.direct and any(
+            label is not None and label.patient for label in map(labels.lookup, column.sources)
+        ):
+            patient = index
+            break
+    return Spend(predicates, len(masked), digest, patient)
 
 
 def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:
@@ -258,10 +305,20 @@ def _aggregate(column: ColumnRef, labels: LabelSet) -> Block:
 
 def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> Block | None:
     """Values may not be stored where their label does not follow them."""
+    for column in sorted(resolution.assigned, key=str):
+        label = labels.lookup(column)
+        if label is not None and label.method is Method.TOKEN:
+            return _block(
+                "write",
+                f"{column} comes as tokens: a guess that is written there would come back as its"
+                " token, and tell whether it is right.",
+                "Leave the column to the application that keeps it.",
+                str(column),
+            )
     stored = resolution.stored
     if "ddl" in facts.classes or "into" in facts.flags:
-        for column in resolution.columns or ():
-            stored |= column.sources
+        for output in resolution.columns or ():
+            stored |= output.sources
     found = labels.strictest(stored)
     if found is None:
         return None

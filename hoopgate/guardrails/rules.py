@@ -9,7 +9,7 @@ rules may share the classes of one statement between them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import translate
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from zope.interface import implementer
 
 from hoopgate.events import Judged, OperationFacts, Resolution, SessionFacts, StatementFacts
+from hoopgate.guardrails.tokens import NONE, literals, settle
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.settings.model import LabelClass, Match, Rule, TimeWindow
@@ -118,15 +119,27 @@ def _within(window: TimeWindow | None, zone: ZoneInfo, now: float) -> bool:
 class _Subject:
     """What a statement touches, worked out only when a rule asks."""
 
-    __slots__ = ("_kinds", "_labels", "facts", "resolution")
+    __slots__ = ("_kinds", "_labels", "_literals", "facts", "resolution")
 
     def __init__(
-        self, facts: StatementFacts, resolution: Resolution | None, labels: LabelSet | None
+        self,
+        facts: StatementFacts,
+        resolution: Resolution | None,
+        labels: LabelSet | None,
+        literals: Mapping[int, str] = NONE,
     ) -> None:
         self.facts = facts
         self.resolution = resolution
         self._labels = labels
+        self._literals = literals
         self._kinds: frozenset[str] | None = None
+
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Kinds of the tokens that are in it, or have to be bound to it."""
+        if self.resolution is None or self._labels is None:
+            return frozenset(self._literals.values())
+        return settle(self.facts, self.resolution, self._labels, self._literals).kinds
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -267,6 +280,9 @@ class RuleGuard:
             block = self._first(rules.blocks, subject, now, overridden)
             if block is not None:
                 return _block(block)
+            tokens = subject.tokens
+            if tokens and not self._may_use(rules, subject, tokens, now):
+                return _no_tokens(tokens)
             approve = self._first(rules.approvals, subject, now, frozenset())
             if approve is not None:
                 hold = hold or _hold(approve)
@@ -325,7 +341,7 @@ class RuleGuard:
         resolutions = judged.resolutions
         for index, facts in enumerate(judged.facts or ()):
             resolution = resolutions[index] if index < len(resolutions) else None
-            yield _Subject(facts, resolution, labels)
+            yield _Subject(facts, resolution, labels, literals(judged, index))
 
     def _for(self, session: SessionFacts) -> _ForSession:
         found = self._sessions.get(id(session))
@@ -376,6 +392,18 @@ class RuleGuard:
                 return rule
         return None
 
+    def _may_use(
+        self, rules: _ForSession, subject: _Subject, tokens: frozenset[str], now: float
+    ) -> bool:
+        """Whether a rule that is for the statement lets tokens of these kinds be used in it."""
+        return any(
+            (tokens <= rule.rule.tokens or "*" in rule.rule.tokens)
+            and not rule.rule.monitor
+            and rule.now(now)
+            and _touches(rule, subject)
+            for rule in (*rules.allows, *rules.approvals)
+        )
+
     def _allowed(self, rules: _ForSession, subject: _Subject, now: float) -> str | None:
         """The rule that allows the statement, or the first of several that do so together."""
         left = subject.facts.classes - _MARKERS
@@ -393,6 +421,17 @@ class RuleGuard:
             if not left:
                 return first
         return None
+
+
+def _no_tokens(kinds: frozenset[str]) -> Block:
+    kind = min(kinds)
+    return Block(
+        "rules/tokens",
+        "token.denied",
+        f"No rule lets this identity use tokens of kind {kind} here.",
+        "Ask an operator for a rule with tokens.",
+        kind,
+    )
 
 
 def _block(rule: _Compiled) -> Block:

@@ -17,9 +17,18 @@ from hoopgate.postgres.planning import (
     alters,
     copies_in,
     plan_of,
+    takes_tokens,
 )
 from hoopgate.postgres.requests import Message, Requests
 from hoopgate.verdicts import Block
+
+#: Reason, message and remedy of refusing to go on with values that were bound before tokens were
+#: asked for.
+UNBOUND: Final = (
+    "portal.stale",
+    "A parameter is compared with a column whose values come as tokens by now.",
+    "Bind it again, with a token.",
+)
 
 #: The server compares this many bytes of a name (NAMEDATALEN - 1): two longer names that differ
 #: behind it are one to the server, and must not be two to us.
@@ -53,13 +62,20 @@ class ExtendedQuery:
         )
 
     def _parse_decided(self, message: wire.Parse, decision: Decision) -> None:
+        text, decision.text = decision.text, None
         if isinstance(decision.verdict, Block):
             self._requests.refuse_extended(message, decision)
             return
         facts = decision.facts[0] if decision.facts else NOTHING
         event = self._event(message)
         prepared = Prepared(event, facts, decision, plan_of(decision), self._requests.decided_at)
-        self._propose(message, Kind.PARSE, Change(Space.STATEMENT, message.name, prepared))
+        change = Change(Space.STATEMENT, message.name, prepared)
+        if text is None:
+            self._propose(message, Kind.PARSE, change)
+        else:
+            self._names.propose(self._requests.segment, change)
+            data = wire.parse(message.name, text.encode(), message.types)
+            self._requests.substitute(message, data, Expected(Kind.PARSE, change=change))
 
     # --- Bind, Describe, Close --------------------------------------------------------------------
 
@@ -72,11 +88,53 @@ class ExtendedQuery:
         if prepared is None:
             self._unknown(message, Space.STATEMENT)
             return
+        if takes_tokens(prepared.plan):
+            self._bind_tokens(message, prepared)
+            return
         values = None if self._planner.current(prepared) else _values(message)
         portal = Portal(prepared, message.result_formats, values)
         if prepared.facts.kind:
             portal.bound = self._planner.named(prepared.facts, self._requests.segment)
         self._propose(message, Kind.BIND, Change(Space.PORTAL, message.portal, portal))
+
+    def _bind_tokens(self, message: wire.Bind, prepared: Prepared) -> None:
+        """Ask what the tokens among the parameters stand for, and whether it may be used."""
+        event = prepared.event
+        values = _values(message)
+
+        def decided(message: wire.Bind, decision: Decision) -> None:
+            given, decision.values = decision.values, None
+            decision.text = None
+            if isinstance(decision.verdict, Block):
+                self._requests.refuse_extended(message, decision)
+                return
+            plan = plan_of(decision)
+            prepared.judged(decision, plan, self._requests.decided_at)
+            kept = None if self._planner.current(prepared) else values
+            portal = Portal(prepared, message.result_formats, kept)
+            portal.tokens = () if plan is None else plan.tokens
+            change = Change(Space.PORTAL, message.portal, portal)
+            if given is None:
+                self._propose(message, Kind.BIND, change)
+                return
+            self._names.propose(self._requests.segment, change)
+            data = wire.bind(
+                message.portal, message.statement, message.formats, given, message.result_formats
+            )
+            self._requests.substitute(message, data, Expected(Kind.BIND, change=change))
+
+        self._requests.ask(
+            message,
+            Statement(
+                event.text,
+                event.parameter_types,
+                values,
+                self._settings,
+                executes=False,
+                binds=True,
+            ),
+            decided,
+        )
 
     def describe(self, message: wire.Describe) -> None:
         """The answer is held against the plan (``answers.py``)."""
@@ -133,12 +191,17 @@ class ExtendedQuery:
         prepared = portal.prepared
 
         def decided(message: wire.Execute, decision: Decision) -> None:
+            decision.text = None
             renewed = self._renewed(message, prepared, decision)
             if renewed is None:
                 return
             portal.prepared = renewed
             if not prepared.held and not decision.approval:  # so much for the next executions
                 prepared.judged(decision, renewed.plan, renewed.generation)
+            if renewed.plan is not None and renewed.plan.tokens != portal.tokens:
+                # A value that may be a guess is with the server by now.
+                self._requests.refuse_extended(message, self._requests.block(*UNBOUND))
+                return
             self._run(message, portal)
 
         event = prepared.event
@@ -192,8 +255,11 @@ class ExtendedQuery:
         event = named.event
 
         def decided(message: wire.Execute, decision: Decision) -> None:
+            decision.text = None
             renewed = self._renewed(message, named, decision)
-            if renewed is not None:
+            if renewed is not None and takes_tokens(renewed.plan):
+                self._requests.refuse_extended(message, self._requests.block(*UNBOUND))
+            elif renewed is not None:
                 portal.named = renewed
                 run = Run(renewed.plan, alters=alters(named.facts))
                 self._send(message, portal, run, NOTHING)

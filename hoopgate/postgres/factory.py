@@ -294,6 +294,7 @@ class PostgresServer(Protocol):
                 mint=mint,
                 message_limit=limits.message_bytes,
                 response_limit=limits.response_message_bytes,
+                tokeniser=self._gateway.tokeniser(resource),
             )
             return session
 

@@ -17,7 +17,7 @@ from typing import Final, final
 
 from hoopgate.errors import LimitExceeded, LocalProtocolError
 from hoopgate.events import Decision, Statement, StatementFacts
-from hoopgate.plans import MaskPlan
+from hoopgate.plans import MaskPlan, TokenUse
 from hoopgate.verdicts import Hold
 
 #: Statements and portals a session may have, and bytes of their texts and values. PostgreSQL has
@@ -99,9 +99,10 @@ class Portal:
         the columns of that, and crashes on others.
     :ivar named: what EXECUTE or FETCH in it named when it was first run: the server has made the
         rows then, whatever the name means later.
+    :ivar tokens: by what its parameters were looked through for tokens when it was bound.
     """
 
-    __slots__ = ("bound", "formats", "holdable", "named", "prepared", "values")
+    __slots__ = ("bound", "formats", "holdable", "named", "prepared", "tokens", "values")
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class Portal:
         self.holdable = holdable
         self.bound: Prepared | None = None
         self.named: Prepared | None = None
+        self.tokens: tuple[TokenUse, ...] = ()
 
 
 @final

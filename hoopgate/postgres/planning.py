@@ -97,6 +97,11 @@ def plan_of(decision: Decision, index: int = 0) -> MaskPlan | None:
     return None
 
 
+def takes_tokens(plan: MaskPlan | None) -> bool:
+    """True when values that were bound, or are to be, had to be tokens."""
+    return plan is not None and bool(plan.tokens)
+
+
 @final
 class Planner:
     """Plans for one session.

@@ -75,6 +75,7 @@ class Requests:
         self._skipping = False
         self._received: list[bytes] = []
         self._data: list[bytes] | None = None  # None: what was received
+        self._recorded: list[bytes] | None = None  # None: what is sent
         self._decisions: list[Decision] = []
 
     @property
@@ -163,6 +164,8 @@ class Requests:
         self._received.append(raw)
         if self._data is not None:
             self._data.append(raw)
+            if self._recorded is not None:
+                self._recorded.append(raw)
         if expected is not None:
             self.answers.expected.append(expected)
 
@@ -179,7 +182,20 @@ class Requests:
     def replace(self, message: Message, data: bytes) -> None:
         """Send ``data`` in place of ``message``."""
         self._changed().append(data)
+        if self._recorded is not None:
+            self._recorded.append(data)
         self._received.append(message.raw)
+
+    def substitute(self, message: Message, data: bytes, expected: Expected) -> None:
+        """Send ``data``, which is ``message`` with values in place of tokens: the log has the
+        tokens."""
+        changed = self._changed()
+        if self._recorded is None:
+            self._recorded = list(changed)
+        changed.append(data)
+        self._recorded.append(message.raw)
+        self._received.append(message.raw)
+        self.answers.expected.append(expected)
 
     def _changed(self) -> list[bytes]:
         """What goes to the server, now that it is not what was received."""
@@ -240,8 +256,10 @@ class Requests:
         if self._data is None:
             self.actions.append(Forward(received, None, decisions))
         else:
-            self.actions.append(Forward(b"".join(self._data), received, decisions))
+            recorded = None if self._recorded is None else b"".join(self._recorded)
+            self.actions.append(Forward(b"".join(self._data), received, decisions, recorded))
             self._data = None
+            self._recorded = None
         self._received = []
         self._decisions = []
 

@@ -20,6 +20,7 @@ from hoopgate.interfaces import IProtocolSession
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers
 from hoopgate.postgres.extended import ExtendedQuery
+from hoopgate.postgres.masking import Tokeniser
 from hoopgate.postgres.names import Names
 from hoopgate.postgres.planning import Planner
 from hoopgate.postgres.refusals import fatal, hold_notice
@@ -41,6 +42,7 @@ class PostgresSession(Handler):
     :param mint: makes request ids.
     :param message_limit: bytes of a client's message; a longer one is refused.
     :param response_limit: bytes of a server's message; a longer one ends the session.
+    :param tokeniser: makes the tokens of columns that come as tokens; None: constants.
     """
 
     def __init__(
@@ -53,10 +55,11 @@ class PostgresSession(Handler):
         mint: Callable[[], str],
         message_limit: int,
         response_limit: int,
+        tokeniser: Tokeniser | None = None,
     ) -> None:
         names = Names()
         planner = Planner(names, settings, generation, confirmed)
-        self._answers = Answers(names, phi, response_limit)
+        self._answers = Answers(names, phi, response_limit, tokeniser)
         self._requests = Requests(self._answers, self, mint, generation, message_limit)
         self._simple = SimpleQuery(self._requests, names, planner, settings)
         self._extended = ExtendedQuery(self._requests, names, planner, settings)

@@ -8,7 +8,15 @@ from hoopgate.events import Decision, Statement
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared
-from hoopgate.postgres.planning import STALE, Missing, Planner, alters, copies_in, plan_of
+from hoopgate.postgres.planning import (
+    STALE,
+    Missing,
+    Planner,
+    alters,
+    copies_in,
+    plan_of,
+    takes_tokens,
+)
 from hoopgate.postgres.requests import Requests
 from hoopgate.verdicts import Block
 
@@ -84,10 +92,12 @@ class SimpleQuery:
         )
 
         def decided(message: wire.Query, decision: Decision) -> None:
+            decision.text = None
             if not isinstance(decision.verdict, Block):
                 at = self._requests.decided_at
                 renewed = named.renewed(decision, plan_of(decision), at)
-                if renewed is not None:
+                # What a token was given for, or a guess, is with the server by now.
+                if renewed is not None and not takes_tokens(renewed.plan):
                     run = Run(renewed.plan, alters=alters(named.facts))
                     self._send(message, decision, [run])
                     return
@@ -104,7 +114,11 @@ class SimpleQuery:
                 self._names.propose(requests.segment, run.change)
             if run.alters:
                 requests.alters_schema()
-        requests.forward(message, expected)
+        text, decision.text = decision.text, None
+        if text is None:
+            requests.forward(message, expected)
+        else:
+            requests.substitute(message, wire.query(text.encode()), expected)
         requests.end_segment()
         for facts in decision.facts:
             if copies_in(facts):

@@ -29,9 +29,11 @@ from hoopgate.settings.model import (
     Policy,
     Recording,
     Resource,
+    Secret,
     Settings,
     SSHListener,
     TLSMode,
+    TokenSettings,
 )
 from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table, defaults
@@ -411,11 +413,26 @@ def _resources(root: Table, check: bool) -> Iterator[Resource]:
             parameters=frozenset(table.texts("parameters", (), '["search_path"]')),
             http=http,
             ssh=ssh,
+            tokens=_tokens(table.table("tokens"), check) if "tokens" in table else None,
         )
         credentials.finish()
         table.finish()
     if not taken:
         root.wrong("resources", "missing: there would be nothing to reach", "a table [[resources]]")
+
+
+def _tokens(table: Table, check: bool) -> TokenSettings:
+    keys = material.secret(table, "keys", check=check)
+    if keys is None:
+        table.wrong("keys", "missing", 'keys = { file = "…" }, made by hoopgate token-key')
+    default = defaults(TokenSettings)
+    found = TokenSettings(
+        keys or Secret(),
+        table.duration("lifetime", default["lifetime_seconds"]),
+        table.integer("entries", default["entries"]),
+    )
+    table.finish()
+    return found
 
 
 def _backend_tls(table: Table, target: str, host: str, check: bool) -> BackendTLS:

@@ -239,6 +239,20 @@ class HTTPTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """How the tokens of a resource are made.
+
+    :ivar keys: a secret with a line for each key: its epoch and 64 hexadecimal digits.
+    :ivar lifetime_seconds: how long a token can be used after it was last handed out.
+    :ivar entries: values remembered at most; the oldest go first.
+    """
+
+    keys: Secret
+    lifetime_seconds: float = 30 * 86_400.0
+    entries: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class SSHBackend:
     """What is said of a resource that speaks SSH.
 
@@ -301,6 +315,7 @@ class Resource:
     parameters: frozenset[str] = frozenset()
     http: HTTPTarget | None = None
     ssh: SSHBackend | None = None
+    tokens: TokenSettings | None = None
 
 
 class LabelClass(Enum):
@@ -321,6 +336,8 @@ class Label:
     :ivar column: ``schema.relation.column``; ``*`` in any part is a wildcard.
     :ivar kind: what the value is: ``SSN``, ``NAME``, ``DATE`` … shown in the redaction.
     :ivar as_text: the column comes as text, whatever its type is: ``[DOB]``, ``1951``, ``90+``.
+    :ivar joins: columns with tokens of one kind may be joined: which values are equal is told.
+    :ivar patient: it says which patient a row is about: budgets count by it.
     """
 
     resource: str
@@ -329,6 +346,8 @@ class Label:
     level: LabelClass = LabelClass.SECRET
     method: Method = Method.REDACT
     as_text: bool = False
+    joins: bool = False
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +396,7 @@ class Rule:
         matches.
     :ivar reviewers: groups who may approve (``approve`` only).
     :ivar expires: seconds a request waits at most.
+    :ivar tokens: kinds whose tokens may be used in a statement that it allows; ``*``: all.
     """
 
     name: str
@@ -387,6 +407,30 @@ class Rule:
     remedy: str = ""
     monitor: bool = False
     overrides: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
+    expires: float = 900.0
+    tokens: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What an identity may take in a stretch of time, over all its sessions.
+
+    Stretches of ``window_seconds`` follow one another, the first began with the epoch.
+
+    :ivar name: unique; shown as ``budget/name``.
+    :ivar match: whom and what it is for: groups, scopes, subjects, issuers, resources.
+    :ivar cells: distinct patients times labelled columns; None: not counted.
+    :ivar queries: statements that choose rows by quasi-identifiers; None: not counted.
+    :ivar verdict: ``block`` or ``approve``: what becomes of a statement when it is used up.
+    """
+
+    name: str
+    match: Match = field(default_factory=Match)
+    cells: int | None = None
+    queries: int | None = None
+    window_seconds: float = 3600.0
+    verdict: str = "block"
     reviewers: frozenset[str] = frozenset()
     expires: float = 900.0
 
@@ -429,6 +473,7 @@ class Policy:
     unlabelled: LabelClass = LabelClass.SECRET
     min_group: int = 0
     commands: tuple[CommandEntry, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

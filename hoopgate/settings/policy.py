@@ -12,12 +12,23 @@ from enum import Enum
 
 from hoopgate.plans import Method
 from hoopgate.settings import operations, packs
-from hoopgate.settings.model import UNLABELLED, Label, LabelClass, Policy, Resource, Rule
+from hoopgate.settings.budgets import budgets
+from hoopgate.settings.model import (
+    UNLABELLED,
+    Budget,
+    Label,
+    LabelClass,
+    Policy,
+    Resource,
+    Rule,
+)
 from hoopgate.settings.reader import Table
 from hoopgate.settings.rules import Vocabulary, known, rules
 from hoopgate.settings.ssh import canonical, commands
 from hoopgate.sql.classes import CLASSES, FLAGS
 
+#: A kind that can stand in a token.
+_TOKEN_KIND = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 #: A JSON pointer, elements of a FHIR resource, a field of HL7 v2 (``PID-5``), a CSV column's name.
 _PLACE = re.compile(r"(/[^/]*)+|[A-Za-z*][A-Za-z0-9_.*\[\] -]*")
 
@@ -54,6 +65,7 @@ def policy(
         rules=_block_rules(pack_names),
     )
     found = rules(root.tables("rules"), vocabulary)
+    bounds = budgets(root.tables("budgets"), vocabulary)
     entries = commands(root, resources)
     decisive = (*guards, *canonical(entries))
     return Policy(
@@ -61,10 +73,11 @@ def policy(
         commands=entries,
         packs=pack_names,
         labels=labels,
-        digest=digest(found, pack_names, labels, decisive, unlabelled, min_group),
+        digest=digest(found, pack_names, labels, decisive, unlabelled, min_group, bounds),
         guards=guards,
         unlabelled=unlabelled,
         min_group=min_group,
+        budgets=bounds,
     )
 
 
@@ -75,6 +88,7 @@ def digest(
     guards: tuple[str, ...],
     unlabelled: LabelClass,
     min_group: int,
+    bounds: tuple[Budget, ...] = (),
 ) -> str:
     """SHA-256 (hex) over everything that decides a verdict, as canonical JSON.
 
@@ -87,6 +101,7 @@ def digest(
         "guards": guards,
         "unlabelled": unlabelled.value,
         "min_group": min_group,
+        "budgets": [dataclasses.asdict(budget) for budget in bounds],
     }
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -117,11 +132,14 @@ def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]
             level=level,
             method=Method(table.choice("method", [one.value for one in Method], "redact")),
             as_text=table.boolean("as_text", False),
+            joins=table.boolean("joins", False),
+            patient=table.boolean("patient", False),
         )
         found += (dataclasses.replace(label, column=name) for name in names)
         if label.as_text and (level is LabelClass.PUBLIC or label.method is Method.NULL):
             nothing = "a public column" if level is LabelClass.PUBLIC else 'method "null"'
             table.wrong("as_text", f"has no meaning for {nothing}", "it for values that are shown")
+        _check_tokens(table, label, resources)
         table.finish()
         if label.resource:
             known(table, "resource", [label.resource], resources)
@@ -144,6 +162,22 @@ def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]
                 table.wrong("column", f'"{name}" is labelled twice', "one label for it")
             taken.add((label.resource, name))
     return tuple(found)
+
+
+def _check_tokens(table: Table, label: Label, resources: Mapping[str, Resource]) -> None:
+    if label.method is not Method.TOKEN:
+        if label.joins:
+            table.wrong("joins", "has no meaning without tokens", 'it with method = "token"')
+        return
+    if label.level is LabelClass.PUBLIC:
+        table.wrong("method", "a public column comes as it is", "the level secret or quasi")
+    if not _TOKEN_KIND.fullmatch(label.kind):
+        write = "a letter, then letters, digits, _ and - (32 in all)"
+        table.wrong("kind", f'"{label.kind}" cannot stand in a token', write)
+    resource = resources.get(label.resource)
+    if resource is not None and resource.protocol == "postgres" and resource.tokens is None:
+        write = f'tokens = {{ keys = {{ file = "…" }} }} in the resource "{resource.name}"'
+        table.wrong("method", "there are no keys to make tokens with", write)
 
 
 def _check_guard(table: Table, guard: str) -> None:

@@ -89,7 +89,12 @@ def _rule(table: Table, taken: set[str], vocabulary: Vocabulary) -> Rule:
         overrides=frozenset(table.texts("overrides", ())),
         reviewers=frozenset(table.texts("reviewers", ())),
         expires=table.duration("expires", defaults(Rule)["expires"]),
+        tokens=frozenset(table.texts("tokens", ())),
     )
+    if verdict == "block" and rule.tokens:
+        table.wrong("tokens", "a block lets nobody use one", 'it with "allow" or "approve" only')
+    if "*" not in rule.tokens:
+        known(table, "tokens", rule.tokens, vocabulary.labels)
     if verdict == "approve" and "reviewers" not in table:
         table.wrong("reviewers", "missing: nobody could approve", 'reviewers = ["group", …]')
     for key in ("reviewers", "expires"):

@@ -141,8 +141,12 @@ def encode_resolution(resolution: Resolution) -> dict[str, Any]:
         "stored": refs(resolution.stored),
         "flows": {name: refs(columns) for name, columns in resolution.flows.items()},
         "present": refs(resolution.present),
+        "assigned": refs(resolution.assigned),
+        "loose": sorted(resolution.loose),
     }
-    found["refs"] = [[ref.schema, ref.relation, ref.column, ref.derived] for ref in places]
+    found["refs"] = [
+        [ref.schema, ref.relation, ref.column, ref.derived, ref.against] for ref in places
+    ]
     return {"resolution": found}
 
 
@@ -172,4 +176,6 @@ def decode_answer(content: dict[str, Any]) -> Resolution | Wanted:
         stored=refs(found["stored"]),
         flows={name: refs(columns) for name, columns in found["flows"].items()},
         present=refs(found["present"]),
+        assigned=refs(found["assigned"]),
+        loose=frozenset(found["loose"]),
     )

@@ -27,6 +27,7 @@ from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun, Relation
 from hoopgate.sql.collations import unsettled
+from hoopgate.sql.equality import equality, is_column, marked, parameters, places
 from hoopgate.sql.functions import GROWING, PUT_TOGETHER
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
@@ -154,6 +155,7 @@ def resolve(
         node = _single(tree)
         outputs, names = lineage.statement(node)
         lineage.check_growth()
+        loose = lineage.loose(node)
     except NodeTreeError as error:
         raise UnresolvableStatement(
             "resolve.unknown", f"The query tree is not known: {error}."
@@ -177,6 +179,8 @@ def resolve(
         stored=frozenset(lineage.stored),
         flows={name: frozenset(columns) for name, columns in lineage.flows.items()},
         present=frozenset(lineage.present),
+        assigned=frozenset(lineage.assigned),
+        loose=loose,
     )
 
 
@@ -199,6 +203,7 @@ def copied(
         if not out:
             for number in numbers:
                 lineage.written |= lineage.base(oid, number).sources
+            lineage.assigned |= lineage.written
             lineage.constrained(oid, set(numbers), "insert")
         lineage.rows_of(oid)
     except NodeTreeError as error:
@@ -219,6 +224,7 @@ def copied(
         written=frozenset(lineage.written),
         flows={name: frozenset(columns) for name, columns in lineage.flows.items()},
         present=frozenset(lineage.present),
+        assigned=frozenset(lineage.assigned),
     )
 
 
@@ -245,6 +251,9 @@ class _Lineage:
         self.stored: set[ColumnRef] = set()
         self.present: set[ColumnRef] = set()
         self.flows: dict[str, set[ColumnRef]] = {}
+        self.assigned: set[ColumnRef] = set()
+        self._matched: set[int] = set()  #: PARAM nodes that a column is compared with
+        self._mismatched: set[int] = set()  #: and those that something else is compared with
         self._cascading: set[int] = set()
         self._pieces = [0]  #: calls that make a value longer, of each query level around
         self._growth: dict[int, int] = {}  #: the same, of every level there is
@@ -445,6 +454,7 @@ class _Lineage:
             if not entry.true("resjunk"):
                 number = entry.integer("resno")
                 assigned.add(number)
+                self.assigned |= self.base(oid, number).sources
                 if sources:
                     self.written |= self.base(oid, number).sources
         return assigned
@@ -658,7 +668,7 @@ class _Lineage:
                 sources.update(
                     kin.column(n) for n, name in kin.columns.items() if name == column.column
                 )
-        direct = True
+        direct = number not in relation.generated
         if number in relation.generated:
             scope = _Scope(Node("GENERATED", {}), [_plain_table(oid)], None)
             evaluate = self._expression if number in relation.virtual else self._quietly
@@ -768,13 +778,55 @@ class _Lineage:
         children: list[Value] = [
             c for c in value.fields.values() if c is not None and not isinstance(c, str)
         ]
-        sources = self._expression(children, scope)
+        compared = self._compared(kind, value, scope)
+        sources = self._expression(children, scope) if compared is None else compared
         if (kind in _PLACEHOLDING or kind in _LAZY) and not sources <= self._control:
             self._under(sources, children, scope)
         self._called(kind, value, sources, scope)
         if value.true("funcretset") or value.true("opretset"):
             self.influences |= sources | self._control
         return sources
+
+    def _compared(self, kind: str, node: Node, scope: _Scope) -> Columns | None:
+        """Sources of ``column = $1``, ``column IN ($1, …)`` or ``column = column``: marked, because
+        no more of the values is looked at than whether they are equal."""
+        sides = equality(kind, node, self.catalogue)
+        if sides is None:
+            return None
+        flows = [self._flow(side, scope) if is_column(side) else None for side in sides]
+        for flow, other in ((flows[0], sides[1]), (flows[1], sides[0])):
+            found = parameters(other)
+            if not found:
+                continue
+            ids = {id(one) for one in found}
+            if (
+                flow is None
+                or not (flow.direct and flow.sources)
+                or (kind != "OPEXPR" and other is sides[0])
+            ):
+                self._mismatched |= ids  # whatever an earlier round of a recursive query said
+                continue
+            self._matched |= ids
+            numbers = {one.integer("paramid") for one in found}
+            return marked(flow.sources, [f"${number}" for number in numbers])
+        left, right = flows
+        if kind != "OPEXPR" or left is None or right is None:
+            return None
+        if not (left.direct and right.direct and left.sources and right.sources):
+            return None
+        return marked(left.sources, [places(right.sources)]) | marked(
+            right.sources, [places(left.sources)]
+        )
+
+    def loose(self, tree: Node) -> frozenset[int]:
+        """Parameters that are used otherwise than to be compared for equality with a column."""
+        if not self._matched:
+            return frozenset()
+        return frozenset(
+            one.integer("paramid")
+            for one in _nodes(tree)
+            if one.type == "PARAM" and (id(one) not in self._matched or id(one) in self._mismatched)
+        )
 
     def _called(self, kind: str, node: Node, sources: Columns, scope: _Scope) -> None:
         for field in ("funcid", "opfuncid", "tsmhandler"):

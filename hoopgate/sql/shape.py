@@ -21,12 +21,18 @@ _SHAPED: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VAL
 _COMPARISONS: Final = frozenset({"=", "<", ">", "<=", ">=", "<>", "!="})
 _STRING_MATTERS: Final = frozenset({"LIKE", "ILIKE", "UESCAPE", "TO", "ESCAPE"})
 _COMMENTS: Final = frozenset({Token.Value("SQL_COMMENT"), Token.Value("C_COMMENT")})
-_SCONST: Final = Token.Value("SCONST")
+SCONST: Final = Token.Value("SCONST")
 _ICONST: Final = Token.Value("ICONST")
 _FCONST: Final = Token.Value("FCONST")
 
 #: Kind of token, start and end in bytes.
 Tokens = list[tuple[int, int, int]]
+
+
+def token_number(name: str) -> int:
+    """Number of a kind of token, by the grammar's name for it."""
+    number: int = Token.Value(name)
+    return number
 
 
 def scan(source: bytes, text: str) -> Tokens:
@@ -57,7 +63,7 @@ def shape(source: bytes, tokens: Tokens) -> str:
     parts: list[bytes] = []
     before = ""
     for (kind, _, _), word in zip(tokens, words, strict=True):
-        if kind == _SCONST and before not in _STRING_MATTERS:
+        if kind == SCONST and before not in _STRING_MATTERS:
             parts.append(b"\1s")
         elif kind == _ICONST and before in _COMPARISONS and word.isdigit():
             parts.append(b"\1i")

@@ -35,4 +35,38 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX approvals_binding ON approvals (binding, digest, state)",
         "CREATE INDEX approvals_requester ON approvals (requester, created)",
     ),
+    (
+        # What tokens stand for, each sealed under a key that is not in here.
+        """
+        CREATE TABLE tokens (
+            resource    TEXT NOT NULL,
+            id          BLOB NOT NULL,
+            epoch       INTEGER NOT NULL,
+            sealed      BLOB NOT NULL,
+            made        INTEGER NOT NULL
+        ) STRICT
+        """,
+        "CREATE UNIQUE INDEX tokens_id ON tokens (resource, id)",
+        "CREATE INDEX tokens_made ON tokens (resource, made)",
+        # What identities have spent of their budgets: numbers, and patients as keyed hashes.
+        """
+        CREATE TABLE budget_counts (
+            account     TEXT NOT NULL,
+            began       INTEGER NOT NULL,
+            counted     TEXT NOT NULL,
+            used        INTEGER NOT NULL,
+            PRIMARY KEY (account, began, counted)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE budget_patients (
+            account     TEXT NOT NULL,
+            began       INTEGER NOT NULL,
+            columns     BLOB NOT NULL,
+            patient     BLOB NOT NULL,
+            width       INTEGER NOT NULL,
+            PRIMARY KEY (account, began, columns, patient)
+        ) STRICT, WITHOUT ROWID
+        """,
+    ),
 )

@@ -32,6 +32,7 @@ SECTIONS = {
     "credentials": "resources.credentials",
     "tls of a resource": "resources.tls",
     "http of a resource": "resources.http",
+    "tokens of a resource": "resources.tokens",
     "ssh of a listener": "listeners.ssh",
     "ssh of a resource": "resources.ssh",
     "[[commands]]": "commands",
@@ -39,6 +40,8 @@ SECTIONS = {
     "secret": "resources.credentials.password",
     "[[labels]]": "labels",
     "[policy]": "policy",
+    "[[budgets]]": "budgets",
+    "match of a budget": "budgets.match",
     "[[rules]]": "rules",
     "match": "rules.match",
     "http of a match": "rules.match.http",
@@ -70,6 +73,9 @@ ssh = {{}}
 ssh = {{}}
 credentials = {{ password = {{}}, certificate = "x" }}
 http = {{}}
+tokens = {{ keys = {{ environment = "X" }} }}
+[[budgets]]
+match = {{}}
 [[labels]]
 place = "a"
 [[labels]]
@@ -109,6 +115,7 @@ def test_every_key_is_documented_and_no_other(
         with pytest.raises(SettingsError):
             load(path)
     document = documented()
+    assert read.pop("resources.tokens.keys") == read["resources.credentials.password"]
     assert read.pop("") == {place for place in SECTIONS.values() if "." not in place}
     for secret in ("directory.bind_password", "console.client_secret"):
         assert read.pop(secret) == read["resources.credentials.password"]
