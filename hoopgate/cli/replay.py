@@ -12,6 +12,7 @@ from pathlib import Path
 from hoopgate.cli.logfiles import add_place, moment, open_reader, replay_key, unreadable
 from hoopgate.cli.node import SOCKET_NAME, RefusedByNode, Unreachable, ask
 from hoopgate.errors import HoopgateError
+from hoopgate.mysql import render as _mysql  # noqa: F401 - registers how it is shown
 from hoopgate.recorder.cast import cast
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.leaf import SESSION_ID

@@ -22,6 +22,7 @@ from hoopgate.errors import HoopgateError, IdentityRefused, Refused
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.identity.certificates import require_same
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay, MakeSession
+from hoopgate.mysql import render as _render  # noqa: F401 - for the console of this node
 from hoopgate.mysql import startup, upstream
 from hoopgate.mysql.kills import Kills
 from hoopgate.mysql.session import MysqlSession
@@ -94,12 +95,12 @@ class MysqlServer(Protocol):
 
     def _logging_in(self, data: bytes) -> None:
         for event in self._login.received(data):
-            if self._ended:
-                return
             self._on_login(event)
 
     def _on_login(self, event: startup.LoginEvent) -> None:
         assert self.transport is not None
+        if self._ended:
+            return
         if isinstance(event, startup.Send):
             self.transport.write(event.data)
         elif isinstance(event, startup.StartTLS):
@@ -140,6 +141,8 @@ class MysqlServer(Protocol):
         assert self.transport is not None
         resource = self._resource(hello.database)
         self._resource_name = resource.name
+        for event in self._login.proceed():
+            self._on_login(event)
         token = await self._step(credential)
         if self._node.listener.authentication == "credential":
             proven = self._gateway.credentials.principal(hello.user, resource.name)

@@ -91,6 +91,7 @@ class Kills:
             busy = entry.relay.busy()
             entry.relay.cancel()
             if not statement_only:
+                del self._sessions[thread]
                 # In a turn of its own: it may be the session that asks.
                 self._reactor.callLater(
                     0, entry.relay.end, "client.killed", "the session was killed"

@@ -72,7 +72,7 @@ class StartTLS:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The client has said who it is and where it wants to go.
+    """The client has said who it is and where it wants to go: :meth:`ClientLogin.proceed`, or not.
 
     :ivar capabilities: agreed on.
     :ivar program: its connection attribute ``program_name``, for people to read.
@@ -114,6 +114,7 @@ class _State(Enum):
     FIRST = auto()  # an SSLRequest is due, or a response where there is no TLS
     HANDSHAKE = auto()
     RESPONSE = auto()  # the response inside TLS is due
+    GREETED = auto()  # the response was read; what comes next depends on who reads it
     SWITCHED = auto()  # the answer to an AuthSwitch is due
     CLEAR = auto()  # the token is due
     DONE = auto()
@@ -159,6 +160,7 @@ class ClientLogin:
         self._sequence = 0  # of the packet that we send next
         self._plugin = b""
         self._user = ""
+        self._hello: HandshakeResponse | None = None
 
     @property
     def buffered(self) -> int:
@@ -182,23 +184,42 @@ class ClientLogin:
             raise LocalProtocolError("these bytes belong to the TLS handshake")
         if self._state is _State.DONE:
             return []
-        try:
-            self._reader.feed(data)
-            if self._state is _State.FIRST and self._tls:
-                return self._ssl_request()
-            return self._payloads()
-        except _Refusal as refusal:
-            return [self._fatal(refusal.code, refusal.state, str(refusal))]
-        except IdentityRefused as refused:
-            return [self._fatal(1045, "28000", f"{refused} ({refused.code})")]
-        except RemoteProtocolError as wrong:
-            return [self._fatal(1043, "08S01", f"bad handshake: {wrong}")]
+        self._reader.feed(data)
+        if self._state is _State.FIRST and self._tls:
+            return self._guarded(self._ssl_request)
+        return self._guarded(self._payloads)
 
     def secured(self) -> None:
         """The TLS handshake is through."""
         if self._state is not _State.HANDSHAKE:
             raise LocalProtocolError("no TLS handshake was due")
         self._state = _State.RESPONSE
+
+    def proceed(self) -> list[LoginEvent]:
+        """The client may go where it wants to: ask it who it is, after :class:`Hello`."""
+        response, self._hello = self._hello, None
+        if response is None or self._state is not _State.GREETED:
+            raise LocalProtocolError("nobody has said hello")
+
+        def first(out: list[LoginEvent]) -> None:
+            if self._verifiers is None:
+                self._first_of_token(response, out)
+            else:
+                self._first_of_credential(response, out)
+
+        return self._guarded(first)
+
+    def _guarded(self, step: Callable[[list[LoginEvent]], None]) -> list[LoginEvent]:
+        out: list[LoginEvent] = []
+        try:
+            step(out)
+        except _Refusal as refusal:
+            out.append(self._fatal(refusal.code, refusal.state, str(refusal)))
+        except IdentityRefused as refused:
+            out.append(self._fatal(1045, "28000", f"{refused} ({refused.code})"))
+        except RemoteProtocolError as wrong:
+            out.append(self._fatal(1043, "08S01", f"bad handshake: {wrong}"))
+        return out
 
     def ok(self, payload: bytes) -> bytes:
         """``payload`` as the packet that ends the login."""
@@ -220,10 +241,10 @@ class ClientLogin:
         self._sequence += 1
         return data
 
-    def _ssl_request(self) -> list[LoginEvent]:
+    def _ssl_request(self, out: list[LoginEvent]) -> None:
         head = self._reader.peek(HEADER + SSL_REQUEST_BYTES)
         if len(head) < HEADER + 4:
-            return []
+            return
         size = int.from_bytes(head[:3], "little")
         self._sequence = head[3] + 1
         if head[3] != 1 or size < SSL_REQUEST_BYTES:
@@ -235,13 +256,12 @@ class ClientLogin:
         if size != SSL_REQUEST_BYTES:
             raise RemoteProtocolError("not a request for TLS")
         if len(head) < HEADER + SSL_REQUEST_BYTES:
-            return []
+            return
         self._reader.next()
         self._state = _State.HANDSHAKE
-        return [StartTLS(self._reader.drain())]
+        out.append(StartTLS(self._reader.drain()))
 
-    def _payloads(self) -> list[LoginEvent]:
-        out: list[LoginEvent] = []
+    def _payloads(self, out: list[LoginEvent]) -> None:
         while self._state is not _State.DONE and (found := self._reader.next()) is not None:
             if found.sequence != self._sequence & 0xFF:
                 raise RemoteProtocolError("packets out of order")
@@ -252,11 +272,12 @@ class ClientLogin:
                 self._on_response(handshake_response(found.data, mariadb=self._mariadb), out)
             elif self._state is _State.SWITCHED:
                 self._authenticate(found.data, out)
-            else:
+            elif self._state is _State.CLEAR:
                 self._take_token(found.data, out)
+            else:
+                raise RemoteProtocolError("packets out of order")
         if self._reader.buffered and self._state is _State.DONE:
             raise RemoteProtocolError("data behind the last packet of the login")
-        return out
 
     @property
     def _mariadb(self) -> bool:
@@ -280,10 +301,8 @@ class ClientLogin:
             raise RemoteProtocolError("the client is too old")
         out.append(Hello(self._user, database, flags, program))
         self._plugin = response.plugin or NATIVE
-        if self._verifiers is None:
-            self._first_of_token(response, out)
-        else:
-            self._first_of_credential(response, out)
+        self._hello = response
+        self._state = _State.GREETED
 
     def _switch(self, plugin: bytes, out: list[LoginEvent]) -> None:
         self._plugin = plugin

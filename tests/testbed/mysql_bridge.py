@@ -206,6 +206,7 @@ class Bridge:
                     events += machine.received(early)
             elif isinstance(event, startup.Hello):
                 hello = event
+                events += machine.proceed()
             elif isinstance(event, startup.Fatal):
                 client.send(event.data)
                 return
