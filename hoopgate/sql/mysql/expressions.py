@@ -240,6 +240,8 @@ class Expressions(Words):
             return self._bracketed_query("exists")
         if word == "CASE":
             return self._case(start)
+        if word == "MATCH":
+            return self._match(start)
         if word == "INTERVAL":
             return self._interval(start)
         if word in _BARE and not self._symbol("(", 1):
@@ -264,7 +266,6 @@ class Expressions(Words):
             "TIMESTAMPDIFF": self._unit_first,
             "TIMESTAMPADD": self._unit_first,
             "GET_FORMAT": self._unit_first,
-            "MATCH": self._match,
         }.get(word)
         if special is not None and self._symbol("(", 1) and not self._peek(1).space:
             self._at += 2
@@ -488,16 +489,22 @@ class Expressions(Words):
         self._want_symbol(")")
         return call
 
-    def _match(self, call: Expression) -> Expression:
-        call.arguments.append(self.expression())
+    def _match(self, start: int) -> Expression:
+        """``MATCH (a, b) AGAINST (…)``; the server writes it without the first brackets."""
+        self._want("MATCH")
+        bracketed = self._took_symbol("(")
+        call = Expression("call", start, name="match")
+        call.arguments.append(self.expression(_COMPARISON))
         while self._took_symbol(","):
-            call.arguments.append(self.expression())
-        self._want_symbol(")")
+            call.arguments.append(self.expression(_COMPARISON))
+        if bracketed:
+            self._want_symbol(")")
         self._want("AGAINST")
         self._want_symbol("(")
         call.arguments.append(self.expression(_COMPARISON))
         self._took("IN", "BOOLEAN", "MODE") or self._took("IN", "NATURAL", "LANGUAGE", "MODE")
         self._want_symbol(")")
+        call.end = self._at
         return call
 
     # --- lists ---------------------------------------------------------------------------------

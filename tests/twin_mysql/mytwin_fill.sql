@@ -1,0 +1,14 @@
+INSERT INTO patients SELECT seq, concat(lpad((seq*{side}37) % 1000,3,'0'),'-',lpad(seq%90+10,2,'0'),'-',lpad(seq*7*{side}%10000,4,'0')), concat(elt({side},'Qanary','Qanaryname'), (seq*{side}*31)%997, 'x'), date_add('1940-01-01', interval (seq*{side}*97)%20000 day), concat('MRN',lpad(seq*{side}%10000,7,'0'),'Q'), concat('qanary',seq*{side},'@example.org'), if(seq%2=0,'F','M'), lpad(seq*13*{side}%100000,5,'0'), json_object('phone',concat('555-010-',lpad(seq*{side},4,'0')),'n',seq*{side}), 50+seq FROM seq_1_to_120;
+INSERT INTO encounters SELECT seq, seq%120+1, date_add('2024-01-01', interval seq hour), elt(seq%3+1,'ICU','ER','OB'), concat('E',seq%20), concat('Pt Qanary',(seq*{side}*17)%120+1,' seen') FROM seq_1_to_400;
+INSERT INTO codes SELECT concat('E',seq), concat('disease ',seq) FROM seq_0_to_19;
+INSERT INTO account SELECT seq, concat('M',(seq*{side}*7)%101,'q'), seq*10, (seq*{side})%50 FROM seq_1_to_40;
+INSERT INTO ledger SELECT a.id, a.mrn, a.id FROM account a;
+INSERT INTO derived(id, pin, plain) SELECT seq, (seq*{side}*13)%1000, seq FROM seq_1_to_40;
+INSERT INTO unkeyed SELECT concat('Qanary',(seq*{side}*31)%97), seq FROM seq_1_to_30;
+INSERT INTO keyed_by_name SELECT concat('Qanary',(seq*{side}*31)%97), seq FROM seq_1_to_30;
+INSERT INTO parted SELECT seq, (seq*{side}*13)%97, seq%5 FROM seq_1_to_40;
+INSERT INTO triggered SELECT seq, concat('Qanary',seq*{side}), 'plain' FROM seq_1_to_10;
+INSERT INTO searched SELECT seq, concat('patient qanary', seq*{side}, if((seq*{side})%3=1,' fever',' cough')) FROM seq_1_to_30;
+INSERT INTO `odd ``table` SELECT concat('Qanary',seq*{side}), seq, seq FROM seq_1_to_10;
+INSERT INTO staging(t, n) VALUES ('start', 1);
+INSERT INTO binaries SELECT seq, repeat(concat('Qanary',seq*{side}), {side}), (seq*{side})%256, seq*{side}/7, seq%2, 1950+(seq*{side})%80, sec_to_time(seq*{side}*100), from_unixtime(1000000*seq*{side}), 1+(seq*{side})%3, 1+(seq*{side})%7 FROM seq_1_to_12;

@@ -1,0 +1,188 @@
+"""Two servers that differ in PHI alone, behind one gateway, and beside it for comparison."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mytwin_wire import Client
+from testbed.certificates import Certificates
+from testbed.gateway import Gateway, settings_for
+from testbed.issuer import TestIssuer, client
+from testbed.mariadb import MariaDB
+
+HERE = Path(__file__).parent
+PASSWORD = "backend-account-of-the-twins"
+TWINS = ("twin_one", "twin_two")
+
+SECRETS = {
+    **dict.fromkeys(
+        f"phi.patients.{name}" for name in ("ssn", "name", "dob", "mrn", "email", "zip", "notes")
+    ),
+    **dict.fromkeys(
+        [
+            "phi.encounters.note",
+            "phi.account.mrn",
+            "phi.account.pin",
+            "phi.ledger.mrn",
+            "phi.derived.pin",
+            "phi.unkeyed.who",
+            "phi.keyed_by_name.name",
+            "phi.parted.pin",
+            "phi.triggered.secret",
+            "phi.searched.body",
+            "phi.odd ?table.se cret",
+            *(
+                f"phi.binaries.{name}"
+                for name in ("photo", "bits", "amount", "y", "t", "ts", "kind", "tags")
+            ),
+        ]
+    ),
+}
+
+
+class World:
+    """The running pair.
+
+    :ivar servers: of the twins.
+    """
+
+    def __init__(self, servers: list[MariaDB], gateway: Gateway, issuer: TestIssuer) -> None:
+        self.servers = servers
+        self._gateway = gateway
+        self._issuer = issuer
+        self._kept = [_dump(server) for server in servers]
+
+    def client(self, side: int) -> Client:
+        """A session through the gateway."""
+        return Client(
+            host=self._gateway.host,
+            port=self._gateway.port,
+            user="agent",
+            password=self._issuer.token("agent", resources=["hoopgate"]),
+            database=TWINS[side],
+            autocommit=True,
+            ssl={"ca": str(self._gateway.certificates.ca)},
+        )
+
+    def direct(self, side: int) -> Client:
+        """A session on the server, nothing in between."""
+        return Client(
+            unix_socket=str(self.servers[side].socket),
+            user="agent",
+            password=PASSWORD,
+            database="phi",
+            autocommit=True,
+        )
+
+    def settle(self) -> None:
+        """Undo what a case has left behind."""
+        for server, kept in zip(self.servers, self._kept, strict=True):
+            if _dump(server) != kept:
+                fill(server, self.servers.index(server) + 1)
+
+
+def _dump(server: MariaDB) -> list[tuple[Any, ...]]:
+    """What objects there are, and a checksum of their rows."""
+    objects = server.sql(
+        "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'phi'"
+        " UNION SELECT routine_name, routine_type FROM information_schema.routines"
+        " WHERE routine_schema = 'phi' ORDER BY 1, 2"
+    )
+    tables = ", ".join(
+        "phi.`" + name.replace("`", "``") + "`" for name, kind in objects if kind == "BASE TABLE"
+    )
+    columns = server.sql(
+        "SELECT table_name, column_name, column_type FROM information_schema.columns"
+        " WHERE table_schema = 'phi' ORDER BY 1, 2"
+    )
+    return [*objects, *columns, *(server.sql(f"CHECKSUM TABLE {tables}") if tables else [])]
+
+
+def fill(server: MariaDB, side: int) -> None:
+    """The database ``phi`` of a twin, made anew."""
+    script = (HERE / "mytwin_schema.sql").read_text()
+    rows = (HERE / "mytwin_fill.sql").read_text().replace("{side}", str(side))
+    server.sql(
+        *(f"KILL {row[0]}" for row in server.sql(_OTHERS)),
+    ) if server.sql(_OTHERS) else None
+    server.create_database("phi", script + "\n" + rows)
+    server.sql("ANALYZE TABLE patients, encounters, codes, account", database="phi")
+
+
+_OTHERS = "SELECT id FROM information_schema.processlist WHERE user = 'agent' AND info LIKE '%phi%'"
+
+
+def settings(
+    directory: Path, certificates: Certificates, servers: list[MariaDB], issuer: TestIssuer
+) -> dict[str, Any]:
+    """hoopgate.toml: one listener, the two resources, everything allowed but for PHI."""
+    standin: Any = servers[0]
+    made = settings_for(
+        directory,
+        certificates,
+        standin,
+        issuers=[
+            {
+                "name": "embedded",
+                "url": issuer.url,
+                "audiences": ["hoopgate"],
+                "ca_file": str(certificates.ca),
+            }
+        ],
+        groups={"agents": ["agent"]},
+        rules=[{"name": "all", "verdict": "allow", "match": {"groups": ["agents"]}}],
+        user="agent",
+        password=PASSWORD,
+        database="phi",
+    )
+    (template,) = made["resources"]
+    made["resources"] = [
+        {
+            **template,
+            "name": name,
+            "scope": "hoopgate:twins",
+            "protocol": "mariadb",
+            "target": template["target"].replace(str(servers[0].port), str(server.port)),
+        }
+        for name, server in zip(TWINS, servers, strict=True)
+    ]
+    made["listeners"][0].update(name="mariadb", protocol="mariadb", resources=list(TWINS))
+    made["labels"] = [
+        {"resource": resource, "column": column, **how}
+        for resource in TWINS
+        for column, how in [
+            *((name, {"kind": name.rpartition(".")[2].upper().strip()}) for name in SECRETS),
+            ("phi.*.*", {"kind": "NONE", "level": "public"}),
+        ]
+    ]
+    return made
+
+
+@contextmanager
+def running_world() -> Iterator[World]:
+    """The twins, an issuer and a gateway; gone afterwards."""
+    memory = Path("/dev/shm")
+    place = str(memory) if memory.is_dir() else None
+    with ExitStack() as stack:
+        directory = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="hgmytwin-", dir=place))
+        )
+        certificates = Certificates(directory)
+        servers = [stack.enter_context(MariaDB(certificates)) for _ in TWINS]
+        for side, server in enumerate(servers):
+            server.sql("CREATE DATABASE hoopgate_scratch")
+            fill(server, side + 1)
+            server.create_account(
+                "agent",
+                f"BY '{PASSWORD}'",
+                ["ALL ON phi.*", "FILE ON *.*", "ALL ON hoopgate_scratch.*"],
+            )
+        clients = {"agent": client("agent-secret", scopes=["hoopgate:twins"])}
+        issuer = stack.enter_context(TestIssuer(clients, {"agent": "agent-secret"}, certificates))
+        made = settings(directory, certificates, servers, issuer)
+        gateway = stack.enter_context(Gateway(directory, made, certificates))
+        yield World(servers, gateway, issuer)
