@@ -11,10 +11,15 @@ from pathlib import Path
 
 from hoopgate.cli.logfiles import add_place, moment, open_reader, unreadable
 from hoopgate.errors import HoopgateError
-from hoopgate.evidence.export import export
+from hoopgate.evidence.disclosures import NAME as INDEX
+from hoopgate.evidence.disclosures import Columns, Index, IndexKey, make_index, parse_columns
+from hoopgate.evidence.export import MakeIndex, export
 from hoopgate.evidence.verify import BAD, Verified, verify_bundle
+from hoopgate.mysql import render as _mysql  # noqa: F401 - registers how it is shown
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.note import Verifier
+from hoopgate.recorder.render import inert
+from hoopgate.recorder.sealing import ReplayKey
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,6 +48,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="leaves only: no encrypted records, no sealed keys",
     )
+    making.add_argument(
+        "--patients",
+        action="append",
+        default=[],
+        metavar="RESOURCE=COLUMN,…",
+        help="with an index of patients: the result columns that identify one",
+    )
+    _add_keys(making, create=True)
     making.set_defaults(run=run_export)
 
     checking = actions.add_parser(
@@ -60,7 +73,40 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="whom to trust, from a source that you trust",
     )
     checking.add_argument("--json", action="store_true", help="print for programs")
+    _add_keys(checking)
     checking.set_defaults(run=run_verify)
+
+    asking = actions.add_parser(
+        "patient",
+        help="list the sessions of a verified bundle that showed or named a patient",
+        description="For an accounting of disclosures, 45 CFR 164.528. The identifier is read from "
+        "the standard input, so that it stands in no list of processes.",
+    )
+    asking.add_argument("bundle", type=Path, metavar="DIR")
+    asking.add_argument("--policy", type=Path, required=True, metavar="FILE")
+    asking.add_argument("--resource", required=True, metavar="NAME")
+    asking.add_argument("--json", action="store_true", help="one JSON object per line")
+    _add_keys(asking)
+    asking.set_defaults(run=run_patient)
+
+
+def _add_keys(command: argparse.ArgumentParser, *, create: bool = False) -> None:
+    made = "; made where there is none" if create else ""
+    command.add_argument("--key", type=Path, metavar="FILE", help="a recipient's replay key")
+    command.add_argument(
+        "--index-key", type=Path, metavar="FILE", help=f"the key of the index of patients{made}"
+    )
+
+
+def _indexer(options: argparse.Namespace, columns: Columns, *, create: bool) -> MakeIndex:
+    if options.key is None or options.index_key is None:
+        raise HoopgateError("an index of patients takes --key and --index-key")
+    try:
+        replay = ReplayKey.load(options.key)
+        index = IndexKey.load(options.index_key, create=create)
+    except OSError as error:
+        raise unreadable(error, options.index_key) from None
+    return lambda log, manifest, facts: make_index(log, manifest, facts, columns, replay, index)
 
 
 def _time(text: str) -> int:
@@ -84,6 +130,11 @@ def run_export(options: argparse.Namespace) -> int:
     if options.end <= options.start:
         raise HoopgateError("--to must be after --from")
     log, _ = open_reader(options)
+    disclosures = None
+    if options.patients:
+        if options.without_recordings:
+            raise HoopgateError("an index of patients is made of recordings")
+        disclosures = _indexer(options, parse_columns(options.patients), create=True)
     try:
         manifest = export(
             log,
@@ -92,9 +143,10 @@ def run_export(options: argparse.Namespace) -> int:
             options.end,
             recordings=not options.without_recordings,
             extra=list(_settings(options)),
+            disclosures=disclosures,
         )
         # What was copied is what is handed over: the disk may fail, the log may be bad.
-        verify_bundle(options.out, log.verifiers)
+        verify_bundle(options.out, log.verifiers, disclosures)
     except BAD as error:
         print(f"hoopgate evidence export: {error}", file=sys.stderr)
         return 1
@@ -139,7 +191,11 @@ def run_verify(options: argparse.Namespace) -> int:
     """0 good, 1 bad."""
     verifiers = read_policy(options.policy)
     try:
-        verified = verify_bundle(options.bundle, verifiers)
+        disclosures = None
+        if options.index_key is not None:
+            given = Index(_index(options.bundle), IndexKey.load(options.index_key))
+            disclosures = _indexer(options, given.columns, create=False)
+        verified = verify_bundle(options.bundle, verifiers, disclosures)
     except BAD as error:
         what = error.what if isinstance(error, BadLog) else str(error)
         if options.json:
@@ -150,6 +206,52 @@ def run_verify(options: argparse.Namespace) -> int:
     except OSError as error:
         raise unreadable(error, options.bundle) from None
     _good(verified, options.bundle, options.json)
+    return 0
+
+
+def _index(bundle: Path) -> bytes:
+    try:
+        return (bundle / INDEX).read_bytes()
+    except FileNotFoundError:
+        raise HoopgateError(
+            f"{bundle} has no index of patients: export it with --patients"
+        ) from None
+
+
+def run_patient(options: argparse.Namespace) -> int:
+    """0 and a line per session; 1 the bundle is bad."""
+    verifiers = read_policy(options.policy)
+    if options.index_key is None:
+        raise HoopgateError("the index of patients takes --index-key")
+    try:
+        index = Index(_index(options.bundle), IndexKey.load(options.index_key))
+        verified = verify_bundle(options.bundle, verifiers)
+    except BAD as error:
+        print(f"BAD  {options.bundle}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        raise unreadable(error, options.bundle) from None
+    for one in index.of(options.resource, sys.stdin.readline().strip()):
+        session = verified.facts.sessions.get(one.session)
+        if session is None:
+            continue
+        about = {
+            "session": session.id,
+            "start": session.start,
+            "end": session.end,
+            "issuer": session.text("issuer"),
+            "subject": session.text("subject"),
+            "owner": session.text("owner"),
+            "resource": session.text("resource"),
+            "how": one.how,
+            "count": one.count,
+        }
+        if options.json:
+            print(json.dumps(about))
+        else:
+            behind = f" for {about['owner']}" if about["owner"] else ""
+            who = f"{about['subject']}{behind}"
+            print(inert(f"{moment(session.start)} UTC  {session.id}  {who}  {one.how} {one.count}"))
     return 0
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from hoopgate import __version__
 from hoopgate.errors import HoopgateError
 from hoopgate.evidence.derived import documents, entries, facts_of
+from hoopgate.evidence.disclosures import NAME as INDEX
+from hoopgate.evidence.facts import Facts
 from hoopgate.evidence.manifest import MANIFEST, Manifest, walk
 from hoopgate.evidence.partial import paths_of
 from hoopgate.evidence.period import Selection, select
@@ -23,6 +25,9 @@ from hoopgate.recorder.segments import MAGIC, encode_record, segment_name
 from hoopgate.recorder.wraps import wrap_path
 
 LOG = "log"
+
+#: Makes the index of patients of a bundle's own log.
+MakeIndex = Callable[[LogReader, Manifest, Facts], bytes]
 
 
 class ExportFailed(HoopgateError):
@@ -62,12 +67,14 @@ def export(
     *,
     recordings: bool = True,
     extra: Sequence[tuple[str, bytes]] = (),
+    disclosures: MakeIndex | None = None,
     created: int | None = None,
 ) -> Manifest:
     """Write the bundle of ``[start, end)`` (µs since the epoch) into the new directory ``out``.
 
     :param recordings: with the encrypted records and the sealed keys of their sessions.
     :param extra: further files: path in the bundle, content.
+    :param disclosures: makes the index of patients of what was copied.
     :raises ExportFailed: ``out`` is there already.
     :raises NothingThere: nothing was recorded in the period.
     :raises BadLog: the log is not what was signed.
@@ -88,7 +95,7 @@ def export(
     shutil.rmtree(working, ignore_errors=True)
     working.mkdir(parents=True, mode=0o700)
     try:
-        _fill(log, manifest, Writer(working), extra)
+        _fill(log, manifest, Writer(working), extra, disclosures)
         sync_directory(working)
         working.rename(out)
     except BaseException:
@@ -99,7 +106,11 @@ def export(
 
 
 def _fill(
-    log: LogReader, manifest: Manifest, writer: Writer, extra: Sequence[tuple[str, bytes]]
+    log: LogReader,
+    manifest: Manifest,
+    writer: Writer,
+    extra: Sequence[tuple[str, bytes]],
+    disclosures: MakeIndex | None,
 ) -> None:
     chosen = manifest.selection
     writer.whole(f"{LOG}/checkpoint", log.note)
@@ -115,8 +126,11 @@ def _fill(
     for path, data in extra:
         writer.whole(path, data)
     # A reader of the bundle itself: what is made of it is made of what was copied.
-    facts = facts_of(log, manifest)
-    for path, make in documents(log, manifest, facts).items():
+    copied = LogReader(writer.base / LOG, log.verifiers)
+    facts = facts_of(copied, manifest)
+    if disclosures is not None:
+        writer.whole(INDEX, disclosures(copied, manifest, facts))
+    for path, make in documents(copied, manifest, facts).items():
         writer.write(path, make())
     manifest.files = writer.files
     data = manifest.encode()

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hoopgate.evidence.derived import documents, entries, facts_of, leaves
+from hoopgate.evidence.disclosures import NAME as INDEX
+from hoopgate.evidence.export import MakeIndex
 from hoopgate.evidence.facts import Facts
 from hoopgate.evidence.manifest import BadBundle, Manifest, check_files, read_manifest
 from hoopgate.evidence.partial import check_tree, paths_of
@@ -36,9 +38,12 @@ class Verified:
     unproven: list[str]
 
 
-def verify_bundle(bundle: Path, verifiers: Sequence[Verifier]) -> Verified:
+def verify_bundle(
+    bundle: Path, verifiers: Sequence[Verifier], disclosures: MakeIndex | None = None
+) -> Verified:
     """Verify everything.
 
+    :param disclosures: makes the index of patients anew; None: it stays unproven.
     :raises BadBundle: the bundle is not what it claims.
     :raises BadNote: the checkpoint was not signed by those who are trusted.
     :raises BadLog: the leaves or records are not what was signed.
@@ -64,6 +69,9 @@ def verify_bundle(bundle: Path, verifiers: Sequence[Verifier]) -> Verified:
     proven |= _check_proofs(log, manifest)
     proven |= _check_rules(bundle, manifest, facts)
     proven |= _check_derived(log, manifest, facts)
+    if disclosures is not None:
+        _compare(manifest, INDEX, iter([disclosures(log, manifest, facts)]))
+        proven.add(INDEX)
     stray = [path for path in manifest.files if path.startswith("log/") and path not in proven]
     if stray:
         raise BadBundle(f"{min(stray)} is no part of the log that the bundle needs")
