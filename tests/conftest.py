@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from testbed.certificates import Certificates
 from testbed.mariadb import MariaDB
+from testbed.mysql import MySQL, installed
 from testbed.parts import MissingPart
 from testbed.postgres import VERSIONS, Postgres
 
@@ -66,6 +67,15 @@ def postgres18(certificates: Certificates) -> Iterator[Postgres]:
 def mariadb(certificates: Certificates) -> Iterator[MariaDB]:
     """MariaDB, one server for the whole run: make a database of your own in it."""
     with MariaDB(certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mysql9(certificates: Certificates) -> Iterator[MySQL]:
+    """MySQL 9, where it can be had; where not, what needs it is skipped, and pytest says so."""
+    if not installed():
+        pytest.skip("MySQL 9 is not installed; run: tools/install-mysql")
+    with MySQL(certificates) as server:
         yield server
 
 

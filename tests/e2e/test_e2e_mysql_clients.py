@@ -1,4 +1,4 @@
-"""Clients of MySQL's protocol at their defaults, through the gateway to MariaDB."""
+"""Clients of MySQL's protocol at their defaults, through the gateway to MariaDB and MySQL 9."""
 
 from __future__ import annotations
 
@@ -31,14 +31,18 @@ MASKED = [
 REFUSED = "SELECT id FROM patients WHERE ssn = '900-10-0000'"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["mariadb", "mysql9"])
 def clinic(
-    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, mariadb: MariaDB
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificates: Certificates,
 ) -> Iterator[MysqlClinic]:
+    """Both servers, one after the other."""
+    server: MariaDB = request.getfixturevalue(request.param)
     with running_mysql_clinic(
         tmp_path_factory.mktemp("mysql-clients"),
         certificates,
-        mariadb,
+        server,
         database="mysql_clients",
     ) as running:
         yield running

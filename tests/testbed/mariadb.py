@@ -20,7 +20,7 @@ from testbed.ports import free_port
 from testbed.process import Server, ServerFailed, as_user, unprivileged_user
 
 _LOG_SIZE = "--innodb-log-file-size=8M"
-_SETTINGS = {
+_SETTINGS: Mapping[str, str] = {
     "skip-log-bin": "",
     "innodb-buffer-pool-size": "24M",
     "innodb-flush-log-at-trx-commit": "0",
@@ -48,19 +48,21 @@ class MariaDB:
     user = "root"
     password = "testbed-superuser"
     protocol = "mariadb"
+    SETTINGS = _SETTINGS
 
     def __init__(
         self, certificates: Certificates, *, settings: Mapping[str, str] | None = None
     ) -> None:
         self.certificates = certificates
-        self._settings = {**_SETTINGS, **(settings or {})}
+        self._settings = {**self.SETTINGS, **(settings or {})}
         self._account = unprivileged_user()
         self._server: Server | None = None
         self.port = 0
         self._find()
 
     def _find(self) -> None:
-        self._daemon = debian("mariadbd", "mariadb-server")
+        daemon = debian("mariadbd", "mariadb-server")
+        self._daemon = [str(daemon), "--no-defaults"]
         self._install = debian("mariadb-install-db", "mariadb-server")
 
     def __enter__(self) -> MariaDB:
@@ -98,7 +100,7 @@ class MariaDB:
     def _template(self) -> Path:
         """A fresh data directory to copy, made once: installing takes seconds."""
         release = subprocess.run(
-            [self._daemon, "--version"], text=True, capture_output=True, check=True
+            [*self._daemon, "--version"], text=True, capture_output=True, check=True
         ).stdout.strip()
         key = hashlib.sha256(f"{release} {self.password} 2".encode()).hexdigest()[:12]
         template = CACHE / f"{self.protocol}-{key}"
@@ -139,7 +141,7 @@ class MariaDB:
         )
         with bootstrap.open() as script:
             self._run_to_end(
-                [self._daemon, "--no-defaults", f"--datadir={data}", "--bootstrap", _LOG_SIZE],
+                [*self._daemon, f"--datadir={data}", "--bootstrap", _LOG_SIZE],
                 data.parent,
                 stdin=script,
             )
@@ -159,14 +161,17 @@ class MariaDB:
 
     def _command(self) -> list[str | Path]:
         return [
-            *(self._daemon, "--no-defaults", f"--datadir={self._data}", f"--port={self.port}"),
+            *(*self._daemon, f"--datadir={self._data}", f"--port={self.port}"),
             *(f"--socket={self.socket}", f"--bind-address={self.host}", "--skip-name-resolve"),
             *(f"--ssl-cert={self._root / 'server.crt'}", f"--ssl-key={self._root / 'server.key'}"),
             f"--ssl-ca={self._root / 'ca.crt'}",
-            _LOG_SIZE,
+            *self._own_settings(),
             f"--pid-file={self._root / 'server.pid'}",
             *(f"--{k}={v}" if v else f"--{k}" for k, v in self._settings.items()),
         ]
+
+    def _own_settings(self) -> list[str]:
+        return [_LOG_SIZE]
 
     def start(self) -> None:
         """Start the server (again); the port stays once it is chosen.
