@@ -13,6 +13,7 @@ import json
 from importlib import resources
 from typing import Final
 
+from hoopgate.events import ColumnRef
 from hoopgate.sql.mysql import functions as mysql
 
 TOTAL: Final = "total"  #: defined for every argument: cannot raise an error on data
@@ -32,6 +33,13 @@ GROWING: Final = frozenset(
         'pg_catalog.concat_ws(text, "any")',
     }
 )
+#: Functions that tell how large a relation is: the lengths of its values, added up.
+_MEASURES: Final = frozenset(
+    f"pg_catalog.pg_{what}_size"
+    for what in ("relation", "table", "total_relation", "indexes", "database", "tablespace")
+)
+_SIZES: Final = frozenset({ColumnRef("pg_catalog", "pg_class", "relpages")})
+_NOTHING: Final[frozenset[ColumnRef]] = frozenset()
 _INFLATING: Final = frozenset(
     """repeat lpad rpad replace regexp_replace string_agg array_agg array_to_string format overlay
     array_fill json_agg jsonb_agg xmlagg json_object_agg jsonb_object_agg encode
@@ -60,6 +68,11 @@ def classify(signature: str) -> str | None:
     if "(" not in signature:  # MariaDB and MySQL do not tell functions apart by types
         return mysql.classify(signature)
     return _table().get(signature)
+
+
+def measured(name: str) -> frozenset[ColumnRef]:
+    """The column of the catalogue that says what the function says: it has that one's label."""
+    return _SIZES if name in _MEASURES else _NOTHING
 
 
 def inflates(signature: str) -> bool:

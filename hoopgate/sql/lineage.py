@@ -28,7 +28,7 @@ from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun, Relation
 from hoopgate.sql.collations import unsettled
 from hoopgate.sql.equality import equality, is_column, marked, parameters, places
-from hoopgate.sql.functions import GROWING, PUT_TOGETHER
+from hoopgate.sql.functions import GROWING, PUT_TOGETHER, measured
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
 Columns = frozenset[ColumnRef]
@@ -783,6 +783,8 @@ class _Lineage:
         if (kind in _PLACEHOLDING or kind in _LAZY) and not sources <= self._control:
             self._under(sources, children, scope)
         self._called(kind, value, sources, scope)
+        if kind == "FUNCEXPR":
+            sources |= measured(self.catalogue.functions[value.integer("funcid")].name)
         if value.true("funcretset") or value.true("opretset"):
             self.influences |= sources | self._control
         return sources

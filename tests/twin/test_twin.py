@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
-import pytest
 import twin_benign
 from run import generated
 from twin_cases import in_modes, plain, soft, written
@@ -15,12 +13,6 @@ from twin_world import BARE, SOFT, World, running_world
 SEED = 20_26
 #: Cases that take seconds by themselves: they run until a time-out.
 _SLOW = ("statement_timeout", "000000", "pg_sleep", "x || x || x", "a.dx || b.dx")
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with running_world(15) as running:
-        yield running
 
 
 def chosen(count: int, number: int) -> list[Case]:

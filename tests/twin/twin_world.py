@@ -110,9 +110,12 @@ class World:
     def client(self, resource: str) -> Client:
         """A session through the gateway."""
         address = (self.gateway.host, self.gateway.port)
-        token = self._issuer.token("agent", resources=["hoopgate"])
         ca = self.gateway.certificates.ca
-        return through_gateway(address, ca, "agent", resource, token)
+        return through_gateway(address, ca, "agent", resource, self.token())
+
+    def token(self) -> str:
+        """What an agent's driver gives as its password."""
+        return self._issuer.token("agent", resources=["hoopgate"])
 
     def direct(self, resource: str) -> Client:
         """A session on the database of ``resource``, nothing in between."""
