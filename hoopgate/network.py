@@ -21,28 +21,32 @@ from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.tcp import Client, Connection, Server
 from twisted.internet.unix import Client as UnixClient
 from twisted.internet.unix import Server as UnixServer
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
+from twisted.protocols.tls import BufferingTLSTransport
 from twisted.python.failure import Failure
 
-_PLAIN: Final = (Server, Client, UnixServer, UnixClient)
-#: What is read from a socket at once, as Twisted does.
-_READ_BYTES: Final = 65_536
+from hoopgate import tls_records
+from hoopgate.tls_records import READ_BYTES
+
+_KNOWN: Final = (Server, Client, UnixServer, UnixClient)
 
 
 def receive(transport: Any, deliver: Callable[[bytes], None]) -> None:
     """Give what ``transport`` reads from now on to ``deliver``, without the way through the
-    protocol, where that is possible: a plain TCP or unix connection.
+    protocol, where that is possible: a TCP or unix connection, with or without TLS.
 
     The protocol's ``dataReceived`` must do the same: elsewhere it is called as ever.
     """
-    if type(transport) not in _PLAIN or transport.TLS:
+    if type(transport) not in _KNOWN:
+        return
+    if transport.TLS:
+        tls_records.receive(transport, deliver)
         return
     take: Callable[[int], bytes] = transport.socket.recv
     stock: Callable[[], object] = transport.doRead
 
     def read() -> object:
         try:
-            data = take(_READ_BYTES)
+            data = take(READ_BYTES)
         except BlockingIOError:
             return None
         except OSError:
@@ -70,18 +74,23 @@ def write(transport: Any, data: bytes) -> None:
 def _write_plain(connection: Any, data: bytes) -> None:
     """Give the kernel what it takes; only the rest goes through the reactor's queue, which costs
     two system calls to say that it has something and that it has nothing any more."""
+    rest = _send(connection, data)
+    if rest:
+        connection.write(rest)
+
+
+def _send(connection: Any, data: bytes) -> bytes:
+    """What the kernel does not take of ``data`` now; all of it where something is queued before."""
     queued = connection._tempDataBuffer or connection.offset != len(connection.dataBuffer)
-    if connection.connected and not connection.disconnecting and not queued:
-        try:
-            sent = connection.socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            sent = 0  # the reactor meets the same error and ends the connection as it should
-        if sent == len(data):
-            return
-        data = data[sent:]
-    connection.write(data)
+    if queued or not connection.connected or connection.disconnecting:
+        return data
+    try:
+        sent: int = connection.socket.send(data)
+    except BlockingIOError:
+        return data
+    except OSError:
+        return data  # the reactor meets the same error and ends the connection as it should
+    return b"" if sent == len(data) else data[sent:]
 
 
 def _write_tls(connection: Any, data: bytes) -> None:
@@ -90,9 +99,14 @@ def _write_tls(connection: Any, data: bytes) -> None:
     if not isinstance(tls, BufferingTLSTransport) or not connection.connected:
         connection.write(data)
         return
-    tls._aggregator.flush()  # what was written before in the stock way goes first
-    TLSMemoryBIOProtocol.write(tls, data)
-    _send_now(connection)
+    records = tls_records.encrypt(tls, data)
+    if records is None:
+        _send_now(connection)
+        return
+    rest = _send(connection, records)
+    if rest:
+        beneath: Any = tls.transport
+        beneath.write(rest)
 
 
 def _send_now(connection: Any) -> None:

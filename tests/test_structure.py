@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sql", "shell", "phi", "identity", "approvals", "recorder", "state", "settings"),
     ("interfaces", "events", "verdicts", "plans", "settings.model", "sql.classes", "pooling"),
     ("errors", "network", "turns", "__init__"),
+    ("tls_records",),
 )
 
 #: Sans-I/O: the protocol's own logic is tested without a reactor, and cannot block one.

@@ -178,9 +178,7 @@ def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline
     :raises SettingsError: a pack or a guard cannot be loaded.
     """
     labels = {
-        name: LabelSet(
-            name, policy.labels, policy.unlabelled, fold=resource.protocol in _FOLDING
-        )
+        name: LabelSet(name, policy.labels, policy.unlabelled, fold=resource.protocol in _FOLDING)
         for name, resource in resources.items()
     }
     rules = RuleGuard(
