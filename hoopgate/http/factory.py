@@ -114,6 +114,7 @@ class HTTPServer(Protocol):
         self._opening: Opening | None = None
         self._admitted = False
         self._paused = False
+        self._between = False  # a session has ended, and the connection has not gone on yet
         self._timer: IDelayedCall | None = None
         self._ended = False
         self._lost = False
@@ -148,11 +149,12 @@ class HTTPServer(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
             return
-        if self._relay is not None:
+        if self._relay is not None and self._session is not None and not self._session.over:
             self._relay.client_data(data)
             return
+        # The relay of a session that is over would drop it.
         self._reader.feed(data)
-        if self._steps is None:
+        if self._steps is None and self._relay is None and not self._between:
             self._read()
         elif self._reader.buffered > _EARLY_BYTES and not self._paused:
             assert self.transport is not None
@@ -377,11 +379,13 @@ class HTTPServer(Protocol):
             assert self.transport is not None
             hang_up(self._node.reactor, self.transport)
             return False
+        self._between = True
         # In a turn of its own: the relay is not through with its end yet.
         self._node.reactor.callLater(0, self._go_on, session.next_head)
         return True
 
     def _go_on(self, head: RequestHead | None) -> None:
+        self._between = False
         if self._lost or self._ended or not self._wait():
             return
         if head is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hoopgate.events import Operation, OperationFacts
-from hoopgate.http import documents, targets
+from hoopgate.http import documents, fhir_requests, targets
 from hoopgate.http.inquiry import (
     Inquiry,
     Pairs,
@@ -29,14 +29,14 @@ def needs_body(http: HTTPTarget, head: RequestHead) -> bool:
     return head.length != 0 and (http.format != "rest" or is_json(media) or media == _FORM)
 
 
-def inquire(
-    http: HTTPTarget, phi: bool, head: RequestHead, target: Target, body: bytes | None
-) -> Inquiry:
+def inquire(http: HTTPTarget, head: RequestHead, target: Target, body: bytes | None) -> Inquiry:
     """Understand a request.
 
     :param body: None when it is too long to be seen whole, and need not be.
     :raises Malformed: it is not what it says it is.
     """
+    if http.format == "fhir":
+        return fhir_requests.inquire(head, target, body)
     media = media_type(head.get(b"content-type"))
     leaves: Pairs = ()
     parameters = target.parameters

@@ -195,6 +195,11 @@ class HTTPSession:
             self._problem(exchange, problem, close=True)
         return self._end(reason)
 
+    @property
+    def over(self) -> bool:
+        """True once it takes nothing more."""
+        return self._closed
+
     def idle(self) -> bool:
         """True when nothing is being asked or answered."""
         return self._exchange is None
@@ -298,7 +303,7 @@ class HTTPSession:
         head = exchange.head
         body = bytes(exchange.body) if exchange.whole else None
         try:
-            inquiry = requests.inquire(self._http, self._phi, head, exchange.opening.target, body)
+            inquiry = requests.inquire(self._http, head, exchange.opening.target, body)
         except Malformed as error:
             block = Block("http", error.code, str(error), "Fix the request.")
             decision = Decision(exchange.request_id, block)
@@ -489,10 +494,15 @@ class HTTPSession:
             return
         try:
             exchange.rewriter = rewriter(
-                exchange.plan, exchange.inquiry.answers, head, links, self._http.body_bytes
+                exchange.plan,
+                exchange.inquiry.answers,
+                head,
+                links,
+                self._http.body_bytes,
+                self._http.expansion,
             )
         except BodyRefused as refused:
-            self._unshown(exchange, 502, refused.code, str(refused))
+            self._unshown(exchange, refused.status, refused.code, str(refused))
             return
         media = exchange.rewriter.media
         if media is not None:
@@ -556,6 +566,8 @@ class HTTPSession:
                 return
             if exchange.rewriter.whole:
                 exchange.written.append((b"Content-Length", str(len(rest)).encode()))
+                if exchange.rewriter.etag:
+                    exchange.written.append((b"ETag", exchange.rewriter.etag))
                 self._start(exchange)
                 self._actions.append(Reply(rest))
             else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.certificates import Certificates, write_private
+from testbed.fhirserver import BASE, FHIRServer, patients
 from testbed.gateway import Gateway
 from testbed.issuer import TestIssuer, client
 from testbed.ports import free_port
@@ -160,3 +161,59 @@ def running_web(
         adjust(settings)
         with Gateway(directory, settings, certificates) as gateway:
             yield Web(gateway, issuer, upstream, certificates)
+
+
+FHIR_RULES: list[dict[str, Any]] = [
+    {
+        "name": "bulk",
+        "verdict": "approve",
+        "match": {"resources": ["ehra"], "flags": ["bulk"]},
+        "reviewers": ["privacy-office"],
+        "expires": "2m",
+        "message": "Bulk data needs a person.",
+    },
+    {"name": "agents", "verdict": "allow", "match": {"groups": ["agents"]}},
+]
+
+
+class Twins:
+    """Two FHIR servers that differ in PHI alone, as ``ehra`` and ``ehrb`` behind one gateway."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        issuer: TestIssuer,
+        servers: tuple[FHIRServer, FHIRServer],
+        certificates: Certificates,
+    ) -> None:
+        self.gateway = gateway
+        self.issuer = issuer
+        self.servers = servers
+        self.certificates = certificates
+
+    def token(self, who: str = "executor") -> str:
+        """A fresh token."""
+        return self.issuer.token(who, resources=["hoopgate"])
+
+    def url(self, path: str = "") -> str:
+        """A URL of the gateway."""
+        return f"https://127.0.0.1:{self.gateway.port}{path}"
+
+
+@contextmanager
+def running_twins(directory: Path, certificates: Certificates, count: int = 12) -> Iterator[Twins]:
+    """Start both servers, issuer and gateway."""
+    with (
+        FHIRServer(directory, patients(count, 1), "a") as one,
+        FHIRServer(directory, patients(count, 2), "b") as other,
+        TestIssuer(
+            web_clients("hoopgate:ehra", "hoopgate:ehrb"), {**AGENTS, **REVIEWERS}, certificates
+        ) as issuer,
+    ):
+        resources = [
+            web_resource(name, server.port, http={"format": "fhir", "base": BASE})
+            for name, server in (("ehra", one), ("ehrb", other))
+        ]
+        settings = web_settings(directory, certificates, issuer, resources, FHIR_RULES, [])
+        with Gateway(directory, settings, certificates) as gateway:
+            yield Twins(gateway, issuer, (one, other), certificates)

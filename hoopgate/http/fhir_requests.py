@@ -1,0 +1,370 @@
+"""Requests to a FHIR server: interactions (R4 3.1, R5 3.2), searches, operations, batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hoopgate.events import Operation, OperationFacts
+from hoopgate.http import documents, targets
+from hoopgate.http.inquiry import (
+    Inquiry,
+    Pairs,
+    attributes,
+    canonical,
+    is_json,
+    media_type,
+    require_utf8,
+)
+from hoopgate.http.targets import Target
+from hoopgate.http.wire import Malformed, RequestHead
+from hoopgate.phi import fhir_search
+from hoopgate.phi.fhir import is_resource
+
+#: Hits on a page; whoever wants more at once wants a copy of the data.
+PAGE: Final = 250
+ENTRIES: Final = 500
+
+#: Operations whose answer is about definitions, or no more than a search.
+_KNOWN: Final = frozenset(
+    {
+        *("$validate", "$expand", "$lookup", "$validate-code", "$translate", "$subsumes"),
+        *("$meta", "$lastn", "$document", "$versions"),
+    }
+)
+_BULK: Final = frozenset({"$everything", "$export"})
+#: What makes a server send data where somebody says.
+_SINKS: Final = frozenset({"Subscription", "SubscriptionTopic", "Endpoint", "SubscriptionStatus"})
+_JSON_FORMATS: Final = frozenset(
+    {"json", "application/json", "application/fhir+json", "application/fhir json", "text/json"}
+)
+_FORM: Final = "application/x-www-form-urlencoded"
+_NDJSON: Final = b"application/fhir+json, application/fhir+ndjson;q=0.9"
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_EXPORT: Final = re.compile(r"(?i).*(export|bulk|ndjson)")
+_REDACTED: Final = re.compile(
+    r".*\[(NAME|TEXT|ADDRESS|TELECOM|IDENTIFIER|NARRATIVE|ATTACHMENT|REDACTED|UNLABELLED)\]",
+    re.DOTALL,
+)
+
+
+def inquire(head: RequestHead, target: Target, body: bytes | None) -> Inquiry:
+    """Understand a request; see :func:`hoopgate.http.requests.inquire`."""
+    target = _json_only(target)
+    media = media_type(head.get(b"content-type"))
+    parameters = target.parameters
+    document: Any = None
+    if body:
+        require_utf8(head)
+        if media == _FORM:
+            parameters += _json_only(Target((), targets.parse_query(_ascii(body)))).parameters
+        elif is_json(media):
+            document = documents.strict(body)
+        else:
+            raise Malformed(415, "type", "a body must be JSON or a form")
+    segments = tuple(one for one in target.segments if one)
+    if head.method == "POST" and not segments:
+        facts = tuple(_batch(head, document))
+    else:
+        exists = (head.get(b"if-none-exist") or b"").decode("ascii")
+        found = _Interaction(head.method, segments, parameters, document, media, exists)
+        facts = (found.facts(head, Target(target.segments, parameters), document),)
+    operation = Operation(canonical(head, target, body), facts, waits=False)
+    return Inquiry(operation, target, _NDJSON, "fhir")
+
+
+class _Interaction:
+    """One interaction, also as an entry of a batch."""
+
+    def __init__(
+        self,
+        method: str,
+        segments: tuple[str, ...],
+        parameters: Pairs,
+        document: Any,
+        media: str = "",
+        exists: str = "",
+    ) -> None:
+        self.method = method
+        self.parameters = parameters
+        self.kinds: set[str] = set()
+        self.functions: tuple[str, ...] = ()
+        self.flags: set[str] = set()
+        self.reasons: list[str] = []
+        self.template = "/" + "/".join(segments)
+        self.name = self._read(segments) if method in ("GET", "HEAD") else ""
+        if not self.name:
+            self.name = self._write(segments, document, media)
+        if exists:
+            self._search(next(iter(self.kinds), ""), targets.parse_query(exists))
+            self.parameters += targets.parse_query(exists)
+            self.flags.add("conditional")
+        if isinstance(document, dict | list):
+            self._inspect(document)
+
+    def facts(self, head: RequestHead, target: Target, document: Any) -> OperationFacts:
+        """What rules see."""
+        leaves = documents.leaves(document) if document is not None else ()
+        return OperationFacts(
+            frozenset({self.name}),
+            relations=tuple(sorted(self.kinds)),
+            functions=self.functions,
+            flags=frozenset(self.flags),
+            attributes=attributes(
+                head,
+                target,
+                parameters=self.parameters,
+                body=leaves,
+                template=self.template,
+                method=self.method,
+            ),
+            phi=self._reason(),
+        )
+
+    def _reason(self) -> str:
+        """The reason that weighs most: what a person may let through decides last."""
+        order = ("phi.opaque", "phi.sink", "phi.redacted", "phi.predicate", "phi.bulk")
+        return next((one for one in order if one in self.reasons), "")
+
+    def _say(self, reason: str, flag: str) -> None:
+        self.reasons.append(reason)
+        self.flags.add(flag)
+
+    # --- reads ------------------------------------------------------------------------------------
+
+    def _read(self, segments: tuple[str, ...]) -> str:
+        match segments:
+            case ():
+                self._search("", self.parameters)
+                return "fhir.search"
+            case ("metadata" | ".well-known", *_):
+                return "fhir.capabilities"
+            case ("_history",):
+                return self._history()
+            case (kind,) if is_resource(kind):
+                self._of(kind, kind)
+                self._search(kind, self.parameters)
+                return "fhir.search"
+            case (kind, "_history") if is_resource(kind):
+                self._of(kind, kind, "_history")
+                return self._history()
+            case (kind, one) if is_resource(kind) and _ID.fullmatch(one):
+                self._of(kind, kind, "{id}")
+                self._plain()
+                return "fhir.read"
+            case (kind, one, "_history") if is_resource(kind) and _ID.fullmatch(one):
+                self._of(kind, kind, "{id}", "_history")
+                return self._history()
+            case (kind, one, "_history", version) if (
+                is_resource(kind) and _ID.fullmatch(one) and _ID.fullmatch(version)
+            ):
+                self._of(kind, kind, "{id}", "_history", "{id}")
+                self._plain()
+                return "fhir.read"
+            case (kind, one, other) if (
+                is_resource(kind) and _ID.fullmatch(one) and (is_resource(other) or other == "*")
+            ):
+                self._of(kind, kind, "{id}", other)
+                if other == "*":
+                    self._say("phi.bulk", "bulk")
+                else:
+                    self.kinds.add(other)
+                self._search("" if other == "*" else other, self.parameters)
+                return "fhir.search"
+            case _:
+                return ""
+
+    def _of(self, kind: str, *template: str) -> None:
+        self.kinds.add(kind)
+        self.template = "/" + "/".join(template)
+
+    def _history(self) -> str:
+        self._plain()
+        return "fhir.history"
+
+    def _plain(self) -> None:
+        """Only parameters of the answer belong here."""
+        for name, _ in self.parameters:
+            if name not in ("_pretty", "_summary", "_elements", "_since", "_at", "_count", "_sort"):
+                self._say("phi.opaque", "opaque")
+        self._bounded()
+
+    def _search(self, kind: str, parameters: Pairs) -> None:
+        for name, value in parameters:
+            reason = fhir_search.reason(kind, name, value)
+            if reason == fhir_search.PREDICATE:
+                self._say(reason, "phi_predicate")
+            elif reason:
+                self._say(reason, "opaque")
+            if name.partition(":")[0] in ("_include", "_revinclude"):
+                self.kinds.update(one for one in value.split(":") if is_resource(one))
+            if name == "_type":
+                self.kinds.update(one for one in value.split(",") if is_resource(one))
+        self._bounded()
+
+    def _bounded(self) -> None:
+        for name, value in self.parameters:
+            if name == "_count":
+                if not value.isdigit() or len(value) > 9:
+                    raise Malformed(400, "count", "_count must be a number")
+                if int(value) > PAGE:
+                    self._say("phi.bulk", "bulk")
+
+    # --- the rest ---------------------------------------------------------------------------------
+
+    def _write(self, segments: tuple[str, ...], document: Any, media: str) -> str:
+        operation = next((one for one in segments if one.startswith("$")), "")
+        if operation:
+            return self._operation(segments, operation)
+        method = self.method
+        match segments:
+            case ("_search",) if method == "POST":
+                self._search("", self.parameters)
+                return "fhir.search"
+            case (kind, "_search") if method == "POST" and is_resource(kind):
+                self._of(kind, kind, "_search")
+                self._search(kind, self.parameters)
+                return "fhir.search"
+            case (kind, one, other, "_search") if (
+                method == "POST" and is_resource(kind) and is_resource(other)
+            ):
+                self._of(kind, kind, "{id}", other, "_search")
+                self.kinds.add(other)
+                self._search(other, self.parameters)
+                return "fhir.search"
+            case (kind,) if is_resource(kind) and method in ("POST", "PUT", "PATCH", "DELETE"):
+                self._of(kind, kind)
+                if method != "POST":
+                    self.flags.add("conditional")
+                self._search(kind, self.parameters)
+                return self._change(kind, document, media)
+            case (kind, one) if (
+                is_resource(kind) and _ID.fullmatch(one) and method in ("PUT", "PATCH", "DELETE")
+            ):
+                self._of(kind, kind, "{id}")
+                self._plain()
+                return self._change(kind, document, media)
+            case _ if method == "OPTIONS":
+                return "fhir.capabilities"
+            case _ if _EXPORT.match("/".join(segments)) and method in ("GET", "HEAD", "DELETE"):
+                if segments[-1].endswith(".ndjson"):
+                    self._say("phi.bulk", "bulk")
+                return "fhir.export"
+            case _:
+                self._say("phi.opaque", "opaque")
+                return "fhir.operation"
+
+    def _operation(self, segments: tuple[str, ...], operation: str) -> str:
+        kinds = [one for one in segments if is_resource(one)]
+        self.kinds.update(kinds)
+        self.functions = (operation,)
+        self.template = "/" + "/".join(
+            one if one in kinds or one.startswith(("$", "_")) else "{id}" for one in segments
+        )
+        if operation == "$export":
+            if segments[-1] == operation:
+                self._say("phi.bulk", "bulk")
+            return "fhir.export"
+        if operation.startswith("$export"):
+            return "fhir.export"  # $export-poll-status
+        if operation in _BULK:
+            self._say("phi.bulk", "bulk")
+        elif operation not in _KNOWN or segments[-1] != operation:
+            self._say("phi.opaque", "opaque")
+        elif operation == "$lastn":
+            parameters = tuple(pair for pair in self.parameters if pair[0] != "max")
+            self._search(kinds[0] if kinds else "", parameters)
+        return "fhir.operation"
+
+    def _change(self, kind: str, document: Any, media: str) -> str:
+        if kind in _SINKS:
+            self._say("phi.sink", "sink")
+        if self.method == "DELETE":
+            return "fhir.delete"
+        if self.method == "PATCH":
+            self._patch(document, media)
+            return "fhir.patch"
+        if not isinstance(document, dict) or document.get("resourceType") != kind:
+            raise Malformed(400, "resource", "the body is not a resource of the path's type")
+        return "fhir.create" if self.method == "POST" else "fhir.update"
+
+    def _patch(self, document: Any, media: str) -> None:
+        """JSON Patch (RFC 6902): its tests are predicates, its copies carry PHI to other places."""
+        if isinstance(document, list) and media in ("application/json-patch+json", ""):
+            for step in document:
+                verb = step.get("op") if isinstance(step, dict) else None
+                if verb == "test":
+                    self._say("phi.predicate", "phi_predicate")
+                elif verb in ("copy", "move"):
+                    self._say("phi.sink", "sink")
+                elif verb not in ("add", "remove", "replace"):
+                    raise Malformed(400, "patch", "the body is no JSON Patch")
+        else:
+            self._say("phi.opaque", "opaque")
+
+    def _inspect(self, document: Any) -> None:
+        """Values that were masked, and references that are searches."""
+        for pointer, value in documents.leaves(document):
+            if "[" in value and _REDACTED.match(value):
+                self._say("phi.redacted", "redacted")
+            if "?" in value and pointer.endswith("/reference"):
+                self._say("phi.predicate", "phi_predicate")
+            if pointer.endswith("/resourceType") and value in _SINKS:
+                self._say("phi.sink", "sink")
+
+
+def _batch(head: RequestHead, document: Any) -> Iterator[OperationFacts]:
+    """A batch or transaction: itself, then its entries in order."""
+    entries = document.get("entry", []) if isinstance(document, dict) else None
+    if (
+        not isinstance(document, dict)
+        or document.get("resourceType") != "Bundle"
+        or document.get("type") not in ("batch", "transaction")
+        or not isinstance(entries, list)
+        or len(entries) > ENTRIES
+    ):
+        raise Malformed(400, "bundle", "the body is no batch or transaction, or too long")
+    yield OperationFacts(
+        frozenset({"fhir.batch"}),
+        attributes=attributes(head, Target(("",)), template="/"),
+    )
+    for entry in entries:
+        request = entry.get("request") if isinstance(entry, dict) else None
+        if not isinstance(request, dict):
+            raise Malformed(400, "bundle", "an entry without a request")
+        yield _entry(head, entry, request)
+
+
+def _entry(head: RequestHead, entry: dict[str, Any], request: dict[str, Any]) -> OperationFacts:
+    method, url = request.get("method"), request.get("url")
+    exists = request.get("ifNoneExist", "")
+    if not (isinstance(method, str) and isinstance(url, str) and isinstance(exists, str)):
+        raise Malformed(400, "bundle", "an entry's request is malformed")
+    if method not in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") or not url.isascii():
+        raise Malformed(400, "bundle", "an entry's request is malformed")
+    if url.startswith("/") or " " in url or ":" in url.partition("?")[0]:
+        raise Malformed(400, "bundle", "an entry's URL must be relative")
+    target = targets.parse(b"/" + url.encode("ascii"))
+    segments = tuple(one for one in target.segments if one)
+    if method == "POST" and not segments:
+        raise Malformed(400, "bundle", "a batch within a batch")
+    document = entry.get("resource")
+    found = _Interaction(method, segments, _json_only(target).parameters, document, "", exists)
+    return found.facts(head, target, document)
+
+
+def _json_only(target: Target) -> Target:
+    """Without ``_format``, which asks for JSON at the most."""
+    for name, value in target.parameters:
+        if name == "_format" and value.partition(";")[0].strip().lower() not in _JSON_FORMATS:
+            raise Malformed(406, "format", "only JSON can be masked")
+    kept = tuple(pair for pair in target.parameters if pair[0] != "_format")
+    return Target(target.segments, kept)
+
+
+def _ascii(body: bytes) -> str:
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError:
+        raise Malformed(400, "form", "a form that is not ASCII") from None

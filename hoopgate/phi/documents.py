@@ -1,0 +1,165 @@
+"""JSON that is masked: read, rewritten and written anew, so that nothing unread goes through.
+
+A key that is there twice, an escape, a byte order mark or blanks are gone by then; numbers keep
+their digits (``1.10`` stays ``1.10``: FHIR says that precision has a meaning).
+"""
+
+from __future__ import annotations
+
+import codecs
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from hoopgate.errors import HoopgateError
+from hoopgate.plans import Method, PathMask
+
+#: Objects and arrays within each other; the walkers below recurse.
+DEPTH: Final = 200
+
+_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class Unreadable(HoopgateError):
+    """Content that cannot be understood, and so not be masked. The text quotes nothing of it."""
+
+
+def decode(data: bytes) -> Any:
+    """A JSON document in UTF-8, with or without a byte order mark.
+
+    :raises Unreadable: it is something else.
+    """
+    try:
+        return _decoder.decode(data.removeprefix(codecs.BOM_UTF8))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError):
+        raise Unreadable("the content is not JSON in UTF-8") from None
+
+
+def encode(value: Any) -> bytes:
+    """The inverse of :func:`decode`."""
+    return _encoder.encode(value)
+
+
+def replacement(value: Any, mask: PathMask) -> Any:
+    """What stands in the place of a value: text for text, else null."""
+    if mask.method is None:
+        return value
+    if mask.method is Method.NULL or not isinstance(value, str):
+        return None
+    if mask.method is Method.GENERALISE:
+        return generalised(value, mask.label)
+    return f"[{mask.label}]"
+
+
+def generalised(value: str, label: str) -> str:
+    """A date to its year, a ZIP code to three digits; else a redaction."""
+    if len(value) >= 4 and value[:4].isdigit():
+        if len(value) == 5 and value.isdigit():
+            return value[:3] + "**"
+        if len(value) == 4 or value[4] == "-":
+            return value[:4]
+    return f"[{label}]"
+
+
+class Places:
+    """What the data dictionary says of the places of a document, as a tree of its keys.
+
+    :ivar keys: below a key; ``*`` is any key or index.
+    :ivar mask: what is said of the place itself, and of everything below that nothing is said of.
+    """
+
+    __slots__ = ("keys", "mask")
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Places] = {}
+        self.mask: PathMask | None = None
+
+    @classmethod
+    def of_pointers(cls, masks: tuple[PathMask, ...]) -> Places:
+        """A tree of those ``masks`` that are JSON pointers."""
+        root = cls()
+        for mask in masks:
+            if mask.path.startswith("/"):
+                keys = [
+                    key.replace("~1", "/").replace("~0", "~") for key in mask.path[1:].split("/")
+                ]
+                root.add(keys, mask)
+        return root
+
+    def add(self, keys: list[str], mask: PathMask) -> None:
+        """Say something of a place; the first to say it is heard."""
+        here = self
+        for key in keys:
+            here = here.keys.setdefault(key, Places())
+        here.mask = here.mask or mask
+
+
+class JSONMasker:
+    """Masks documents that nothing is known of but what the data dictionary says.
+
+    A member that nothing is said of, and nothing below it, is left out where the unlabelled counts
+    as secret: its name may be one of a patient's.
+
+    :param unlabelled: whether it does.
+    """
+
+    def __init__(self, masks: tuple[PathMask, ...], *, unlabelled: bool) -> None:
+        self._root = Places.of_pointers(masks)
+        self._unlabelled = unlabelled
+
+    def mask(self, document: Any) -> Any:
+        """The document as the client may see it.
+
+        :raises Unreadable: it is nested too deeply.
+        """
+        return self._walk(document, [self._root], self._root.mask, 0)
+
+    def _walk(self, value: Any, places: list[Places], mask: PathMask | None, depth: int) -> Any:
+        if depth > DEPTH:
+            raise Unreadable("the content is nested too deeply")
+        if not isinstance(value, dict | list):
+            return self._scalar(value, mask)
+        masked = mask is not None and mask.method is not None
+        if not any(place.keys for place in places):
+            if masked:
+                return None  # whole: neither names nor numbers of members are shown
+            if mask is not None:
+                return value
+        if isinstance(value, list):
+            return [
+                self._walk(item, below, _said(below) or mask, depth + 1)
+                for index, item in enumerate(value)
+                for below in (_below(places, str(index)),)
+            ]
+        hidden = masked or (mask is None and self._unlabelled)
+        found = {}
+        for key, item in value.items():
+            below = _below(places, key)
+            if below or not hidden:
+                found[key] = self._walk(item, below, _said(below) or mask, depth + 1)
+        return found
+
+    def _scalar(self, value: Any, mask: PathMask | None) -> Any:
+        if mask is not None:
+            return replacement(value, mask)
+        if not self._unlabelled or value is None:
+            return value
+        return "[UNLABELLED]" if isinstance(value, str) else None
+
+
+def _below(places: list[Places], key: str) -> list[Places]:
+    found = []
+    for place in places:
+        for name in (key, "*"):
+            below = place.keys.get(name)
+            if below is not None:
+                found.append(below)
+    return found
+
+
+def _said(places: list[Places]) -> PathMask | None:
+    """The first that says something: exact keys come before ``*``; of two, the one that masks."""
+    said = [place.mask for place in places if place.mask is not None]
+    return next((one for one in said if one.method is not None), said[0] if said else None)

@@ -1,0 +1,452 @@
+"""FHIR resources (R4 and R5, JSON) without what identifies patients.
+
+The specification says of every element what type it has (``data/fhir_types.json``, made by
+``tools/fhir-tables``), and the type says what becomes of it: codes, numbers and links between
+resources stay; text, names, addresses, identifiers, attachments and narrative become constants; of
+dates the year stays. What the specification does not know is left out. The data dictionary may say
+otherwise of single elements.
+
+Lists of text are shortened to one constant, and names, addresses and the like always have the same
+parts: how many given names somebody has would tell, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from hoopgate.phi.documents import DEPTH, Places, Unreadable, replacement
+from hoopgate.phi.safe_harbor import OLDEST_AGE
+from hoopgate.plans import PathMask
+
+#: A URL of the server → the one by which the client reaches it; None: it is not the server's.
+Link = Callable[[str], "str | None"]
+
+_DROP: Final = object()
+
+#: What becomes of a value that is no object, by its type.
+_KEEP, _NUMBER, _TRUTH, _TEXT, _DATE, _INSTANT, _NOTHING = range(7)
+_SCALARS: Final = {
+    **dict.fromkeys(("code", "id", "uri", "canonical", "oid", "uuid", "token"), _KEEP),
+    **dict.fromkeys(
+        ("decimal", "integer", "integer64", "positiveInt", "unsignedInt", "positiveint"), _NUMBER
+    ),
+    "boolean": _TRUTH,
+    **dict.fromkeys(("string", "markdown", "xhtml", "encodedBytes", "base64Binary"), _TEXT),
+    **dict.fromkeys(("date", "dateTime"), _DATE),
+    "instant": _INSTANT,
+    **dict.fromkeys(("time", "url"), _NOTHING),
+}
+_BASE64: Final = "W1JFREFDVEVEXQ=="  # "[REDACTED]"
+_DIV: Final = '<div xmlns="http://www.w3.org/1999/xhtml">[NARRATIVE]</div>'
+
+#: Definitions: they are about no patient. Within another resource they are masked as all else.
+_DEFINITIONS: Final = frozenset(
+    {
+        *("CapabilityStatement", "StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap"),
+        *("SearchParameter", "OperationDefinition", "NamingSystem", "CompartmentDefinition"),
+        *("TerminologyCapabilities", "ImplementationGuide", "StructureMap", "GraphDefinition"),
+    }
+)
+#: Text that says nothing of a patient: names of codes and units.
+_PUBLIC_TEXT: Final = frozenset(
+    {
+        *(("Coding", "display"), ("Coding", "version"), ("BundleLink", "relation")),
+        *((unit, "unit") for unit in ("Quantity", "Age", "Count", "Distance", "Duration")),
+        ("MoneyQuantity", "unit"),
+        ("SimpleQuantity", "unit"),
+    }
+)
+#: Numbers that say where or who, whatever their type.
+_HIDDEN: Final = frozenset({("Location", "position"), ("Attachment", "size")})
+#: In an extension only what a type alone makes harmless: its number may be an account's.
+_EXTENDING: Final = frozenset(
+    {
+        *("boolean", "code", "date", "dateTime", "instant", "string", "markdown", "base64Binary"),
+        *("Coding", "CodeableConcept", "HumanName", "Address", "ContactPoint", "Identifier"),
+        *("Attachment", "Annotation", "Reference", "Period", "Age"),
+    }
+)
+_BIRTHS: Final = frozenset(
+    (kind, "birthDate") for kind in ("Patient", "Person", "RelatedPerson", "Practitioner")
+)
+
+_YEAR: Final = re.compile(r"([0-9]{4})(-.*)?")
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_WORD: Final = re.compile(r"[^\x00-\x20\x7f]+( [^\x00-\x20\x7f]+)*")
+_RELATIVE: Final = re.compile(
+    r"#[A-Za-z0-9.-]{0,64}|[A-Z][A-Za-z]{1,40}/[A-Za-z0-9.-]{1,64}(/_history/[A-Za-z0-9.-]{1,64})?"
+)
+_URN: Final = re.compile(r"urn:uuid:[0-9a-fA-F-]{36}|urn:oid:[0-9.]{3,100}")
+_TYPED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_$-]{0,63}")
+_ETAG: Final = re.compile(r'W/"[A-Za-z0-9.-]{1,64}"')
+_STATUS: Final = re.compile(r"([1-5][0-9]{2})\b.*", re.DOTALL)
+#: HL7 confidentiality: restricted, very restricted.
+_RESTRICTED: Final = frozenset({"R", "V"})
+
+
+class _Element:
+    """What the specification says of an element: how a plain value, how an object is masked."""
+
+    __slots__ = ("kinds", "scalar")
+
+    def __init__(self, codes: str) -> None:
+        # Where versions disagree, the stricter: the constants above are in that order.
+        plain = [_SCALARS[code] for code in codes.split() if code in _SCALARS]
+        self.scalar = max(plain) if plain else _NOTHING
+        self.kinds = tuple(code for code in codes.split() if code not in _SCALARS)
+
+
+@cache
+def types() -> Mapping[str, Mapping[str, _Element]]:
+    """Type → element → what is said of it."""
+    text = files("hoopgate.phi").joinpath("data", "fhir_types.json").read_text("utf-8")
+    shared: dict[str, _Element] = {}
+    return {
+        name: {
+            element: shared.setdefault(codes, _Element(codes)) for element, codes in members.items()
+        }
+        for name, members in json.loads(text).items()
+    }
+
+
+def is_resource(name: object) -> bool:
+    """True for the name of a type of resources."""
+    return isinstance(name, str) and "meta" in types().get(name, {})
+
+
+class FHIRMasker:
+    """Masks resources.
+
+    :param masks: what the data dictionary says: ``Patient.name``, ``CodeableConcept.text``.
+    :param link: rewrites URLs of the server.
+    :param year: the present one; births more than 90 years ago are shown as 90 years ago.
+    """
+
+    def __init__(self, masks: Sequence[PathMask], link: Link, year: int) -> None:
+        self._types = types()
+        self._link = link
+        self._oldest = year - OLDEST_AGE
+        self._roots: dict[str, Places] = {}
+        for mask in masks:
+            if "." in mask.path and not mask.path.startswith("/"):
+                kind, *elements = mask.path.split(".")
+                self._roots.setdefault(kind, Places()).add(elements, mask)
+        self._special: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "HumanName": self._name,
+            "Address": self._address,
+            "ContactPoint": self._telecom,
+            "Identifier": self._identifier,
+            "Attachment": self._attachment,
+            "Annotation": self._annotation,
+            "Narrative": lambda _: {"status": "empty", "div": _DIV},
+            "Signature": lambda _: _DROP,
+            "Extension": self._extension,
+            "FHIRPrimitiveExtension": self._primitive,
+            "Reference": self._reference,
+            "Age": self._age,
+            "BundleEntry": self._entry,
+            "BundleEntryResponse": self._response,
+            "BundleEntryRequest": self._request,
+            "BundleLink": self._bundle_link,
+            "ParametersParameter": self._parameter,
+        }
+
+    def mask(self, resource: Any) -> Any:
+        """A resource as the client may see it.
+
+        :raises Unreadable: it is none that is known, or nested too deeply.
+        """
+        try:
+            return self._resource(resource, top=True)
+        except RecursionError:
+            raise Unreadable("the resource is nested too deeply") from None
+
+    # --- by type ----------------------------------------------------------------------------------
+
+    def _resource(self, value: Any, *, top: bool = False) -> Any:
+        kind = value.get("resourceType") if isinstance(value, dict) else None
+        if not is_resource(kind):
+            raise Unreadable("the content is no FHIR resource that is known")
+        assert isinstance(kind, str)
+        if top and kind in _DEFINITIONS:
+            return value
+        found: dict[str, Any] = {"resourceType": kind}
+        own = value.get("id")
+        if isinstance(own, str) and _ID.fullmatch(own):
+            found["id"] = own
+        if _restricted(value):
+            security = {"security": [{"system": _CONFIDENTIALITY, "code": "R"}]}
+            return {**found, "meta": security}
+        rest = {name: item for name, item in value.items() if name not in ("resourceType", "id")}
+        found.update(self._members(rest, (kind,), None, 0))
+        if kind == "Bundle" and isinstance(found.get("link"), list):
+            found["link"] = [link for link in found["link"] if "url" in link]
+        return found
+
+    def _members(
+        self,
+        value: dict[str, Any],
+        kinds: tuple[str, ...],
+        places: list[Places] | None,
+        depth: int,
+    ) -> dict[str, Any]:
+        if depth > DEPTH:
+            raise Unreadable("the resource is nested too deeply")
+        if self._roots:
+            said = [self._roots[kind] for kind in kinds if kind in self._roots]
+            places = [*(places or ()), *said] or None
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            below = _below(places, name) if places else None
+            mask = next((one.mask for one in below if one.mask), None) if below else None
+            if mask is not None:
+                masked = _labelled(item, mask)
+            elif name in ("extension", "modifierExtension"):
+                masked = self._extensions(item)
+            elif name.startswith("_"):
+                # When somebody was born is also in its extensions.
+                birth = any((kind, name[1:]) in _BIRTHS for kind in kinds)
+                masked = _DROP if birth else self._each(item, self._primitive)
+            else:
+                masked = self._element(item, kinds, name, below, depth)
+            if masked is not _DROP:
+                found[name] = masked
+        return found
+
+    def _element(
+        self,
+        value: Any,
+        kinds: tuple[str, ...],
+        name: str,
+        places: list[Places] | None,
+        depth: int,
+    ) -> Any:
+        element = None
+        for kind in kinds:
+            element = self._types.get(kind, {}).get(name)
+            if element is not None:
+                break
+        if element is None or (kind, name) in _HIDDEN:
+            return _DROP
+        if isinstance(value, list):
+            items = [self._value(item, element, kind, name, places, depth) for item in value]
+            items = [item for item in items if item is not _DROP]
+            if element.scalar == _TEXT and items and all(isinstance(one, str) for one in items):
+                items = items[:1]
+            return items if items or not value else _DROP
+        return self._value(value, element, kind, name, places, depth)
+
+    def _value(
+        self,
+        value: Any,
+        element: _Element,
+        kind: str,
+        name: str,
+        places: list[Places] | None,
+        depth: int,
+    ) -> Any:
+        if isinstance(value, dict):
+            if not element.kinds:
+                return _DROP
+            if "Resource" in element.kinds or "ResourceList" in element.kinds:
+                return self._resource(value)
+            if is_resource(value.get("resourceType")):
+                return self._resource(value)
+            for one in element.kinds:
+                special = self._special.get(one)
+                if special is not None and not (places and any(p.keys for p in places)):
+                    return special(value)
+            return self._members(value, element.kinds, places, depth + 1)
+        if value is None:
+            return None  # in a list, beside its extension
+        if isinstance(value, list):
+            return _DROP
+        return self._scalar(value, element.scalar, kind, name)
+
+    def _scalar(self, value: Any, scalar: int, kind: str, name: str) -> Any:
+        if scalar == _KEEP:
+            if isinstance(value, str) and len(value) <= 2048 and _WORD.fullmatch(value):
+                return value
+        elif scalar == _NUMBER:
+            if isinstance(value, int | Decimal | float) and not isinstance(value, bool):
+                return value
+        elif scalar == _TRUTH:
+            if isinstance(value, bool):
+                return value
+        elif scalar == _TEXT:
+            if (kind, name) in _PUBLIC_TEXT and isinstance(value, str):
+                return value
+            if name == "data" or name.endswith("Base64Binary"):
+                return _BASE64
+            return "[TEXT]"
+        elif isinstance(value, str):
+            found = _YEAR.fullmatch(value)
+            if found is not None and scalar == _DATE:
+                if (kind, name) in _BIRTHS:
+                    return f"{max(int(found[1]), self._oldest):04}"
+                return found[1]
+            if found is not None and scalar == _INSTANT:
+                return f"{found[1]}-01-01T00:00:00Z"
+        return _DROP
+
+    def _extensions(self, value: Any) -> Any:
+        items = [self._extension(one) for one in value if isinstance(one, dict)]
+        items = [item for item in items if len(item) > 1]  # more than its URL
+        return items or _DROP
+
+    def _each(self, value: Any, mask: Callable[[dict[str, Any]], Any]) -> Any:
+        if isinstance(value, list):
+            items = [mask(item) if isinstance(item, dict) else None for item in value]
+            return [None if item is _DROP else item for item in items]
+        return mask(value) if isinstance(value, dict) else _DROP
+
+    def _plain(self, value: dict[str, Any], kind: str, *names: str) -> dict[str, Any]:
+        """Those of an object's members that are masked by their types."""
+        return self._members({name: value[name] for name in names if name in value}, (kind,), [], 0)
+
+    # --- types that identify ----------------------------------------------------------------------
+
+    def _name(self, value: dict[str, Any]) -> Any:
+        shown = {"text": "[NAME]", "family": "[NAME]", "given": ["[NAME]"]}
+        return {**self._plain(value, "HumanName", "use"), **shown}
+
+    def _address(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "Address", "use", "type")
+        return {**found, "text": "[ADDRESS]", "line": ["[ADDRESS]"], "city": "[ADDRESS]"}
+
+    def _telecom(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "ContactPoint", "system", "use", "rank")
+        return {**found, "value": "[TELECOM]"}
+
+    def _identifier(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "Identifier", "use", "type", "system")
+        return {**found, "value": "[IDENTIFIER]"}
+
+    def _attachment(self, value: dict[str, Any]) -> Any:
+        return {**self._plain(value, "Attachment", "contentType"), "title": "[ATTACHMENT]"}
+
+    def _annotation(self, value: dict[str, Any]) -> Any:
+        return {**self._plain(value, "Annotation", "authorReference", "time"), "text": "[TEXT]"}
+
+    def _extension(self, value: dict[str, Any]) -> Any:
+        kept = {}
+        for name, item in value.items():
+            element = self._types["Extension"].get(name)
+            if name in ("url", "extension"):
+                kept[name] = item
+            elif name.startswith("value") and element is not None:
+                codes = {name[5:], name[5:6].lower() + name[6:]}
+                if codes & _EXTENDING:
+                    kept[name] = item
+        url = kept.pop("url", None)
+        found = self._members(kept, ("Extension",), None, 0)
+        if isinstance(url, str) and len(url) <= 2048 and _WORD.fullmatch(url):
+            found["url"] = url
+        return found
+
+    def _primitive(self, value: dict[str, Any]) -> Any:
+        found = self._members(
+            {name: item for name, item in value.items() if name == "extension"}, ("Element",), [], 0
+        )
+        return found or _DROP
+
+    def _reference(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "Reference", "type", "identifier")
+        target = value.get("reference")
+        if isinstance(target, str):
+            shown = self._address_of(target)
+            if shown is not None:
+                found["reference"] = shown
+        if "display" in value or not found:
+            found["display"] = "[TEXT]"
+        return found
+
+    def _address_of(self, target: str) -> str | None:
+        """A link to a resource: relative, a URN, or a URL of the server; not a search."""
+        if _RELATIVE.fullmatch(target) or _URN.fullmatch(target):
+            return target
+        url = self._link(target)
+        if url is not None and "?" not in url:
+            return url
+        return None
+
+    def _age(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "Age", "value", "comparator", "unit", "system", "code")
+        number = found.get("value")
+        years = found.get("code", found.get("unit")) in ("a", "years", "year", "yr", "y")
+        if isinstance(number, int | Decimal) and number >= OLDEST_AGE and years:
+            found["value"] = OLDEST_AGE
+        return found
+
+    # --- Bundle and Parameters --------------------------------------------------------------------
+
+    def _entry(self, value: dict[str, Any]) -> Any:
+        url = value.get("fullUrl")
+        rest = {name: item for name, item in value.items() if name != "fullUrl"}
+        found = self._members(rest, ("BundleEntry",), None, 0)
+        shown = self._address_of(url) if isinstance(url, str) else None
+        return found if shown is None else {"fullUrl": shown, **found}
+
+    def _bundle_link(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "BundleLink", "relation")
+        url = value.get("url")
+        shown = self._link(url) if isinstance(url, str) else None
+        if shown is not None:
+            found["url"] = shown
+        return found
+
+    def _response(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "BundleEntryResponse", "lastModified", "outcome")
+        status, location, etag = (value.get(name) for name in ("status", "location", "etag"))
+        match = _STATUS.fullmatch(status) if isinstance(status, str) else None
+        if match is not None:
+            found["status"] = match[1]
+        shown = self._address_of(location) if isinstance(location, str) else None
+        if shown is not None:
+            found["location"] = shown
+        if isinstance(etag, str) and _ETAG.fullmatch(etag):
+            found["etag"] = etag
+        return found
+
+    def _request(self, value: dict[str, Any]) -> Any:
+        found = self._plain(value, "BundleEntryRequest", "method")
+        url = value.get("url")
+        shown = self._address_of(url) if isinstance(url, str) else None
+        return {**found, "url": shown or "[TEXT]"}
+
+    def _parameter(self, value: dict[str, Any]) -> Any:
+        name = value.get("name")
+        rest = {one: item for one, item in value.items() if one != "name"}
+        found = self._members(rest, ("ParametersParameter",), None, 0)
+        good = isinstance(name, str) and _TYPED.fullmatch(name)
+        return {"name": name if good else "[TEXT]", **found}
+
+
+_CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+def _restricted(resource: dict[str, Any]) -> bool:
+    """A security label of a resource can only make it stricter."""
+    meta = resource.get("meta")
+    security = meta.get("security") if isinstance(meta, dict) else None
+    return isinstance(security, list) and any(
+        isinstance(one, dict) and one.get("code") in _RESTRICTED for one in security
+    )
+
+
+def _below(places: list[Places], name: str) -> list[Places]:
+    return [place.keys[key] for place in places for key in (name, "*") if key in place.keys]
+
+
+def _labelled(value: Any, mask: PathMask) -> Any:
+    if mask.method is None:
+        return value
+    if isinstance(value, list):
+        return [replacement("", mask)] if value and isinstance(value[0], str) else _DROP
+    return replacement(value, mask) if isinstance(value, str) else _DROP

