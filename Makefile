@@ -9,7 +9,7 @@ MUTATIONS ?= 100000
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly tamper bench demo clean
+.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper bench demo clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -72,6 +72,9 @@ tamper: install ## the 37 tamper and fault cases, at every system call; MUTATION
 
 twin: .venv/.installed ## noninterference through the running gateway; PG=15, EXAMPLES=N, ARGS=--benign
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --examples $(or $(EXAMPLES),500) $(ARGS)
+
+twin-mysql: .venv/.installed ## noninterference on MariaDB through the running gateway; EXAMPLES=N
+	@$(BIN)/python tests/twin_mysql/run.py --examples $(or $(EXAMPLES),900) $(ARGS)
 
 twin-nightly: .venv/.installed ## the same at length, from fixed seeds; EXAMPLES=N
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --every 1 --seeds 10 --examples $(or $(EXAMPLES),30000) $(ARGS)

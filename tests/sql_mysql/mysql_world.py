@@ -27,7 +27,7 @@ from hoopgate.verdicts import Block, Mask, Verdict
 
 PHI = {
     "SSN": ["phi.patients.ssn"],
-    "NAME": ["phi.patients.name", "phi.unkeyed.who", "phi.keyed_by_name.name"],
+    "NAME": ["phi.patients.name", "phi.unkeyed.who", "phi.keyed_by_name.name", "phi.touched.who"],
     "NOTE": ["phi.encounters.note", "phi.patients.notes", "phi.searched.body"],
     "ACCOUNT": ["phi.patients.mrn", "phi.account.mrn", "phi.ledger.mrn", "phi.patients.email"],
     "PIN": ["phi.account.pin", "phi.derived.pin", "phi.parted.pin"],

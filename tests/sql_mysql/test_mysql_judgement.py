@@ -144,6 +144,13 @@ def test_queries(mysql_world: World, text: str, outcome: str) -> None:
         ("REPLACE INTO codes VALUES ('x', 'y')", "plain"),
         ("REPLACE INTO patients(id) VALUES (1)", "phi.predicate"),
         ("INSERT INTO mysql.user SELECT 1", "phi.unresolved"),
+        ("REPLACE INTO encounters(id, note) VALUES (1, 'x')", "phi.predicate"),
+        (
+            "INSERT INTO encounters(id) VALUES (1) ON DUPLICATE KEY UPDATE note = 'x'",
+            "phi.predicate",
+        ),
+        ("UPDATE touched SET who = 'x' WHERE id = 1", "phi.predicate"),
+        ("UPDATE touched SET who = 'x', changed = now() WHERE id = 1", "plain"),
     ],
 )
 def test_modifications(mysql_world: World, text: str, outcome: str) -> None:

@@ -134,6 +134,8 @@ def test_an_edit_touches_its_tokens_alone(text: str, at: int, length: int) -> No
         "SELECT a'x'",
         "SELECT 'x'a",
         "SELECT 'a\0b'",
+        "SELECT 1 --\x01 2",
+        "SELECT 1 --\u00a0 2",
         "SELECT 0x4",
         "SELECT x'4'",
     ],

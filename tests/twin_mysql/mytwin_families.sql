@@ -71,6 +71,13 @@ INSERT INTO codes SELECT 'zz2', ssn FROM patients WHERE id = 1 RETURNING descr
 INSERT INTO codes VALUES ('zz3', 'x') RETURNING (SELECT name FROM patients WHERE id = 1)
 DELETE FROM encounters WHERE id = 1 RETURNING note, upper(note), length(note)
 DELETE FROM encounters WHERE id = 1 RETURNING note IS NULL, note < 'Q'
+UPDATE touched SET who = 'Qanary1' WHERE id = 1 ;; SELECT changed > '2026-01-01' FROM touched ORDER BY id
+UPDATE touched SET who = concat('Qanary', id) ;; SELECT count(*) FROM touched WHERE changed > '2026-01-01'
+UPDATE touched SET who = 'Qanary1', changed = now() WHERE id = 1 ;; SELECT changed > '2026-01-01' FROM touched ORDER BY id
+INSERT INTO encounters(id) VALUES (1) ON DUPLICATE KEY UPDATE note = 'Pt Qanary18 seen'
+INSERT INTO touched(id, who) VALUES (1, 'Qanary1'), (2, 'Qanary2') ON DUPLICATE KEY UPDATE who = VALUES(who)
+REPLACE INTO touched(id, who, changed) VALUES (1, 'Qanary1', '2000-01-01 00:00:01')
+REPLACE INTO encounters VALUES (1, 2, '2024-01-01 01:00:00', 'ER', 'E1', 'Pt Qanary18 seen')
 LOAD DATA INFILE '/etc/hostname' INTO TABLE codes
 LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE codes
 TRUNCATE encounters

@@ -12,3 +12,4 @@ INSERT INTO searched SELECT seq, concat('patient qanary', seq*{side}, if((seq*{s
 INSERT INTO `odd ``table` SELECT concat('Qanary',seq*{side}), seq, seq FROM seq_1_to_10;
 INSERT INTO staging(t, n) VALUES ('start', 1);
 INSERT INTO binaries SELECT seq, repeat(concat('Qanary',seq*{side}), {side}), (seq*{side})%256, seq*{side}/7, seq%2, 1950+(seq*{side})%80, sec_to_time(seq*{side}*100), from_unixtime(1000000*seq*{side}), 1+(seq*{side})%3, 1+(seq*{side})%7 FROM seq_1_to_12;
+INSERT INTO touched(id, who) SELECT seq, concat('Qanary', seq*{side}) FROM seq_1_to_6;

@@ -12,6 +12,7 @@ CREATE TABLE searched(id int PRIMARY KEY, body text, FULLTEXT KEY (body));
 CREATE TABLE `odd ``table`(`se cret` varchar(20), `a.b` int, `id` int PRIMARY KEY);
 CREATE TABLE staging(id int PRIMARY KEY AUTO_INCREMENT, t varchar(200), n bigint, d date);
 CREATE TABLE binaries(id int PRIMARY KEY, photo blob, bits bit(8), amount double, flag tinyint, y year, t time, ts timestamp NULL, kind enum('a','b','c'), tags set('p','q','r'));
+CREATE TABLE touched(id int PRIMARY KEY, who varchar(40), changed timestamp NOT NULL DEFAULT '2000-01-01 00:00:01' ON UPDATE CURRENT_TIMESTAMP);
 CREATE VIEW v_pat AS SELECT id, ssn AS s, upper(name) AS n FROM patients;
 CREATE VIEW v_wide AS SELECT p.*, e.dept, e.note FROM patients p JOIN encounters e ON e.patient_id = p.id;
 CREATE VIEW v_filtered AS SELECT id, sex FROM patients WHERE ssn < '5';

@@ -32,6 +32,7 @@ SECRETS = {
             "phi.unkeyed.who",
             "phi.keyed_by_name.name",
             "phi.parted.pin",
+            "phi.touched.who",
             "phi.triggered.secret",
             "phi.searched.body",
             "phi.odd ?table.se cret",
@@ -165,12 +166,11 @@ def settings(
 @contextmanager
 def running_world() -> Iterator[World]:
     """The twins, an issuer and a gateway; gone afterwards."""
+    # In memory where there is room: databases are made anew again and again.
     memory = Path("/dev/shm")
-    place = str(memory) if memory.is_dir() else None
+    tempfile.tempdir = str(memory) if memory.is_dir() else None
     with ExitStack() as stack:
-        directory = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="hgmytwin-", dir=place))
-        )
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hgmytwin-")))
         certificates = Certificates(directory)
         servers = [stack.enter_context(MariaDB(certificates)) for _ in TWINS]
         for side, server in enumerate(servers):

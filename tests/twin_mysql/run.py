@@ -45,6 +45,10 @@ def main() -> int:
         for number, case in enumerate(cases(families, options.examples, options.seed)):
             finding = judge.judge(case)
             report.add(finding, judge.live(case))
+            if options.verbose:
+                print(f"{time.monotonic() - started:.0f} s {number}", file=sys.stderr, flush=True)
+            if finding.outcome is Outcome.LEAK:
+                print(told(finding), flush=True)
             others = in_modes(case)
             if finding.outcome is Outcome.DENIED and number % options.every:
                 others = []  # the same verdict meets every other way in: some of them will do

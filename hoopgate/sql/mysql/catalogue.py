@@ -73,6 +73,7 @@ class Relation:
     :ivar partitioned: columns that decide which partition a row is in.
     :ivar checks: sets of columns that constraints are about.
     :ivar keys: foreign keys of its own and on it.
+    :ivar touched: columns that are set by the server when a row changes.
     :ivar triggers: names; they are known, with checks and keys, once it was to be modified.
     """
 
@@ -85,6 +86,7 @@ class Relation:
     clustered: list[str] = field(default_factory=list)
     unique: list[str] = field(default_factory=list)
     partitioned: list[str] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
     checks: list[list[str]] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     triggers: list[str] = field(default_factory=list)
@@ -134,7 +136,7 @@ def questions(schema: str, name: str) -> list[str]:
     where = f"TABLE_SCHEMA = {literal(schema)} AND TABLE_NAME = {literal(name)}"
     return [
         f"SHOW CREATE TABLE {quote(schema)}.{quote(name)}",
-        "SELECT COLUMN_NAME, GENERATION_EXPRESSION FROM information_schema.COLUMNS"
+        "SELECT COLUMN_NAME, GENERATION_EXPRESSION, EXTRA FROM information_schema.COLUMNS"
         f" WHERE {where} ORDER BY ORDINAL_POSITION",
         "SELECT INDEX_NAME, COLUMN_NAME, NON_UNIQUE, NULLABLE FROM information_schema.STATISTICS"
         f" WHERE {where} ORDER BY INDEX_NAME, SEQ_IN_INDEX",
@@ -163,6 +165,8 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
     for row in columns:
         if _text(row[1]):
             relation.generated[_text(row[0]).lower()] = _mentioned(_text(row[1]), names)
+        if "on update" in _text(row[2]).lower():
+            relation.touched.append(_text(row[0]).lower())
     nullable = False
     candidates: dict[str, bool] = {}
     for index, column, duplicates, null in statistics:

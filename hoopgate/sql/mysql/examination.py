@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from hoopgate.errors import Refused
+from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Resolution
 from hoopgate.sql.examination import decode_answer, encode_resolution
 from hoopgate.sql.mysql.analysis import analyze
@@ -23,7 +23,7 @@ from hoopgate.sql.mysql.attestation import (
     steering,
     tables,
 )
-from hoopgate.sql.mysql.catalogue import Relation, load
+from hoopgate.sql.mysql.catalogue import SYSTEM, Relation, load
 from hoopgate.sql.mysql.lineage import Missing, Texts, resolve
 from hoopgate.sql.mysql.tree import Name
 
@@ -110,15 +110,20 @@ def _steer(
 ) -> list[Edit]:
     """Edits that keep a statement from reading indexes that are ``ignored``."""
 
+    folded = {(schema.lower(), table.lower()): one for (schema, table), one in catalogue.items()}
+
     def change(name: Name) -> tuple[list[str], str] | None:
-        place = (name[0], name[1]) if len(name) == 2 else (database, name[0])
-        relation = catalogue.get(place)
-        if relation is None:
+        schema, table = name if len(name) == 2 else (database, name[0])
+        if schema.lower() in SYSTEM:
             return None
+        # Where names of tables differ by case, one that differs by it alone is not in a statement.
+        relation = catalogue.get((schema, table)) or folded.get((schema.lower(), table.lower()))
+        if relation is None:
+            raise UnresolvableStatement("resolve.order", "A table that is named is not read.")
         if relation.definition:
             instead = written_out(relation)
             return ([], instead) if instead else None
-        indexes = ignored.get(place)
+        indexes = ignored.get((relation.schema, relation.name))
         return (indexes, "") if indexes else None
 
     def written_out(view: Relation) -> str:

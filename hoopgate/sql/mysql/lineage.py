@@ -217,6 +217,7 @@ class _Lineage:
             given = changes and not own.isdisjoint(relation.indexes[index])
             if given or asked.duplicate or (asked.kind == "insert" and index == "PRIMARY"):
                 self._influence(relation, relation.indexes[index])
+        self._compared(relation, own, asked)
         if changes:
             for check in relation.checks:
                 if not own.isdisjoint(check):
@@ -233,6 +234,17 @@ class _Lineage:
                     raise UnresolvableStatement(
                         "resolve.class", "Rows of another table change with these."
                     )
+
+    def _compared(self, relation: Relation, own: set[str], asked: Attestation) -> None:
+        """Columns whose stored values are compared with what is written.
+
+        Rows that stay as they are count differently after REPLACE and ON DUPLICATE KEY UPDATE, and
+        columns that tell when a row was changed do not change.
+        """
+        if asked.kind == "replace":
+            self._influence(relation, relation.columns)
+        elif asked.duplicate or (asked.kind == "update" and not own.issuperset(relation.touched)):
+            self._influence(relation, own)
 
     def _ordered(self, relations: Iterable[Relation]) -> None:
         """Which rows come first is the order of whichever index is read."""

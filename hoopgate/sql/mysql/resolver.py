@@ -334,9 +334,12 @@ class Resolver:
     ) -> list[tuple[int, int, str]]:
         """Edits by which no index with a secret in it is read."""
         ignored: list[tuple[str, str, list[str]]] = []
-        for place, relation in self._relations.items():
-            if relation.qualified not in found.relations:
-                continue
+        read = {
+            place: relation
+            for place, relation in self._relations.items()
+            if relation.qualified in found.relations
+        }
+        for place, relation in read.items():
             indexes = [
                 index
                 for index, columns in relation.indexes.items()
@@ -351,7 +354,7 @@ class Resolver:
                 "steer",
                 asked=content,
                 database=database,
-                catalogue=encode_catalogue(self._relations),
+                catalogue=encode_catalogue(read),
                 ignored=ignored,
             )
         )
