@@ -260,11 +260,17 @@ class MysqlSession:
 
     def _pump(self) -> None:
         while not self._closed and not self._waits:
-            message = self._reader.next()
-            if message is None:
+            try:
+                message = self._reader.next()
+                if message is None:
+                    return
+                command = commands.command(message)
+            except RemoteProtocolError as error:
+                # Not raised: what was answered before it is the client's all the same.
+                self._actions += self._end(1156, "08S01", str(error), "protocol.client")
                 return
             self._message = message
-            self._statements.handle(commands.command(message), self._content_of(message))
+            self._statements.handle(command, self._content_of(message))
 
     def _content_of(self, message: Message) -> bytes:
         return message.head if isinstance(message, Oversized) else message.data
