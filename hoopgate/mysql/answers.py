@@ -139,6 +139,8 @@ class Answers:
         self._tokeniser = tokeniser
         self._data = b""
         self._at = 0
+        self._waiting: list[bytes] = []  # what came since, until a packet is whole with it
+        self._need = 0
         self._parts: list[bytes] = []
         self._held = 0
         self._streaming = False  # in the middle of a row of several packets that passes as it is
@@ -152,6 +154,7 @@ class Answers:
         self._masker: RowMasker | None = None
         self._binary = False
         self.statements: dict[int, Prepared] = {}
+        self.prepared_size = 0  # characters of their texts
         self.last_prepared: Prepared | None = None
         self.status = Status.AUTOCOMMIT
         self.altered = False
@@ -159,7 +162,7 @@ class Answers:
     @property
     def buffered(self) -> int:
         """Bytes held."""
-        return len(self._data) - self._at + self._held
+        return len(self._data) - self._at + self._held + sum(map(len, self._waiting))
 
     @property
     def busy(self) -> bool:
@@ -207,9 +210,17 @@ class Answers:
         :raises RemoteProtocolError: the server broke the protocol, or a result does not fit its
             plan. Nothing that was not masked is in the exception.
         """
+        if self._need:
+            # A packet of 16 MiB comes in hundreds of pieces: joined once, not at each of them.
+            self._need -= len(data)
+            self._waiting.append(data)
+            if self._need > 0:
+                return b""
+            data = b"".join(self._waiting)
+            self._waiting.clear()
         rest = self._data[self._at :]
         self._data = rest + data if rest else data
-        self._at = 0
+        self._at = self._need = 0
         out: list[bytes] = []
         while True:
             if self._state is _State.ROWS and not self._parts and not self._streaming:
@@ -245,6 +256,7 @@ class Answers:
         if self._held + length > self._limit:
             raise RemoteProtocolError("a message of the server is above the limit")
         if len(data) - at - HEADER < length:
+            self._need = HEADER + length - (len(data) - at)
             return False
         if data[at + 3] != self._in:
             raise RemoteProtocolError("packets out of order")
@@ -429,6 +441,7 @@ class Answers:
         self._emit(shown.encode(), out)
         if self._due[0].resets:
             self.statements.clear()
+            self.prepared_size = 0
             self.last_prepared = None
         self._result_over(found.status)
 
@@ -493,6 +506,7 @@ class Answers:
             raise RemoteProtocolError("a result does not have the columns its plan was made for")
         made = head.made(found.statement, found.parameters)
         self.statements[found.statement] = self.last_prepared = made
+        self.prepared_size += made.size
         if self._phi:
             found = replace(found, warnings=0)
         self._emit(found.encode(), out)

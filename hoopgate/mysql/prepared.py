@@ -12,8 +12,9 @@ from hoopgate.mysql.wire_results import Column
 from hoopgate.plans import MaskPlan
 from hoopgate.verdicts import Allow, Hold, Mask
 
-#: Statements that one session may have prepared at a time.
+#: Statements that one session may have prepared at a time, and characters of their texts.
 MOST_PREPARED: Final = 16_384
+MOST_PREPARED_SIZE: Final = 64 * 2**20
 
 #: May change the schema, and so what other statements mean.
 _ALTERING: Final = frozenset({"ddl", "truncate", "grant", "do", "call", "unknown"})
@@ -62,6 +63,11 @@ class Prepared:
     spoilt: bool = False
     cursor: Cursor | None = None
     columns: tuple[Column, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Characters held for it."""
+        return len(self.text) + len(self.sent)
 
     def forget_long(self) -> None:
         """The statement was executed or reset."""

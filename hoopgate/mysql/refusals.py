@@ -24,6 +24,8 @@ CODES: Final = {
     "message.encoding": (1300, "HY000"),
     "command.unsupported": (1047, "08S01"),
     "statement.unknown": (1243, "HY000"),
+    "statement.too_many": (1461, "42000"),
+    "statement.stale": (1615, "HY000"),
     "database.other": (1044, "42000"),
     "thread.unknown": (1094, "HY000"),
     "canceled": (1317, "70100"),

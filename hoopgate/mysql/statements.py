@@ -14,6 +14,7 @@ from hoopgate.mysql.answers import Expected, Kind
 from hoopgate.mysql.login import settle
 from hoopgate.mysql.prepared import (
     MOST_PREPARED,
+    MOST_PREPARED_SIZE,
     LongValue,
     Prepared,
     alters,
@@ -134,7 +135,11 @@ class Statements:
         text = self._text(command.text)
         if text is None:
             return
-        if len(self._answers.statements) >= MOST_PREPARED:
+        answers = self._answers
+        if (
+            len(answers.statements) >= MOST_PREPARED
+            or answers.prepared_size + len(text) > MOST_PREPARED_SIZE
+        ):
             self._refuse(
                 "statement.too_many",
                 "Too many statements are prepared.",
@@ -279,6 +284,7 @@ class Statements:
                 self._session.drop()
                 return
             del self._answers.statements[statement.id]
+            self._answers.prepared_size -= statement.size
             if self._answers.last_prepared is statement:
                 self._answers.last_prepared = None
             self._session.send(None)

@@ -636,6 +636,31 @@ def test_a_command_above_the_limit_is_refused_and_the_session_goes_on(
         assert raw.ask(execute(statement, b"\0\x01\xfd\0\x01z")) == b"\x01"
 
 
+@pytest.mark.parametrize("count", [255, 256, 1000])
+def test_packets_are_numbered_round_and_round(bridge: Bridge, count: int) -> None:
+    with connect(bridge) as connection:
+        for comment, shown in (("", "900-11-2222"), (" /*ssn*/", "[SSN]")):
+            text = f"SELECT seq, '900-11-2222'{comment} FROM seq_1_to_{count}"
+            found = rows(connection, text)
+            assert [row[0] for row in found] == list(range(1, count + 1))
+            assert {row[1] for row in found} == {shown}
+
+
+def test_prepared_statements_are_bounded(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hoopgate.mysql.statements.MOST_PREPARED", 2)
+    with Raw(bridge) as raw:
+        first, _ = raw.prepare(b"SELECT 1")
+        raw.prepare(b"SELECT 2")
+        assert b"statement.too_many" in raw.ask(commands.prepare(b"SELECT 3"))
+        raw.send(struct.pack("<BI", commands.STMT_CLOSE, first))
+        raw.prepare(b"SELECT 3")
+        monkeypatch.setattr("hoopgate.mysql.statements.MOST_PREPARED", 9)
+        monkeypatch.setattr("hoopgate.mysql.statements.MOST_PREPARED_SIZE", 40)
+        assert b"statement.too_many" in raw.ask(commands.prepare(b"SELECT 4, 5, 6"))
+        assert raw.ask(b"\x1f")[0] == 0
+        raw.prepare(b"SELECT 4, 5, 6")
+
+
 def test_many_clients_at_once(bridge: Bridge) -> None:
     failures: list[BaseException] = []
 
