@@ -78,12 +78,17 @@ twin-mysql: .venv/.installed ## noninterference on MariaDB through the running g
 
 twin-nightly: .venv/.installed ## the same at length, from fixed seeds; EXAMPLES=N
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --every 1 --seeds 10 --examples $(or $(EXAMPLES),30000) $(ARGS)
+	@TWIN_ALL=1 $(BIN)/pytest -q tests/twin
 
 bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy, compiled (ARGS=--quick)
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/run.py' $(ARGS)
 
 demo: demo-parts .venv/.installed ## a clinic and the gateway, a session told step by step; PG=18, DEMO_EXIT=1
 	@PYTHONPATH=tests $(BIN)/python examples/demo $(if $(PG),--postgres $(PG))
+
+screenshots: install ## the picture of the README, by the console's test
+	@mkdir -p docs/images
+	@HOOPGATE_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/console -k picture
 
 demo-parts:
 	@tools/install-parts $(if $(filter 18,$(PG)),,--demo)

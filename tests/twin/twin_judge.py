@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from hoopgate.postgres import wire
 
 _CANARY = re.compile(rb"q\0?a\0?n\0?a\0?r\0?y", re.IGNORECASE)
 _BEGIN = query("BEGIN")
+#: Seconds after which a session begins anew: sessions end with their tokens.
+RENEWED = 300
 
 
 class Outcome(Enum):
@@ -62,7 +65,7 @@ class Pair:
         self._open = world.direct if direct else world.client
         self._names = names
         self._clients: list[Client | None] = [None, None]
-        self._used = 0
+        self._opened = 0.0
 
     def run(self, case: Case) -> tuple[list[bytes], list[bytes]]:
         """Every message that each twin's client gets."""
@@ -96,9 +99,12 @@ class Pair:
 
     def _ready(self) -> list[Client]:
         ready = []
+        old = time.monotonic() - self._opened > RENEWED
+        if old:
+            self._opened = time.monotonic()
         for index, name in enumerate(self._names):
             client = self._clients[index]
-            if client is None or client.ended:
+            if client is None or client.ended or old:
                 if client is not None:
                     client.close()
                 client = self._clients[index] = self._open(name)

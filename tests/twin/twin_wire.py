@@ -76,6 +76,10 @@ class Client:
                 ready -= 1
         return found
 
+    def wait(self, seconds: float) -> None:
+        """How long an answer may take from now on."""
+        self._socket.settimeout(seconds)
+
     def login(self, user: str, database: str, token: str | None) -> None:
         """:raises Ended: the login failed; the text says how."""
         pairs = {"user": user, "database": database, "client_encoding": "UTF8"}
