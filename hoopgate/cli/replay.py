@@ -21,6 +21,7 @@ from hoopgate.recorder.render import inert, renderer
 from hoopgate.recorder.replay import Replay
 from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.timeline import lines, who
+from hoopgate.ssh import render as _ssh  # noqa: F401 - likewise
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -30,6 +30,8 @@ from hoopgate.sql.classes import CLASSES, FLAGS
 #: A kind that can stand in a token.
 _TOKEN_KIND = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 #: A JSON pointer, elements of a FHIR resource, a field of HL7 v2 (``PID-5``), a CSV column's name.
+#: Protocols whose labels are of places in documents and files, not of columns.
+_PLACED = ("http", "ssh")
 _PLACE = re.compile(r"(/[^/]*)+|[A-Za-z*][A-Za-z0-9_.*\[\] -]*")
 
 
@@ -147,8 +149,8 @@ def _labels(root: Table, resources: Mapping[str, Resource]) -> tuple[Label, ...]
             if resource is not None and not resource.phi:
                 write = "the label out, or phi = true in the resource"
                 table.wrong("resource", f'"{label.resource}" is set to hold no PHI', write)
-            if resource is not None and places != (resource.protocol == "http"):
-                write = "place for HTTP, column for databases"
+            if resource is not None and places != (resource.protocol in _PLACED):
+                write = "place for HTTP and SSH, column for databases"
                 table.wrong("place" if places else "column", "not what this resource has", write)
         for name in names:
             if places:

@@ -24,6 +24,7 @@ from hoopgate.events import Principal, SessionFacts
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay, MakeSession
 from hoopgate.network import keep_alive, no_delay
 from hoopgate.ssh import authentication, wire
+from hoopgate.ssh import render as _render  # noqa: F401 - for the console of this node
 from hoopgate.ssh.authentication import CheckCertificate, CheckSecret, Login, Proven, Send
 from hoopgate.ssh.backend import BackendTransport, BackendUnavailable, connect, session_channel
 from hoopgate.ssh.certificates import UserCertificate, check_user_certificate

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hoopgate.events import Action, Command, Decision
+from hoopgate.ssh.masking import FileMasker, MaskedStream
 from hoopgate.ssh.session import MakeStream, PlainStream, Stream
 from hoopgate.ssh.sftp import Bounds, SFTPStream
 
@@ -21,9 +22,13 @@ def make_stream(resource: Resource) -> MakeStream:
         settings.bulk_bytes, settings.bulk_files, settings.bulk_removals, settings.mask_bytes
     )
 
+    mask = FileMasker(binary=settings.binary) if resource.phi else None
+
     def make(kind: str, decision: Decision, ask: Callable[[Command], Action]) -> Stream:
         if kind == "sftp":
-            return SFTPStream(ask, bounds)
-        return PlainStream()
+            return SFTPStream(ask, bounds, mask)
+        if not resource.phi:
+            return PlainStream()
+        return MaskedStream(terminal="terminal" in decision.facts[0].flags)
 
     return make

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,6 +97,9 @@ def _filled(value: Any, root: str) -> Any:
     return value
 
 
+HOOPGATE = Path(sys.executable).with_name("hoopgate")
+
+
 class Ward:
     """A running gateway with its issuer and its SSH server.
 
@@ -155,6 +159,25 @@ class Ward:
             return page
         finally:
             connection.close()
+
+    def sessions(self) -> list[str]:
+        """Ids of sessions, in the order in which they were opened."""
+        lines = self.gateway.log_text().splitlines()
+        return [json.loads(line)["session"] for line in lines if '"session.open"' in line]
+
+    def replay(self, session: str, *options: str) -> subprocess.CompletedProcess[bytes]:
+        """``hoopgate replay`` of a session that is over."""
+        closed = f'"event": "session.close", "session": "{session}"'
+        self.wait_until(lambda: closed in self.gateway.log_text())
+        command = [HOOPGATE, "replay", session, "--config", self.gateway.config, *options]
+        done: list[subprocess.CompletedProcess[bytes]] = []
+
+        def shown() -> bool:
+            done.append(subprocess.run(command, capture_output=True, timeout=60))
+            return done[-1].returncode == 0  # the last checkpoint may not have it yet
+
+        self.wait_until(shown)
+        return done[-1]
 
     def approval(self, approval: str) -> str:
         """The state of a request for approval."""
