@@ -28,6 +28,10 @@ Everything stays up until Ctrl-C. In another terminal:
    hoopgate sessions
    kill -HUP $HOOPGATE_PID                          # after a change of the rules in
                                                     # {{config}}
+
+The console, in a browser. Its certificate is the demo's own: the browser will warn you.
+
+   {{console}}     log in as {REVIEWER}, password {{password}}
 """
 
 
@@ -77,7 +81,14 @@ def _installed() -> int:
 
 
 def _stay(world: World) -> None:
-    say(_TRY.format(env=world.directory / "env", config=world.environment["HOOPGATE_CONFIG"]))
+    say(
+        _TRY.format(
+            env=world.directory / "env",
+            config=world.environment["HOOPGATE_CONFIG"],
+            console=world.console,
+            password=world.password,
+        )
+    )
     with contextlib.suppress(KeyboardInterrupt):
         wait_for_interrupt()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import shutil
 import sys
@@ -22,6 +23,8 @@ from testbed.parts import debian
 from testbed.ports import free_port
 from testbed.postgres import Postgres
 from testbed.slapd import Slapd
+
+from hoopgate.identity.client_secrets import hash_secret
 
 #: The gateway's settings, with $names for what is only known when everything runs.
 SETTINGS = Path(__file__).with_name("hoopgate.toml")
@@ -62,9 +65,20 @@ class World:
 
     :ivar directory: holds the settings, the gateway's state, ``env`` and ``bin/be``.
     :ivar environment: what makes psql and hoopgate mean this gateway; nobody's token.
+    :ivar console: address of the console; ``password``: the reviewer's, for its log-in.
     """
 
-    def __init__(self, directory: Path, postgres: Postgres, issuer: TestIssuer, port: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        postgres: Postgres,
+        issuer: TestIssuer,
+        port: int,
+        console: str,
+        password: str,
+    ) -> None:
+        self.console = console
+        self.password = password
         self.directory = directory
         self.postgres = postgres
         self.issuer = issuer
@@ -135,12 +149,14 @@ def running(version: int) -> Iterator[World]:
         with progress("OpenLDAP", "agents, owners, reviewers; groups in groups"):
             slapd = stack.enter_context(Slapd(certificates))
             slapd.add(_entries(slapd))
+        console_port = free_port()
+        console, password = f"https://127.0.0.1:{console_port}", secrets.token_urlsafe(9)
         with progress("hoopgate issuer", "OpenID Connect, tokens of 15 minutes"):
-            issuer = stack.enter_context(_issuer(directory, certificates))
-        with progress("twistd hoopgate", "the gateway"):
-            text = _settings(directory, certificates, postgres, slapd, issuer)
+            issuer = stack.enter_context(_issuer(directory, certificates, console, password))
+        with progress("twistd hoopgate", "the gateway, and its console"):
+            text = _settings(directory, certificates, postgres, slapd, issuer, console_port)
             gateway = stack.enter_context(_Node(directory, text, certificates))
-        world = World(directory, postgres, issuer, gateway.port)
+        world = World(directory, postgres, issuer, gateway.port, console, password)
         world.write_helpers(gateway.pid)
         yield world
 
@@ -156,18 +172,25 @@ def _entries(slapd: Slapd) -> str:
     return "".join(people + groups)
 
 
-def _issuer(directory: Path, certificates: Certificates) -> TestIssuer:
+def _issuer(
+    directory: Path, certificates: Certificates, console: str, password: str
+) -> TestIssuer:
     own = directory / "issuer"
     own.mkdir(mode=0o700)
-    secrets = {name: os.urandom(16).hex() for name in (AGENT, *PEOPLE)}
-    for name, secret in secrets.items():
+    proofs = {name: os.urandom(16).hex() for name in (AGENT, *PEOPLE)}
+    for name, secret in proofs.items():
         write_private(own / f"{name}.secret", secret.encode())
     # The agent may even ask for approvals: that it may not decide its own is not left to a scope.
     agent = client(
-        secrets[AGENT], scopes=["hoopgate:clinic", "hoopgate:approve"], claims={"owner": OWNER}
+        proofs[AGENT], scopes=["hoopgate:clinic", "hoopgate:approve"], claims={"owner": OWNER}
     )
-    people = {name: client(secrets[name], scopes=["hoopgate:approve"]) for name in PEOPLE}
-    return TestIssuer({AGENT: agent, **people}, secrets, certificates, own)
+    people = {name: client(proofs[name], scopes=["hoopgate:approve"]) for name in PEOPLE}
+    # The console has no secret of its own: PKCE. The reviewer has a password for her browser.
+    scopes = ["openid", "hoopgate:approve"]
+    browser = client(scopes=scopes, redirect_uris=[f"{console}/login/callback"])
+    user = {"password_hash": hash_secret(password), "scopes": ["hoopgate:approve"]}
+    clients = {AGENT: agent, **people, "hoopgate-console": browser}
+    return TestIssuer(clients, proofs, certificates, own, users={REVIEWER: user})
 
 
 def _settings(
@@ -176,12 +199,14 @@ def _settings(
     postgres: Postgres,
     slapd: Slapd,
     issuer: TestIssuer,
+    console_port: int,
 ) -> str:
     write_private(directory / "clinic.password", AGENT_PASSWORD.encode())
     write_private(directory / "ldap.password", slapd.reader_password.encode())
     return Template(SETTINGS.read_text()).substitute(
         port=free_port(),
         metrics_port=free_port(),
+        console_port=console_port,
         certificate=certificates.server.certificate,
         key=certificates.server.key,
         ca=certificates.ca,

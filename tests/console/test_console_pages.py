@@ -12,6 +12,7 @@ import pytest
 from testbed.console import ConsoleClinic, Visitor
 from testbed.holding import EXPORT, held
 from testbed.node import sessions, until
+from testbed.parts import CHECKOUT
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -251,3 +252,26 @@ def test_without_a_connection_the_page_says_so(console: ConsoleClinic, visitor: 
     finally:
         page.context.set_offline(False)
         console.gateway.start()
+
+
+def test_the_picture_of_the_readme(
+    console: ConsoleClinic, visitor: Visitor, tmp_path: Path
+) -> None:
+    """``make screenshots`` keeps it."""
+    statement = (
+        "COPY (SELECT p.id, p.name, p.ssn, p.dob, e.department, e.note FROM patients p"
+        " LEFT JOIN encounters e ON e.patient_id = p.id WHERE e.admitted >= '2025-01-02'"
+        " AND p.sex = 'F' ORDER BY p.id LIMIT 50) TO STDOUT"
+    )
+    with held(console.clinic.dsn(), statement) as export:
+        viewport = {"width": 1200, "height": 800}
+        page = visitor("rita", f"/approvals/{export.request}", viewport=viewport)
+        page.wait_for_selector("body[data-live=open]")
+        page.get_by_label("Reason").fill("Agreed with the study team, protocol 17")
+        path = Path(SHOTS) / "console.png" if SHOTS else tmp_path / "console.png"
+        page.screenshot(path=path)
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert path.stat().st_size > 20_000
+    kept = CHECKOUT / "docs" / "images" / "console.png"
+    assert kept.exists(), "run make screenshots"
+    assert "docs/images/console.png" in (CHECKOUT / "README.md").read_text()

@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from testbed.console import WebClient
 from testbed.parts import CHECKOUT
 
 DEMO = [sys.executable, str(CHECKOUT / "examples" / "demo")]
@@ -145,6 +147,7 @@ def test_it_stays_up_and_what_it_prints_works(
         )
         assert done.returncode == 0, (line, done.stderr)
         assert expected in done.stdout, (line, done.stdout, done.stderr)
+    reviewer_logs_in(text, directory)
     (log,) = directory.glob("hoopgate-demo-*/twistd.log")
     deadline = time.monotonic() + 10
     while "node.reloaded" not in log.read_text():
@@ -153,6 +156,20 @@ def test_it_stays_up_and_what_it_prints_works(
     demo.send_signal(signal.SIGINT)
     assert demo.wait(30) == 0
     assert not list(directory.iterdir())
+
+
+def reviewer_logs_in(text: str, directory: Path) -> None:
+    """At the console whose address the demo printed, with the password beside it."""
+    found = re.search(r"(https://\S+) +log in as (\w+), password (\S+)", text)
+    assert found, text
+    (ca,) = directory.glob("hoopgate-demo-*/certificates/ca.pem")
+    browser = WebClient(SimpleNamespace(url=found[1], ca=ca))
+    begun = browser.get("/login").location
+    assert browser.get(browser.at_issuer(begun, found[2], found[3])).status == 303
+    page = browser.get("/approvals").text
+    assert found[2] in page
+    assert "Nothing waits for you." in page
+    assert browser.get("/sessions").status == browser.get("/log").status == 200
 
 
 def test_a_terminal_that_is_closed_in_the_middle_leaves_nothing() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import Empty, Queue
+from queue import Queue
 
 import psycopg
+
+from testbed.node import until
 
 EXPORT = "COPY (SELECT id, name, ssn FROM patients WHERE sex = 'F' ORDER BY id LIMIT 20) TO STDOUT"
 
@@ -29,11 +32,11 @@ class Held:
         self.outcome: str | int | None = None
         self._thread = threading.Thread(target=self._run, args=(statement,), daemon=True)
         self._thread.start()
-        try:
-            told = self._notices.get(timeout=20)
-        except Empty:
-            self.connection.close()
-            raise AssertionError(f"it was not held: {self.outcome}") from None
+        until(lambda: not self._notices.empty() or self.outcome is not None, "it is held", 30)
+        if self._notices.empty():
+            self.give_up()
+            raise AssertionError(f"it was not held: {self.outcome}")
+        told = self._notices.get()
         found = re.search(r"apr-[0-9a-z]+", told)
         assert found, told
         self.request = found[0]
@@ -44,6 +47,15 @@ class Held:
                 self.outcome = sum(1 for _ in rows)
         except psycopg.Error as error:
             self.outcome = str(error)
+
+    def give_up(self) -> None:
+        """Cancel it and close. A connection that another thread waits on is not to be closed."""
+        if self._thread.is_alive() and not self.connection.broken:
+            with contextlib.suppress(psycopg.Error):
+                self.connection.cancel_safe(timeout=10)
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "it can still be waited for"
+        self.connection.close()
 
     def result(self) -> str | int | None:
         """Rows, or the error's text, once it is over."""
@@ -59,4 +71,4 @@ def held(dsn: str, statement: str = EXPORT) -> Iterator[Held]:
     try:
         yield one
     finally:
-        one.connection.close()
+        one.give_up()
