@@ -197,6 +197,8 @@ class ClientLogin:
 
     def proceed(self) -> list[LoginEvent]:
         """The client may go where it wants to: ask it who it is, after :class:`Hello`."""
+        if self._state is _State.DONE:
+            return []  # what came behind it has ended the login
         response, self._hello = self._hello, None
         if response is None or self._state is not _State.GREETED:
             raise LocalProtocolError("nobody has said hello")
