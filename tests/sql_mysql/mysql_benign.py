@@ -60,7 +60,7 @@ SELECT dx FROM codes WHERE dx < 'E12' UNION SELECT dx FROM encounters WHERE id <
 SELECT * FROM v_pat WHERE id = 2
 SELECT id, dept FROM v_public WHERE id < 4
 SELECT v.id, v.s, e.dept FROM v_pat v JOIN encounters e ON e.patient_id = v.id WHERE v.id = 5
-SELECT * FROM v_wide WHERE id = 3 ORDER BY admit
+SELECT * FROM v_wide WHERE id = 3 ORDER BY dept
 SELECT plain, doubled FROM derived WHERE plain < 4 ORDER BY plain
 SELECT id, photo, kind FROM binaries WHERE id = 1
 UPDATE encounters SET dept = 'ICU' WHERE id = 9

@@ -57,7 +57,10 @@ class Side:
 
     def __init__(self, server: MariaDB, scratch: str = "hoopgate_scratch") -> None:
         self.connection = PyMySQLConnection(
-            "mariadb", unix_socket=str(server.socket), user=server.user, password=server.password
+            server.protocol,
+            unix_socket=str(server.socket),
+            user=server.user,
+            password=server.password,
         )
         self._conversation = Conversation(self.connection, scratch)
         self.scripts = 0
@@ -75,6 +78,7 @@ class World:
 
     def __init__(self, server: MariaDB) -> None:
         self.server = server
+        self.dialect = server.protocol
         self.side = Side(server)
         self.dictionary = labels()
         self.labels_changed = 0
@@ -83,16 +87,17 @@ class World:
             Parser(),
             Hidden(lambda: self.labels_changed, self._secret),
             scratch="hoopgate_scratch",
+            mysql=server.protocol == "mysql",
         )
         self._session = SessionFacts(
-            "s", Principal("i", "agent", frozenset(), 0.0), "twins", "mariadb", "phi", "", ""
+            "s", Principal("i", "agent", frozenset(), 0.0), "twins", self.dialect, "phi", "", ""
         )
 
     def _secret(self, column: ColumnRef) -> bool:
         return bool(self.dictionary.secrets([column]))
 
     def statement(self, text: str) -> Statement:
-        return Statement(text, settings={"dialect": "mariadb", "database": "phi"})
+        return Statement(text, settings={"dialect": self.dialect, "database": "phi"})
 
     def resolve(self, text: str) -> Resolution:
         """What the server says of it.

@@ -46,7 +46,8 @@ def main() -> int:
             finding = judge.judge(case)
             report.add(finding, judge.live(case))
             if options.verbose:
-                print(f"{time.monotonic() - started:.0f} s {number}", file=sys.stderr, flush=True)
+                took = time.monotonic() - started
+                print(f"{took:.0f} s {number} {case.source[:120]}", file=sys.stderr, flush=True)
             if finding.outcome is Outcome.LEAK:
                 print(told(finding), flush=True)
             others = in_modes(case)

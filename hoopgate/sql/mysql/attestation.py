@@ -10,7 +10,7 @@ they cannot stand in an expression.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +19,7 @@ from hoopgate.sql.mysql.grammar import parse
 from hoopgate.sql.mysql.tokens import (
     NUMBER,
     PARAMETER,
+    QUOTED,
     SYMBOL,
     SYSTEM_VARIABLE,
     WORD,
@@ -299,30 +300,66 @@ def expressions(select: Select) -> Iterator[Expression]:
 Edit = tuple[int, int, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is done to a table in FROM.
+
+    :ivar ignored: indexes not to be read.
+    :ivar instead: the query that takes its place; ``columns`` are its columns' names, where they
+        are others than it gives them.
+    """
+
+    ignored: Sequence[str] = ()
+    instead: str = ""
+    columns: Sequence[str] = ()
+
+
 def steering(
-    places: Iterable[Place], change: Callable[[Name], tuple[list[str], str] | None]
+    text: str, places: Iterable[Place], change: Callable[[Name], Change | None]
 ) -> list[Edit]:
     """Index hints, and views replaced by what they are.
 
     What InnoDB returns without ORDER BY is in the order of the index it reads, and it prefers a
     small index that has all it needs: with ``UNIQUE (ssn)`` in the order of what nobody may see.
 
-    :param change: for a table's name the indexes to be ignored, or the query to be put in its
-        place; None: neither.
+    :param text: in which the places are.
+    :param change: for a table's name; None: nothing is done.
     """
     found: dict[tuple[int, int], Edit] = {}
+    replaced: set[str] = set()
     for place in places:
         wanted = change(place.name)
         if wanted is None:
             continue
-        indexes, instead = wanted
-        if instead:
+        if wanted.instead:
             alias = "" if place.alias else f" AS {quote(place.name[-1])}"
-            found[place.start, 0] = (place.start, place.named, f"({instead}){alias}")
-        if indexes:
-            hint = f"IGNORE INDEX ({', '.join(map(quote, indexes))})"
+            found[place.start, 0] = (place.start, place.named, f"({wanted.instead}){alias}")
+            replaced.add(place.alias or place.name[-1])
+        if wanted.columns:
+            names = f"({', '.join(map(quote, wanted.columns))})"
+            found[place.end, 1] = (place.end, place.end, names)
+        if wanted.ignored:
+            hint = f"IGNORE INDEX ({', '.join(map(quote, wanted.ignored))})"
             found[place.end, 1] = (place.end, place.end, hint)
+    if replaced:
+        for start in _schemas(scan(text), text, replaced):
+            found[start, 0] = (start, start + 2, "")
     return [found[key] for key in sorted(found)]
+
+
+def _schemas(tokens: list[Token], text: str, replaced: set[str]) -> Iterator[int]:
+    """Where a column's name begins with a schema, and its table has none any more."""
+
+    def name(index: int) -> str:
+        token = tokens[index]
+        return token.text if token.kind == QUOTED else text[token.start : token.end]
+
+    for index in range(len(tokens) - 4):
+        dots = tokens[index + 1].text == tokens[index + 3].text == "."
+        before = tokens[index - 1].text if index else ""
+        names = dots and before != "." and tokens[index].kind in (WORD, QUOTED)
+        if names and name(index + 2) in replaced:
+            yield index
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:

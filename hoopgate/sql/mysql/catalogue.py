@@ -48,6 +48,12 @@ PUBLIC: Final = {
 }
 _PUBLIC: Final = {table: frozenset(names.split()) for table, names in PUBLIC.items()}
 _QUOTED: Final = re.compile(r"`((?:[^`]|``)+)`")
+#: How SHOW CREATE VIEW begins; the list of columns is MySQL's.
+_HEAD: Final = re.compile(
+    r"CREATE (?:ALGORITHM=\w+ )?(?:DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? )?"
+    r"(?:SQL SECURITY \w+ )?VIEW `(?:[^`]|``)+`(?:\.`(?:[^`]|``)+`)?"
+    r"(?P<columns> \((?:`(?:[^`]|``)+`,?)+\))? AS "
+)
 _WORD: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -67,6 +73,7 @@ class Relation:
     :ivar columns: names as created, by the name in lower case, in order.
     :ivar generated: columns (lower case) that are computed → the columns they are computed of.
     :ivar definition: a view's text as the server writes it, all names with their schema.
+    :ivar renamed: the view's columns have other names than its text gives them.
     :ivar indexes: name → columns (lower case); PRIMARY among them.
     :ivar clustered: columns by whose values the rows are stored.
     :ivar unique: names of unique indexes.
@@ -82,6 +89,7 @@ class Relation:
     columns: dict[str, str]
     generated: dict[str, list[str]] = field(default_factory=dict)
     definition: str = ""
+    renamed: bool = False
     indexes: dict[str, list[str]] = field(default_factory=dict)
     clustered: list[str] = field(default_factory=list)
     unique: list[str] = field(default_factory=list)
@@ -159,6 +167,7 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
     kind = text.partition(" TABLE ")[0] if text.startswith("CREATE TABLE") else text[:200]
     if " VIEW " in kind:
         relation.definition = definition(text)
+        relation.renamed = _HEAD.match(text)["columns"] is not None  # type: ignore[index]
         return relation, digest(text)
     if not text.startswith("CREATE TABLE"):
         raise UnresolvableStatement("resolve.unknown", "This kind of relation is not known.")
@@ -253,11 +262,7 @@ def definition(created: str) -> str:
 
     :raises UnresolvableStatement: it is not to be found.
     """
-    head = re.match(
-        r"CREATE (?:ALGORITHM=\w+ )?(?:DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? )?"
-        r"(?:SQL SECURITY \w+ )?VIEW `(?:[^`]|``)+`(?:\.`(?:[^`]|``)+`)?(?: \([^()]*\))? AS ",
-        created,
-    )
+    head = _HEAD.match(created)
     if head is None:
         raise UnresolvableStatement("resolve.unknown", "The view's text cannot be read.")
     text = created[head.end() :]

@@ -16,6 +16,7 @@ from hoopgate.sql.examination import decode_answer, encode_resolution
 from hoopgate.sql.mysql.analysis import analyze
 from hoopgate.sql.mysql.attestation import (
     Attestation,
+    Change,
     Edit,
     Place,
     attest,
@@ -49,7 +50,8 @@ def answer(request: bytes, max_bytes: int) -> Any:
     catalogue = decode_catalogue(content["catalogue"])
     if do == "steer":
         ignored = {(one[0], one[1]): one[2] for one in content["ignored"]}
-        return _steer(attestation(content["asked"]), content["database"], catalogue, ignored)
+        asked = attestation(content["asked"])
+        return _steer(content["text"], asked, content["database"], catalogue, ignored)
     outputs = content["outputs"]
     try:
         found = resolve(
@@ -103,6 +105,7 @@ def decode_catalogue(content: list[dict[str, Any]]) -> Places:
 
 
 def _steer(
+    text: str,
     asked: Attestation,
     database: str,
     catalogue: Places,
@@ -112,7 +115,7 @@ def _steer(
 
     folded = {(schema.lower(), table.lower()): one for (schema, table), one in catalogue.items()}
 
-    def change(name: Name) -> tuple[list[str], str] | None:
+    def change(name: Name) -> Change | None:
         schema, table = name if len(name) == 2 else (database, name[0])
         if schema.lower() in SYSTEM:
             return None
@@ -122,15 +125,16 @@ def _steer(
             raise UnresolvableStatement("resolve.order", "A table that is named is not read.")
         if relation.definition:
             instead = written_out(relation)
-            return ([], instead) if instead else None
+            names = list(relation.columns.values()) if relation.renamed else []
+            return Change((), instead, names) if instead else None
         indexes = ignored.get((relation.schema, relation.name))
-        return (indexes, "") if indexes else None
+        return Change(indexes) if indexes else None
 
     def written_out(view: Relation) -> str:
-        edits = steering(tables(view.definition), change)
+        edits = steering(view.definition, tables(view.definition), change)
         return edited(view.definition, edits) if edits else ""
 
-    return steering(asked.places, change)
+    return steering(text, asked.places, change)
 
 
 def refusal(refused: Refused) -> dict[str, str]:

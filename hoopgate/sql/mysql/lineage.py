@@ -52,9 +52,15 @@ _CONSTANT: Final = Flow(_NONE)
 
 @dataclass(slots=True, eq=False)
 class _Table:
-    """A member of FROM: how it is named, and its columns by their names in lower case."""
+    """A member of FROM.
 
-    name: Name
+    :ivar schema: where it is stored; ``""``: nowhere.
+    :ivar name: it has in the query.
+    :ivar columns: by their names in lower case.
+    """
+
+    schema: str
+    name: str
     columns: dict[str, Flow]
 
 
@@ -389,17 +395,17 @@ class _Lineage:
             # A derived table sees common table expressions, and no column around it.
             inner = _Scope(None, scope.common)
             columns = _named(self._query(source.query, inner, _NONE), source.columns)
-            scope.tables.append(_Table((source.alias,), columns))
+            scope.tables.append(_Table("", source.alias, columns))
             return
         name = source.name
-        alias = (source.alias,) if source.alias else name
+        alias = source.alias or name[-1]
         if len(name) == 1:
             common = scope.common.get(name[0].lower())
             if common is None:
                 raise UnresolvableStatement("resolve.unknown", "A table has no schema.")
-            scope.tables.append(_Table(alias, common))
+            scope.tables.append(_Table("", alias, common))
             return
-        scope.tables.append(_Table(alias, self._stored(name[0], name[1])))
+        scope.tables.append(_Table(name[0], alias, self._stored(name[0], name[1])))
 
     def _stored(self, schema: str, name: str) -> dict[str, Flow]:
         """Columns of a table or view."""
@@ -546,7 +552,7 @@ class _Lineage:
                 everywhere = [t.columns[column] for t in place.tables if column in t.columns]
                 if everywhere:
                     return Flow(_NONE.union(*(flow.sources for flow in everywhere)))
-            named = [t.columns for t in place.tables if parts[:-1] and _same(t.name, parts[:-1])]
+            named = [t.columns for t in place.tables if parts[:-1] and _same(t, parts[:-1])]
             if named:
                 found = [columns[column] for columns in named if column in columns]
                 if not found:
@@ -564,12 +570,13 @@ class _Lineage:
             raise UnresolvableStatement("resolve.size", "The query is too large to judge.")
 
 
-def _same(table: Name, named: Name) -> bool:
-    """Whether a column's qualifier is this table's. The server leaves a view's schema out."""
-    if table == named or table[-1:] == named:
-        return True
-    system = len(table) == 2 and table[0].lower() in SYSTEM
-    return system and [part.lower() for part in table] == [part.lower() for part in named]
+def _same(table: _Table, named: Name) -> bool:
+    """Whether a column's qualifier is this table's. The server may leave the schema out, and may
+    write it before an alias."""
+    if len(named) > 1 and named[0] != table.schema:
+        return False
+    system = table.schema.lower() in SYSTEM
+    return table.name == named[-1] or (system and table.name.lower() == named[-1].lower())
 
 
 def _named(columns: list[tuple[str, Flow]], names: list[str]) -> dict[str, Flow]:

@@ -248,7 +248,7 @@ class Resolver:
         if asked.kind not in ("read", "constant"):
             await self._learn_effects(side, database, asked, texts)
         found = await self._lineage(side, asked, content, texts, outputs)
-        edits = await self._steered(database, asked, content, found)
+        edits = await self._steered(database, text, asked, content, found)
         if not edits:
             return found
         (again,) = await side.run(database, [Describe(edited(text, edits))])
@@ -330,7 +330,12 @@ class Resolver:
         return (name[0], name[1]) if len(name) == 2 else (database, name[0])
 
     async def _steered(
-        self, database: str, asked: Attestation, content: dict[str, Any], found: Resolution
+        self,
+        database: str,
+        text: str,
+        asked: Attestation,
+        content: dict[str, Any],
+        found: Resolution,
     ) -> list[tuple[int, int, str]]:
         """Edits by which no index with a secret in it is read."""
         ignored: list[tuple[str, str, list[str]]] = []
@@ -352,6 +357,7 @@ class Resolver:
         answer = await self._parser.work(
             request(
                 "steer",
+                text=text,
                 asked=content,
                 database=database,
                 catalogue=encode_catalogue(read),
