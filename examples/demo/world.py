@@ -172,9 +172,7 @@ def _entries(slapd: Slapd) -> str:
     return "".join(people + groups)
 
 
-def _issuer(
-    directory: Path, certificates: Certificates, console: str, password: str
-) -> TestIssuer:
+def _issuer(directory: Path, certificates: Certificates, console: str, password: str) -> TestIssuer:
     own = directory / "issuer"
     own.mkdir(mode=0o700)
     proofs = {name: os.urandom(16).hex() for name in (AGENT, *PEOPLE)}

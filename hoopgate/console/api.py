@@ -129,6 +129,8 @@ async def _live(visit: Visit, match: re.Match[str]) -> Answer:
 
 async def _end(visit: Visit, match: re.Match[str]) -> Answer:
     visit.roles.demand("operator")
+    if match["id"] not in visit.parts.node.sessions:
+        raise Refused("session.unknown", "this session does not run")
     await visit.parts.node.end_session(match["id"], visit.who, check_reason(_reason(visit)))
     return Data({"id": match["id"], "ended": True})
 

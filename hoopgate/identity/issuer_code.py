@@ -38,8 +38,8 @@ _STYLE: Final = """
 --line:#333b4b;--act:#8ea0ff;--bad:#ff9a92}}
 body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--ground);
 color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{box-sizing:border-box;width:min(25rem,calc(100vw - 2rem));background:var(--card);border:1px solid var(--line);
-border-radius:14px;padding:2rem}
+main{box-sizing:border-box;width:min(25rem,calc(100vw - 2rem));background:var(--card);
+border:1px solid var(--line);border-radius:14px;padding:2rem}
 h1{font-size:1.25rem;margin:0 0 .25rem}p{color:var(--soft);margin:0 0 1.25rem}
 label{display:block;font-weight:600;margin:.9rem 0 .3rem}
 input{box-sizing:border-box;width:100%;font:inherit;padding:.6rem .7rem;border-radius:8px;

@@ -31,11 +31,13 @@ PEOPLE = {
     "otto": "otto-of-the-staff",
     "planner": "planner-asks-itself",
 }
+#: A program with a token of its own, for the JSON API.
+PROGRAM, PROGRAM_SECRET = "inspector", "inspector-program-secret"
 CONSOLE_GROUPS: dict[str, list[str]] = {
     **GROUPS,
     "privacy-office": ["rita", "raul", "planner"],
-    "auditors": ["alma"],
-    "operators": ["omar"],
+    "auditors": ["alma", PROGRAM],
+    "operators": ["omar", PROGRAM],
     "staff": ["rita", "otto"],  # which no rule and no role names
 }
 
@@ -86,10 +88,15 @@ def running_console(
         postgres,
         groups=CONSOLE_GROUPS,
         console=console_settings(url, port, certificates),
-        issuer_clients={**clients(), "hoopgate-console": login},
+        issuer_clients={
+            **clients(),
+            "hoopgate-console": login,
+            PROGRAM: client(PROGRAM_SECRET, scopes=["hoopgate:approve"]),
+        },
         issuer_settings={"users": users},
         **more,
     ) as clinic:
+        clinic.issuer.secrets[PROGRAM] = PROGRAM_SECRET
         yield ConsoleClinic(clinic, url)
 
 
