@@ -9,7 +9,7 @@ MUTATIONS ?= 100000
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper bench demo screenshots clean
+.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper archive bench demo screenshots clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -79,6 +79,10 @@ twin-mysql: .venv/.installed ## noninterference on MariaDB through the running g
 twin-nightly: .venv/.installed ## the same at length, from fixed seeds; EXAMPLES=N
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --every 1 --seeds 10 --examples $(or $(EXAMPLES),30000) $(ARGS)
 	@TWIN_ALL=1 $(BIN)/pytest -q tests/twin
+
+archive: install ## the copy in object storage, on a Ceph gateway with Object Lock
+	@tools/install-parts --ceph
+	@$(BIN)/pytest -q tests/evidence/check_archive.py
 
 bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy, compiled (ARGS=--quick)
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/run.py' $(ARGS)

@@ -14,7 +14,7 @@ from hoopgate.errors import HoopgateError
 #: Modules with a command each, in the order ``--help`` shows them.
 COMMANDS = (
     *("check", "phi", "policy", "token_key", "issuer", "token", "credential", "ssh_cert"),
-    *("approvals", "sessions", "replay", "audit", "evidence", "stream"),
+    *("approvals", "sessions", "replay", "audit", "evidence", "stream", "archive"),
 )
 
 

@@ -115,7 +115,7 @@ def _fill(
     chosen = manifest.selection
     writer.whole(f"{LOG}/checkpoint", log.note)
     for path in paths_of(chosen, log.size):
-        writer.whole(f"{LOG}/{path}", _tile(log.directory, path))
+        writer.whole(f"{LOG}/{path}", tile_content(log.directory, path))
     if manifest.recordings:
         _segments(log, chosen, writer)
         _wraps(log, chosen, writer)
@@ -138,7 +138,7 @@ def _fill(
     Writer(writer.base).whole(MANIFEST, data)
 
 
-def _tile(directory: Path, path: str) -> bytes:
+def tile_content(directory: Path, path: str) -> bytes:
     """A tile; a partial one may have been outgrown by the running node meanwhile."""
     try:
         return read_whole(directory / path)
