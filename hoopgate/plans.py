@@ -6,6 +6,7 @@ carries them out. Nothing in here knows a wire format.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -107,10 +108,14 @@ class BodyPlan(MaskPlan):
 
     :ivar paths: what the data dictionary says of single places, the most specific first.
     :ivar unlabelled: False: what no path names is public.
+    :ivar clear: nothing is masked: the resource holds no PHI.
+    :ivar permits: of MCP, whether a tool of that name may be called, or asked for.
     """
 
     paths: tuple[PathMask, ...] = ()
     unlabelled: bool = True
+    clear: bool = False
+    permits: Callable[[str], bool] | None = None
 
     @property
     def masks(self) -> bool:

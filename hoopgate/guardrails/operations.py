@@ -6,6 +6,8 @@ secret. Whoever searches by a name learns it from the number of hits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from zope.interface import implementer
@@ -15,7 +17,7 @@ from hoopgate.guardrails.rules import RuleGuard
 from hoopgate.interfaces import IGuardrail
 from hoopgate.plans import BodyPlan, PathMask
 from hoopgate.settings.model import LabelClass, Policy
-from hoopgate.verdicts import Block, Mask, Verdict
+from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
 #: Reason → the flag that an approve rule names to let a person decide, the message, the remedy.
 _REASONS: Final = {
@@ -78,9 +80,15 @@ class BodyGuard:
 
     def judge(self, judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
         """See :class:`hoopgate.interfaces.IGuardrail`."""
-        plan = self._plans.get(session.resource)
-        if plan is None or not isinstance(judged.statement, Operation):
+        if session.protocol != "http" or not isinstance(judged.statement, Operation):
             return None
+        listing = self._listing(judged, session, now)
+        plan = self._plans.get(session.resource)
+        if plan is None:
+            # Without PHI nothing is masked; what may not be called is not listed all the same.
+            clear = BodyPlan((), unlabelled=False, clear=True, permits=listing)
+            return Mask("phi/labels", (clear,) * len(judged.facts or ())) if listing else None
+        plan = replace(plan, permits=listing) if listing else plan
         for facts in judged.facts or ():
             reason = facts.phi if isinstance(facts, OperationFacts) else "phi.opaque"
             if not reason:
@@ -89,6 +97,32 @@ class BodyGuard:
             if not self._rules.approves(facts, session, now, frozenset({flag})):
                 return Block("phi/labels", reason, message, remedy)
         return Mask("phi/labels", (plan,) * len(judged.facts or ()))
+
+
+    def _listing(
+        self, judged: Judged, session: SessionFacts, now: float
+    ) -> Callable[[str], bool] | None:
+        """For a request that lists tools: whether one of them may be called, or asked for."""
+        asking = next((one for one in judged.facts or () if "mcp.list" in one.classes), None)
+        if not isinstance(asking, OperationFacts):
+            return None
+        attributes = dict(asking.attributes)
+
+        def permits(tool: str) -> bool:
+            facts = OperationFacts(
+                frozenset({"mcp.call"}),
+                functions=(tool,),
+                attributes={
+                    **attributes,
+                    "http.template": (("/tools/call", ""),),
+                    "http.tool": ((tool, ""),),
+                    "http.body": (),
+                },
+            )
+            calling = Judged(Operation("", (facts,)), (facts,), (None,))
+            return isinstance(self._rules.judge(calling, session, now), Allow | Hold)
+
+        return permits
 
 
 def _paths(policy: Policy, resource: str) -> tuple[PathMask, ...]:

@@ -6,32 +6,16 @@ cannot be understood is not shown at all.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from hoopgate.errors import HoopgateError
 from hoopgate.http import codings
 from hoopgate.http.codings import Undecodable
-from hoopgate.http.headers import Links
-from hoopgate.http.inquiry import charset, is_json, media_type
-from hoopgate.http.wire import ResponseHead
-from hoopgate.phi import documents
-from hoopgate.phi.documents import JSONMasker, Unreadable
-from hoopgate.phi.fhir import FHIRMasker
-from hoopgate.phi.hl7 import HL7Masker
-from hoopgate.phi.texts import CSVMasker, TextMasker
-from hoopgate.plans import BodyPlan
+from hoopgate.phi.documents import Unreadable
 
 #: A line of NDJSON, or an event of a stream.
 LINE_BYTES: Final = 4 * 2**20
-_NDJSON: Final = frozenset(
-    {"application/fhir+ndjson", "application/ndjson", "application/x-ndjson", "application/jsonl"}
-)
-_HL7: Final = frozenset(
-    {"application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/hl7v2"}
-)
-
 Mask = Callable[[bytes], bytes]
 
 
@@ -91,7 +75,24 @@ class Unchanged:
         return b""
 
 
-class _Decoding:
+class Nothing:
+    """Shows nothing of a body that says nothing: the status is the answer."""
+
+    media: bytes | None = None
+    whole = True
+    etag = b""
+    buffered = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """See :class:`Rewriter`."""
+        return b""
+
+    def finish(self) -> bytes:
+        """See :class:`Rewriter`."""
+        return b""
+
+
+class Decoding:
     """What all that look at a body do first."""
 
     etag = b""
@@ -122,7 +123,7 @@ class _Decoding:
             raise BodyRefused(error.code, str(error)) from None
 
 
-class Whole(_Decoding):
+class Whole(Decoding):
     """A document that is read when all of it is there."""
 
     whole = True
@@ -149,12 +150,12 @@ class Whole(_Decoding):
         self._end()
         data = bytes(self._held)
         self._held.clear()
-        shown = _masked(self._mask, data) if data else b""
+        shown = masked(self._mask, data) if data else b""
         self.etag = self._etag()
         return shown
 
 
-class Lines(_Decoding):
+class Lines(Decoding):
     """A document per line: each goes out when it is masked."""
 
     whole = False
@@ -182,10 +183,14 @@ class Lines(_Decoding):
 
     def _line(self, line: bytes) -> bytes:
         line = line.strip(b"\r\t ")
-        return _masked(self._mask, line) + b"\n" if line else b""
+        return masked(self._mask, line) + b"\n" if line else b""
 
 
-def _masked(mask: Mask, data: bytes) -> bytes:
+def masked(mask: Mask, data: bytes) -> bytes:
+    """What ``mask`` leaves of ``data``.
+
+    :raises BodyRefused: it cannot be understood.
+    """
     try:
         return mask(data)
     except Unreadable as error:
@@ -195,154 +200,3 @@ def _masked(mask: Mask, data: bytes) -> bytes:
 def _sentence(error: Exception) -> str:
     text = str(error)
     return text[:1].upper() + text[1:] + "."
-
-
-class _FHIR:
-    """Masks what a FHIR server says: resources, and the manifest of an export."""
-
-    def __init__(self, plan: BodyPlan, links: Links) -> None:
-        self._links = links
-        self._masker = FHIRMasker(plan.paths, links.url, time.gmtime().tm_year)
-        self._version = ""
-
-    def __call__(self, data: bytes) -> bytes:
-        document = documents.decode(data)
-        if isinstance(document, dict) and "resourceType" not in document and "output" in document:
-            return documents.encode(self._manifest(document))
-        shown = self._masker.mask(document)
-        version = shown.get("meta", {}).get("versionId") if isinstance(shown, dict) else None
-        self._version = version if isinstance(version, str) and version.isascii() else ""
-        return documents.encode(shown)
-
-    def etag(self) -> bytes:
-        """FHIR's entity tag is the version of the resource (R4 3.1.0.5), so it holds masked."""
-        return b'W/"%b"' % self._version.encode() if self._version else b""
-
-    def _manifest(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Of a bulk export: its files are fetched through the gateway as well."""
-        found: dict[str, Any] = {"requiresAccessToken": True}
-        for name in ("output", "error", "deleted"):
-            files = document.get(name)
-            if isinstance(files, list):
-                found[name] = [self._file(one) for one in files if isinstance(one, dict)]
-        return found
-
-    def _file(self, value: dict[str, Any]) -> dict[str, Any]:
-        url, kind = value.get("url"), value.get("type")
-        shown = self._links.url(url) if isinstance(url, str) else None
-        if shown is None or not isinstance(kind, str):
-            raise Unreadable("the export's files are not at the server itself")
-        return {"type": kind[:64], "url": shown}
-
-
-def rewriter(
-    plan: BodyPlan | None,
-    answers: str,
-    head: ResponseHead,
-    links: Links,
-    limit: int,
-    expansion: int,
-) -> Rewriter:
-    """How the body behind ``head`` is rewritten.
-
-    :param answers: what kind of body the request asked for: ``rest``, ``fhir``, ``mcp``.
-    :param limit: bytes of a body that has to be seen whole, decoded.
-    :raises BodyRefused: it cannot be shown at all.
-    """
-    if plan is None or head.length == 0:
-        return Unchanged()
-    declared = head.get(b"content-type")
-    media = media_type(declared)
-    # A stream may be as long as it likes: what is held of it is bounded.
-    streams = media in _NDJSON or media == "text/event-stream"
-    try:
-        decoder = codings.decoder(
-            head.get(b"content-encoding"), 2**50 if streams else limit, expansion
-        )
-    except Undecodable as error:
-        raise BodyRefused(error.code, str(error)) from None
-    if answers == "fhir":
-        found = _fhir(plan, media, declared, decoder, links, limit)
-    else:
-        found = _rest(plan, media, declared, decoder, limit)
-    if found is not None:
-        return found
-    if head.status >= 400:
-        raise BodyRefused(
-            "upstream.error",
-            "The upstream answered with an error; its text is not shown.",
-            head.status,
-        )
-    raise BodyRefused("body.type", "The answer is of a type that cannot be masked.")
-
-
-def _fhir(
-    plan: BodyPlan,
-    media: str,
-    declared: bytes | None,
-    decoder: codings.Decoder,
-    links: Links,
-    limit: int,
-) -> Rewriter | None:
-    mask = _FHIR(plan, links)
-    if is_json(media):
-        _require_utf8(declared)
-        return Whole(b"application/fhir+json", decoder, limit, mask, mask.etag)
-    if media in _NDJSON:
-        _require_utf8(declared)
-        return Lines(b"application/fhir+ndjson", decoder, mask)
-    return None
-
-
-def _rest(
-    plan: BodyPlan, media: str, declared: bytes | None, decoder: codings.Decoder, limit: int
-) -> Rewriter | None:
-    if is_json(media) or media in _NDJSON:
-        _require_utf8(declared)
-        masker = JSONMasker(plan.paths, unlabelled=plan.unlabelled)
-
-        def mask(data: bytes) -> bytes:
-            return documents.encode(masker.mask(documents.decode(data)))
-
-        if media in _NDJSON:
-            return Lines(b"application/x-ndjson", decoder, mask)
-        return Whole(b"application/json", decoder, limit, mask)
-    text = _text_masker(plan, media)
-    if text is None:
-        return None
-    coding = _CHARSETS.get(charset(declared))
-    if coding is None:
-        raise BodyRefused("body.charset", "The answer is in a charset that is not known.")
-    masks = text
-
-    def mask_text(data: bytes) -> bytes:
-        try:
-            return masks(data.decode(coding)).encode()
-        except UnicodeDecodeError:
-            raise Unreadable("the content is not in the charset that it says") from None
-
-    return Whole(f"{media}; charset=utf-8".encode(), decoder, limit, mask_text)
-
-
-#: Charsets in which ASCII is ASCII.
-_CHARSETS: Final = {
-    **dict.fromkeys(("utf-8", "utf8"), "utf-8-sig"),
-    "us-ascii": "ascii",
-    "iso-8859-1": "iso-8859-1",
-    "windows-1252": "cp1252",
-}
-
-
-def _text_masker(plan: BodyPlan, media: str) -> Callable[[str], str] | None:
-    if media == "text/csv":
-        return CSVMasker(plan.paths, unlabelled=plan.unlabelled).mask
-    if media in _HL7:
-        return HL7Masker(plan.paths).mask
-    if media == "text/plain":
-        return TextMasker(plan.paths, unlabelled=plan.unlabelled).mask
-    return None
-
-
-def _require_utf8(declared: bytes | None) -> None:
-    if charset(declared) not in ("utf-8", "utf8", "us-ascii"):
-        raise BodyRefused("body.charset", "The answer is not in UTF-8.")

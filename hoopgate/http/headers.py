@@ -50,6 +50,13 @@ _DROPPED: Final = HOP_BY_HOP | {
     *(b"alt-svc", b"content-length", b"server", b"via", b"strict-transport-security"),
     *(b"location", b"content-location", b"hoopgate-request", b"sec-websocket-extensions"),
 }
+#: What was said of a body that is written anew.
+OF_THE_BODY: Final = frozenset(
+    {
+        *(b"content-type", b"content-encoding", b"etag", b"last-modified", b"content-md5"),
+        *(b"digest", b"content-digest", b"repr-digest", b"accept-ranges", b"content-range"),
+    }
+)
 _PLAIN_VALUE: Final = re.compile(rb"[A-Za-z0-9 ,:;=./_+*-]{0,200}")
 
 

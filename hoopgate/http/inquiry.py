@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from hoopgate.events import Operation
 from hoopgate.http.headers import client_headers
+from hoopgate.http.problems import Problem
 from hoopgate.http.targets import Target
 from hoopgate.http.wire import Malformed, RequestHead
 
@@ -27,12 +29,16 @@ class Inquiry:
     :ivar target: for the upstream, below its base.
     :ivar accept: the Accept header for the upstream; None: the client's.
     :ivar answers: what kind of body is expected: ``rest``, ``fhir``, ``mcp``.
+    :ivar asked: of MCP, id → method.
+    :ivar refusal: how the protocol inside says no: status and JSON; None: by a problem document.
     """
 
     operation: Operation
     target: Target
     accept: bytes | None = None
     answers: str = "rest"
+    asked: Mapping[str, str] = field(default_factory=dict)
+    refusal: Callable[[Problem], tuple[int, bytes] | None] = lambda problem: None
 
 
 def media_type(value: bytes | None) -> str:

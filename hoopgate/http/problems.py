@@ -88,6 +88,43 @@ class Problem:
         return start if head_only else start + body
 
 
+def answer(status: int, body: bytes, request_id: str, *, close: bool = False) -> bytes:
+    """A response with JSON of the gateway's own."""
+    headers = [
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (b"Hoopgate-Request", request_id.encode()),
+    ]
+    if close:
+        headers.append((b"Connection", b"close"))
+    return wire.head(status_line(status), headers) + body
+
+
+#: JSON-RPC 2.0: -32000 to -32099 are for servers to define.
+_REFUSED: Final = -32040
+
+
+def refused_in_json(problem: Problem, identity: object, *, tool: bool) -> dict[str, object]:
+    """A refusal for a JSON-RPC request: of a tool's call as its result, so that the agent reads it
+    (MCP 2025-06-18, server/tools: error handling)."""
+    fields = problem.fields()
+    text = " ".join(str(part) for part in (problem.message, problem.remedy) if part)
+    if problem.approval:
+        text += f" The request waits for approval as {problem.approval}."
+    text += f" ({problem.code}, {problem.request_id})"
+    if tool:
+        result = {
+            "content": [{"type": "text", "text": text}],
+            "isError": True,
+            "_meta": {"hoopgate/problem": fields},
+        }
+        return {"jsonrpc": "2.0", "id": identity, "result": result}
+    error = {"code": _REFUSED, "message": text, "data": fields}
+    return {"jsonrpc": "2.0", "id": identity, "error": error}
+
+
 def refusal(decision: Decision) -> Problem:
     """What the client is told of a Block, or of a Hold."""
     verdict = decision.verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hoopgate.events import Operation, OperationFacts
-from hoopgate.http import documents, fhir_requests, targets
+from hoopgate.http import documents, fhir_requests, mcp_messages, targets
 from hoopgate.http.inquiry import (
     Inquiry,
     Pairs,
@@ -35,6 +35,10 @@ def inquire(http: HTTPTarget, head: RequestHead, target: Target, body: bytes | N
     :param body: None when it is too long to be seen whole, and need not be.
     :raises Malformed: it is not what it says it is.
     """
+    if head.upgrade:
+        raise Malformed(501, "upgrade", "WebSockets are not passed on")
+    if http.format == "mcp":
+        return mcp_messages.inquire(head, target, body)
     if http.format == "fhir":
         return fhir_requests.inquire(head, target, body)
     media = media_type(head.get(b"content-type"))

@@ -21,11 +21,12 @@ from zope.interface import implementer
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
 from hoopgate.http import headers, requests, wire
-from hoopgate.http.bodies import BodyRefused, Rewriter, rewriter
+from hoopgate.http.bodies import BodyRefused, Rewriter
 from hoopgate.http.gate import Gate, Metadata, Opening, Refusal
 from hoopgate.http.headers import Links, Written
 from hoopgate.http.inquiry import Inquiry
-from hoopgate.http.problems import Problem, refusal, status_line
+from hoopgate.http.problems import Problem, answer, refusal, status_line
+from hoopgate.http.rewriting import rewriter
 from hoopgate.http.wire import Data, End, Malformed, RequestHead, RequestReader, ResponseReader
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.plans import BodyPlan
@@ -342,9 +343,12 @@ class HTTPSession:
         """Answer by the gateway itself."""
         # Only little is read away of a body that nobody wants.
         close = close or self._wants_close(exchange) or not exchange.whole
-        self._actions.append(
-            Reply(problem.encode(head_only=exchange.head.method == "HEAD", close=close))
-        )
+        own = exchange.inquiry.refusal(problem) if exchange.inquiry is not None else None
+        if own is not None:
+            data = answer(*own, problem.request_id, close=close)
+        else:
+            data = problem.encode(head_only=exchange.head.method == "HEAD", close=close)
+        self._actions.append(Reply(data))
         exchange.answering = exchange.answered = True
         self._close_after = self._close_after or close
         if close:
@@ -495,7 +499,7 @@ class HTTPSession:
         try:
             exchange.rewriter = rewriter(
                 exchange.plan,
-                exchange.inquiry.answers,
+                exchange.inquiry,
                 head,
                 links,
                 self._http.body_bytes,
@@ -506,6 +510,9 @@ class HTTPSession:
             return
         media = exchange.rewriter.media
         if media is not None:
+            exchange.written = [
+                pair for pair in exchange.written if pair[0] not in headers.OF_THE_BODY
+            ]
             exchange.written.append((b"Content-Type", media))
         if exchange.rewriter.whole:
             return

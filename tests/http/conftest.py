@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from testbed.certificates import Certificates
-from testbed.webclinic import Twins, Web, running_twins, running_web
+from testbed.webclinic import Twins, Web, running_mcp, running_twins, running_web
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +20,11 @@ def web(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) ->
 def twins(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Twins]:
     """Two FHIR servers that differ in PHI alone."""
     with running_twins(tmp_path_factory.mktemp("twins"), certificates) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mcp_web(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Web]:
+    """The reference server of MCP, once with PHI and once without."""
+    with running_mcp(tmp_path_factory.mktemp("mcp"), certificates) as running:
         yield running

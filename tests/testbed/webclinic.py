@@ -11,6 +11,7 @@ from testbed.certificates import Certificates, write_private
 from testbed.fhirserver import BASE, FHIRServer, patients
 from testbed.gateway import Gateway
 from testbed.issuer import TestIssuer, client
+from testbed.mcpserver import MCPServer
 from testbed.ports import free_port
 from testbed.upstream import Upstream
 
@@ -45,7 +46,7 @@ class Web:
         self,
         gateway: Gateway,
         issuer: TestIssuer,
-        upstream: Upstream,
+        upstream: Upstream | MCPServer,
         certificates: Certificates,
     ) -> None:
         self.gateway = gateway
@@ -217,3 +218,71 @@ def running_twins(directory: Path, certificates: Certificates, count: int = 12) 
         settings = web_settings(directory, certificates, issuer, resources, FHIR_RULES, [])
         with Gateway(directory, settings, certificates) as gateway:
             yield Twins(gateway, issuer, (one, other), certificates)
+
+
+MCP_RULES: list[dict[str, Any]] = [
+    {
+        "name": "environment",
+        "verdict": "block",
+        "match": {"http": {"tool": ["get-env"]}},
+        "reason": "tool.environment",
+        "message": "The server's environment is nobody's business.",
+    },
+    {
+        "name": "sums",
+        "verdict": "block",
+        "match": {"http": {"tool": ["get-sum"], "body": ["/params/arguments/a=13"]}},
+        "reason": "tool.thirteen",
+        "message": "Not that number.",
+    },
+    {
+        "name": "images",
+        "verdict": "approve",
+        "match": {"http": {"tool": ["get-tiny-image"]}},
+        "reviewers": ["privacy-office"],
+        "expires": "2m",
+        "message": "Images need a person.",
+    },
+    {
+        "name": "agents",
+        "verdict": "allow",
+        "match": {
+            "groups": ["agents"],
+            "classes": ["mcp.session", "mcp.list", "mcp.read", "mcp.prompt"],
+        },
+    },
+    {
+        "name": "tools",
+        "verdict": "allow",
+        "match": {
+            "groups": ["agents"],
+            "classes": ["mcp.call"],
+            "functions": ["echo", "get-*", "trigger-long-running-operation"],
+        },
+    },
+]
+MCP_LABELS: list[dict[str, Any]] = [
+    {"resource": "records", "place": "/temperature", "kind": "TEMPERATURE"},
+    {"resource": "records", "place": "/conditions", "kind": "CONDITIONS"},
+    {"resource": "records", "place": "/humidity", "level": "public"},
+]
+
+
+@contextmanager
+def running_mcp(directory: Path, certificates: Certificates) -> Iterator[Web]:
+    """One MCP server, as ``tools`` without PHI and as ``records`` with it."""
+    with (
+        MCPServer(directory) as server,
+        TestIssuer(
+            web_clients("hoopgate:tools", "hoopgate:records"),
+            {**AGENTS, **REVIEWERS},
+            certificates,
+        ) as issuer,
+    ):
+        resources = [
+            web_resource("tools", server.port, phi=False, http={"format": "mcp"}),
+            web_resource("records", server.port, http={"format": "mcp"}),
+        ]
+        settings = web_settings(directory, certificates, issuer, resources, MCP_RULES, MCP_LABELS)
+        with Gateway(directory, settings, certificates) as gateway:
+            yield Web(gateway, issuer, server, certificates)

@@ -1,0 +1,184 @@
+"""What an MCP server says, without PHI and without tools that the client may not call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hoopgate.http.headers import Links
+from hoopgate.phi import documents
+from hoopgate.phi.documents import JSONMasker, Unreadable
+from hoopgate.phi.fhir import FHIRMasker, is_resource
+from hoopgate.phi.texts import TextMasker
+from hoopgate.plans import BodyPlan
+
+#: Results that speak of the server, not of patients.
+_DEFINITIONS: Final = frozenset(
+    {"initialize", "ping", "tools/list", "prompts/list", "resources/templates/list"}
+    | {"server/discover", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"}
+)
+_LISTS: Final = {"tools/list": "tools"}
+#: Of a server's own messages: those that pass, and their members that do.
+_NOTICES: Final = {
+    "notifications/progress": ("progressToken", "progress", "total"),
+    "notifications/cancelled": ("requestId",),
+    "notifications/tools/list_changed": (),
+    "notifications/resources/list_changed": (),
+    "notifications/prompts/list_changed": (),
+    "notifications/message": ("level",),
+    "ping": (),
+    "roots/list": (),
+}
+
+
+class MCPMasker:
+    """Masks the messages of one answer.
+
+    :param asked: id (as JSON) → method of the requests that are answered.
+    """
+
+    def __init__(self, plan: BodyPlan, asked: Mapping[str, str], links: Links, year: int) -> None:
+        self._plan = plan
+        self._asked = asked
+        self._fhir = FHIRMasker(plan.paths, links.url, year)
+        self._json = JSONMasker(plan.paths, unlabelled=plan.unlabelled)
+        self._text = TextMasker(plan.paths, unlabelled=plan.unlabelled)
+
+    def __call__(self, data: bytes) -> bytes:
+        """A message or a batch of them; b"" when nothing of it may be shown.
+
+        :raises Unreadable: it is none.
+        """
+        document = documents.decode(data)
+        if isinstance(document, list):
+            shown = [one for one in map(self._message, document) if one is not None]
+            return documents.encode(shown) if shown else b""
+        message = self._message(document)
+        return b"" if message is None else documents.encode(message)
+
+    def _message(self, message: Any) -> dict[str, Any] | None:
+        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+            raise Unreadable("the content is no JSON-RPC 2.0 message")
+        if "method" in message:
+            return message if self._plan.clear else self._notice(message)
+        method = self._asked.get(json.dumps(message.get("id")), "")
+        found: dict[str, Any] = {"jsonrpc": "2.0", "id": message.get("id")}
+        if "error" in message:
+            return {**found, "error": self._error(message["error"])}
+        result = message.get("result")
+        if not isinstance(result, dict):
+            raise Unreadable("the message has no result")
+        return {**found, "result": self._result(method, result)}
+
+    def _error(self, error: Any) -> Any:
+        if self._plan.clear:
+            return error
+        code = error.get("code") if isinstance(error, dict) else None
+        text = "The server answered with an error; its text is not shown."
+        return {"code": code if isinstance(code, int) else -32603, "message": text}
+
+    def _result(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
+        listed = _LISTS.get(method)
+        if listed is not None:
+            permits = self._plan.permits or (lambda name: False)
+            tools = result.get(listed)
+            if not isinstance(tools, list):
+                raise Unreadable("the list of tools is none")
+            result = {
+                **result,
+                listed: [
+                    one
+                    for one in tools
+                    if isinstance(one, dict)
+                    and isinstance(one.get("name"), str)
+                    and permits(one["name"])
+                ],
+            }
+        if self._plan.clear:
+            return result
+        if listed is not None:
+            # What is masked need not be what the schema of a tool's results says.
+            kept = [
+                {name: value for name, value in tool.items() if name != "outputSchema"}
+                for tool in result[listed]
+            ]
+            return {**result, listed: kept}
+        if method in _DEFINITIONS:
+            return result
+        found: dict[str, Any] = {}
+        for name, value in result.items():
+            if name in ("isError", "resultType", "ttlMs", "cacheScope"):
+                found[name] = value
+            elif name in ("content", "contents") and isinstance(value, list):
+                found[name] = [self._content(one) for one in value if isinstance(one, dict)]
+            elif name == "structuredContent":
+                found[name] = self._document(value)
+            elif name == "messages" and isinstance(value, list):
+                found[name] = [
+                    {"role": one.get("role"), "content": self._content(one.get("content", {}))}
+                    for one in value
+                    if isinstance(one, dict) and isinstance(one.get("content"), dict)
+                ]
+            elif name == "resources" and isinstance(value, list):
+                found[name] = [self._link(one) for one in value if isinstance(one, dict)]
+            elif name == "completion":
+                found[name] = {"values": []}
+            elif name in ("task", "tasks", "taskId", "status"):
+                found[name] = self._json.mask(value)
+            elif name == "nextCursor" and isinstance(value, str):
+                found[name] = value
+        return found
+
+    def _content(self, part: dict[str, Any]) -> dict[str, Any]:
+        kind = part.get("type", "resource" if "uri" in part else "")
+        if kind == "text":
+            return {"type": "text", "text": self._words(part.get("text"))}
+        if kind == "resource_link":
+            return {"type": kind, **self._link(part)}
+        if kind == "resource":
+            inner = part.get("resource", part)
+            shown = {**self._link(inner if isinstance(inner, dict) else {})}
+            if isinstance(inner, dict):
+                shown["text"] = self._words(inner.get("text")) if "text" in inner else "[BLOB]"
+            shown.pop("name", None)
+            return {"type": "resource", "resource": shown} if "resource" in part else shown
+        # Images and sound hold what nobody has looked at.
+        return {"type": "text", "text": "[BLOB]"}
+
+    def _link(self, part: dict[str, Any]) -> dict[str, Any]:
+        found = {
+            name: part[name] for name in ("uri", "mimeType") if isinstance(part.get(name), str)
+        }
+        return {**found, "name": "[TEXT]"}
+
+    def _words(self, text: Any) -> str:
+        """Text, which is often a document."""
+        if not isinstance(text, str):
+            return "[TEXT]"
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                document = documents.decode(text.encode())
+            except (Unreadable, UnicodeEncodeError):
+                return self._text.mask(text)
+            return documents.encode(self._document(document)).decode()
+        return self._text.mask(text)
+
+    def _document(self, document: Any) -> Any:
+        if isinstance(document, dict) and is_resource(document.get("resourceType")):
+            return self._fhir.mask(document)
+        return self._json.mask(document)
+
+    def _notice(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """A message that the server begins; one that could carry text is not passed on."""
+        kept = _NOTICES.get(str(message["method"]))
+        if kept is None:
+            return None
+        params = message.get("params")
+        names = ("jsonrpc", "id", "method")
+        found: dict[str, Any] = {name: message[name] for name in names if name in message}
+        if isinstance(params, dict):
+            found["params"] = {name: params[name] for name in kept if name in params}
+            if message["method"] == "notifications/message":
+                found["params"]["data"] = "[TEXT]"
+        return found
