@@ -77,7 +77,7 @@ class Ceph:
         (base / "ceph.conf").write_text(
             _CONFIG.format(base=base, fsid=self._fsid, mon=self._mon, rgw=self._rgw)
         )
-        self._servers: list[Server] = []
+        self._servers: dict[str, Server] = {}
 
     def _ask(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         path = self._programs.get(program) or debian(program, "radosgw")
@@ -98,8 +98,19 @@ class Ceph:
 
     def _start(self, program: str, *arguments: str) -> None:
         command = [self._programs[program], "-c", self._base / "ceph.conf", *arguments, "-f"]
-        log = self._base / f"{program}.out"
-        self._servers.append(Server(command, log=log))
+        self._servers[program] = Server(command, log=self._base / f"{program}.out")
+
+    def _restart_dead(self) -> None:
+        """A daemon that asked the monitor too early has given up."""
+        starts = {
+            "ceph-osd": ("-i", "0"),
+            "ceph-mgr": ("-i", "x"),
+            "radosgw": ("-n", "client.rgw"),
+        }
+        for program, arguments in starts.items():
+            server = self._servers.get(program)
+            if server is not None and not server.running():
+                self._start(program, *arguments)
 
     def __enter__(self) -> Ceph:
         try:
@@ -137,8 +148,9 @@ class Ceph:
     def _wait(self, ready: Callable[[], object]) -> None:
         end = time.monotonic() + 150
         while not ready():
+            self._restart_dead()
             told = self._run("ceph", "-s") if time.monotonic() > end else ""
-            assert not told, told + self._servers[-1].log_text()[-2000:]
+            assert not told, told
             time.sleep(0.2)
 
     def _answers(self) -> bool:
@@ -152,7 +164,7 @@ class Ceph:
             connection.close()
 
     def __exit__(self, *_: object) -> None:
-        for server in reversed(self._servers):
+        for server in reversed(self._servers.values()):
             server.kill()
 
     def environment(self) -> dict[str, str]:
