@@ -13,6 +13,7 @@ from hoopgate.plans import Method
 from hoopgate.settings import packs
 from hoopgate.settings.load import load
 from hoopgate.settings.model import (
+    Console,
     FileDirectory,
     Label,
     LabelClass,
@@ -74,6 +75,8 @@ def report(settings: Settings) -> Iterator[str]:
     yield from _section("Identity", _identity(settings))
     yield from _section("Listeners", ((one.name, _listener(one)) for one in settings.listeners))
     yield from _section("Resources", _resources(settings))
+    if settings.console is not None:
+        yield from _section("Console", _console(settings.console))
     yield from _section("Labels", _labels(policy.labels))
     yield from _section("Policy", _policy(settings))
     yield from _section("Rules, in the order they are tried", _rules(policy.rules))
@@ -154,6 +157,16 @@ def _encryption(resource: Resource) -> str:
     trust = str(tls.ca_file) if tls.ca_file is not None else "the system's authorities"
     named = f" as {tls.server_name}" if tls.server_name is not None else ""
     return f"TLS {tls.mode.value}{named}, trusting {trust}"
+
+
+def _console(console: Console) -> Iterator[tuple[str, str]]:
+    yield "address", f"{console.url} on {console.endpoint}"
+    proof = "PKCE" if console.client_secret is None else "PKCE and its secret"
+    yield "log-in", f"issuer {console.issuer} as {console.client_id}, by {proof}"
+    yield "auditors", _words(sorted(console.auditors)) or "nobody"
+    yield "operators", _words(sorted(console.operators)) or "nobody"
+    lasts, idle = show_duration(console.session_seconds), show_duration(console.idle_seconds)
+    yield "sessions", f"{lasts} at most, {idle} without a request"
 
 
 def _labels(labels: Sequence[Label]) -> Iterator[tuple[str, str]]:
@@ -238,11 +251,24 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield "no rule allows anything: every statement would be refused"
     if settings.policy.min_group:
         yield "policy.min_group has no effect yet: aggregates over secret columns are refused"
-    for label in settings.policy.labels:
-        if label.method is Method.TOKEN:
-            yield f"label {label.column}: tokens are not made yet, it is redacted"
+    yield from _tokens_and_budgets(settings)
     if not settings.policy.packs:
         yield "no rule pack: only this file's rules and guards refuse"
+
+
+def _tokens_and_budgets(settings: Settings) -> Iterator[str]:
+    policy = settings.policy
+    made = {one.kind for one in policy.labels if one.method is Method.TOKEN}
+    used = frozenset[str]().union(*(rule.tokens for rule in policy.rules))
+    for kind in sorted(made - used if "*" not in used else ()):
+        yield f"tokens of kind {kind} can be read, and no rule lets anybody use one (tokens = …)"
+    labelled = {one.resource for one in policy.labels if one.method is Method.TOKEN}
+    for name, resource in settings.resources.items():
+        if resource.tokens is not None and name not in labelled:
+            yield f'resource {name} has keys for tokens, and no label says method = "token"'
+    counted = any(budget.cells is not None for budget in policy.budgets)
+    if counted and not any(label.patient for label in policy.labels):
+        yield "no label says patient = true: budgets count every row as another patient"
 
 
 # --- for programs ------------------------------------------------------------------------------

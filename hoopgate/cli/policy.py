@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,21 @@ from hoopgate.errors import HoopgateError, LocalProtocolError, Refused
 from hoopgate.events import Judged, SessionFacts
 from hoopgate.gateway.judge import Judge, Rules
 from hoopgate.gateway.metrics import Metrics
+from hoopgate.gateway.mysql_judgement import MysqlAnalyzer, make_resolver
 from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.service import ITSELF
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.workers import ParserPool
 from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.identity.secrets import SecretSource
-from hoopgate.interfaces import IApprovals
+from hoopgate.interfaces import IApprovals, IStatementResolver
 from hoopgate.postgres.side import SideConnections
 from hoopgate.recorder.render import inert
 from hoopgate.settings.load import load
 from hoopgate.settings.model import Resource, Settings
 from hoopgate.verdicts import Hold
 
-PROTOCOLS = ("postgres",)
+MYSQL = ("mariadb", "mysql")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -113,13 +114,14 @@ class _Bench:
         self._settings = settings
         limit = settings.limits.statement_bytes
         self._analyzer = ParserPool(reactor, 1, limit=limit)
+        self._mysql = MysqlAnalyzer(self._analyzer, limit)
         policy = settings.policy
         self._rules = Rules(make_pipeline(policy, settings.resources), policy.digest)
         self._secrets = SecretSource(reactor)
         self._tls = NodeTLS()
         self._metrics = Metrics()
-        self._sides: list[SideConnections] = []
-        self._resolvers: dict[str, ServerResolver] = {}
+        self._stop: list[Callable[[], None]] = []
+        self._resolvers: dict[str, IStatementResolver] = {}
 
     async def judge(self, case: Case) -> Seen:
         resource = self._settings.resources[case.resource]
@@ -138,7 +140,7 @@ class _Bench:
             session=session,
             phi=resource.phi,
             rules=self._rules,
-            analyzer=self._analyzer,
+            analyzer=self._mysql if resource.protocol in MYSQL else self._analyzer,
             resolver=resolver,
             approvals=_NoApprovals(),
             metrics=self._metrics,
@@ -148,21 +150,14 @@ class _Bench:
         )
         return seen(await judge.decide(case.statement, lambda request_id, hold: None))
 
-    async def _resolver(self, resource: Resource) -> ServerResolver:
+    async def _resolver(self, resource: Resource) -> IStatementResolver:
         """
         :raises HoopgateError: the database cannot be asked: that is no verdict.
         """
         found = self._resolvers.get(resource.name)
         if found is not None:
             return found
-        if resource.protocol not in PROTOCOLS:
-            raise HoopgateError(f"{resource.name}: {resource.protocol} cannot be tested yet")
-        asking, watching = (
-            SideConnections(self._reactor, resource, self._tls, self._secrets, ITSELF, 1)
-            for _ in range(2)
-        )
-        self._sides += (asking, watching)
-        found = ServerResolver(asking, watching, examiner=self._analyzer)
+        found = self._open(resource)
         if resource.phi:
             try:
                 await found.confirm()
@@ -171,9 +166,32 @@ class _Bench:
         self._resolvers[resource.name] = found
         return found
 
+    def _open(self, resource: Resource) -> IStatementResolver:
+        if resource.protocol in MYSQL:
+            made, stops = make_resolver(
+                self._reactor,
+                resource,
+                self._tls,
+                self._secrets,
+                ITSELF,
+                self._mysql,
+                lambda: self._rules,
+            )
+            self._stop += stops
+            return made
+        if resource.protocol != "postgres":
+            raise HoopgateError(f"{resource.name}: {resource.protocol} has no statements to test")
+        asking, watching = (
+            SideConnections(self._reactor, resource, self._tls, self._secrets, ITSELF, 1)
+            for _ in range(2)
+        )
+        self._stop += (asking.stop, watching.stop)
+        found: IStatementResolver = ServerResolver(asking, watching, examiner=self._analyzer)
+        return found
+
     async def close(self) -> None:
-        for side in self._sides:
-            side.stop()
+        for stop in self._stop:
+            stop()
         await self._analyzer.stop()
 
 

@@ -28,6 +28,8 @@ from hoopgate.gateway.logging import log_event
 
 log = Logger()
 
+#: Protocols whose statements PostgreSQL's scanner can lay out.
+SQL: Final = ("postgres", "mariadb", "mysql")
 _SHOWN: Final = 200
 _PREVIEWED: Final = 30
 _HISTORY: Final = 8
@@ -190,6 +192,13 @@ async def _contents(visit: Visit, request: Request) -> Contents | None:
         return None  # it cannot be read back as it was filed
 
 
+def _lines(visit: Visit, request: Request, contents: Contents) -> Markup:
+    """The statement in lines, where it is SQL."""
+    if request.protocol not in SQL:
+        return join(contents.text)
+    return pretty(contents.text, _marks(visit, request, contents))
+
+
 def _marks(visit: Visit, request: Request, contents: Contents) -> Marks:
     labels = visit.parts.rules.pipeline.policy.labels
     return marks(labels, request.resource, contents.relations)
@@ -219,9 +228,7 @@ async def _card(visit: Visit, request: Request, preview: bool) -> Markup:
             ),
         ),
         tag("p", contents.message, class_="message") if contents and contents.message else None,
-        tag("pre", pretty(contents.text, _marks(visit, request, contents)), class_="sql clipped")
-        if contents
-        else None,
+        tag("pre", _lines(visit, request, contents), class_="sql clipped") if contents else None,
         tag("footer", chips(*behind, request.rule), tag("span", request.id, class_="id")),
         class_="card",
         data_entry=True,
@@ -247,7 +254,7 @@ def _statement(visit: Visit, request: Request, contents: Contents | None, member
         "section",
         tag("p", contents.message, class_="message") if contents.message else None,
         tag("h2", "Statement"),
-        tag("pre", pretty(contents.text, marked), class_="sql", tabindex="0"),
+        tag("pre", _lines(visit, request, contents), class_="sql", tabindex="0"),
         tag(
             "details",
             tag("summary", "As it was sent"),

@@ -151,6 +151,7 @@
     going = event.key === "g";
   });
 
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   localise(document);
   tick();
   setInterval(tick, 1000);
