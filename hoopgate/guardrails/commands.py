@@ -60,7 +60,7 @@ class CommandGuard:
             if not isinstance(facts, OperationFacts):
                 return _block("unknown", "The command is not understood.", "Use another one.")
             block = None
-            if facts.kind in _TRANSFERS:
+            if facts.kind in _TRANSFERS and "ssh.exec" not in facts.classes:
                 block = self._transfer(facts, session.resource)
             elif "ssh.exec" in facts.classes and mode == "allow":
                 block = self._listed(facts, session.resource)

@@ -125,7 +125,7 @@ def _operation(
     facts = OperationFacts(
         classes=frozenset({kind}),
         text=command.text if line is not None else text,
-        kind=program or (words[0] if words else ""),
+        kind=program,
         flags=flags,
         attributes={
             "ssh.command": ((words[0] if words else "", ""),),

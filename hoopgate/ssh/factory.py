@@ -29,6 +29,7 @@ from hoopgate.ssh.authentication import CheckCertificate, CheckSecret, Login, Pr
 from hoopgate.ssh.backend import BackendTransport, BackendUnavailable, connect, session_channel
 from hoopgate.ssh.certificates import UserCertificate, check_user_certificate
 from hoopgate.ssh.channels import Channel, Mux, OpenRefused
+from hoopgate.ssh.jump import ChannelSocket
 from hoopgate.ssh.session import ChannelPolicy, SSHSession
 from hoopgate.ssh.streams import make_stream
 from hoopgate.ssh.transport import (
@@ -55,10 +56,17 @@ _LOGIN_BYTES: Final = 8192
 
 
 class SSHServer(ServerTransport):
-    """One client connection."""
+    """One client connection.
 
-    def __init__(self, factory: SSHFactory, peer: str) -> None:
+    :param resources: what can be named on a connection inside of another.
+    """
+
+    def __init__(
+        self, factory: SSHFactory, peer: str, resources: dict[str, Resource] | None = None
+    ) -> None:
         super().__init__(factory.reactor, factory.host_keys)
+        self._inner = resources is not None
+        self._resources = factory.resources if resources is None else resources
         self._node = factory
         self._gateway = factory.gateway
         self._peer = peer
@@ -168,9 +176,9 @@ class SSHServer(ServerTransport):
         settings = self._node.listener.ssh
         assert settings is not None
         name, wanted = authentication.split_user(user, settings.separator)
-        if not wanted and len(self._node.resources) == 1:
-            (wanted,) = self._node.resources
-        resource = self._node.resources.get(wanted)
+        if not wanted and len(self._resources) == 1:
+            (wanted,) = self._resources
+        resource = self._resources.get(wanted)
         if resource is None:
             raise IdentityRefused(
                 "resource.unknown",
@@ -242,6 +250,9 @@ class SSHServer(ServerTransport):
         remote, room, packet = reader.uint32(), reader.uint32(), reader.uint32()
         channel = None
         try:
+            if kind == b"direct-tcpip" and not self._inner:
+                self._jump(mux, reader, remote, room, packet)
+                return
             if kind != b"session":
                 known = kind in (b"x11", b"forwarded-tcpip", b"direct-tcpip", b"tun@openssh.com")
                 reason = wire.PROHIBITED if known else wire.UNKNOWN_CHANNEL
@@ -254,6 +265,21 @@ class SSHServer(ServerTransport):
             return
         opening = Deferred.fromCoroutine(self._begin(mux, channel, remote, room, packet))
         opening.addErrback(self._not_opened, mux, channel, remote)
+
+    def _jump(self, mux: Mux, reader: Reader, remote: int, room: int, packet: int) -> None:
+        """A named resource of this listener, through a connection of its own.
+
+        :raises OpenRefused: there is none of that name.
+        """
+        name = reader.string().decode("utf-8", "replace")
+        resource = self._node.resources.get(name)
+        if resource is None or self._no_more:
+            text = "hoopgate: only resources of this listener can be reached, by their names"
+            raise OpenRefused(wire.PROHIBITED, text)
+        channel = mux.reserve()
+        inner = SSHServer(self._node, self._peer, {name: resource})
+        mux.confirm(channel, remote, room, packet)
+        ChannelSocket(channel, inner).begin()
 
     async def _begin(self, mux: Mux, channel: Channel, remote: int, room: int, packet: int) -> None:
         assert self._principal is not None and self._resource is not None

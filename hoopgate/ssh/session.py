@@ -224,7 +224,13 @@ class SSHSession:
         text = waiting(request_id, hold)
         if self._asked_by_stream:
             return self._stream.told_hold(text)
-        return [Reply(wire.stderr(text.encode() + b"\r\n"))]
+        answers: list[Action] = []
+        if self._program is not None:
+            # Clients read nothing before the request is answered; a refusal is a status.
+            kind, received, wanted = self._program
+            answers = self._owe(wanted, fine=True)
+            self._program = kind, received, False
+        return [*answers, Reply(wire.stderr(text.encode() + b"\r\n"))]
 
     def lost(self, side: Side) -> list[Action]:
         self._state = State.OVER

@@ -160,6 +160,12 @@ class Ward:
         finally:
             connection.close()
 
+    def memory(self) -> int:
+        """Bytes that the gateway holds in memory (VmRSS)."""
+        text = Path(f"/proc/{self.gateway.pid}/status").read_text()
+        line = next(one for one in text.splitlines() if one.startswith("VmRSS"))
+        return int(line.split()[1]) * 1024
+
     def sessions(self) -> list[str]:
         """Ids of sessions, in the order in which they were opened."""
         lines = self.gateway.log_text().splitlines()
