@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from hoopgate.errors import SettingsError
 from hoopgate.gateway import logging
-from hoopgate.settings.load import load
+from hoopgate.settings.load import load, load_witness
 
 
 class Options(usage.Options):
@@ -21,6 +21,10 @@ class Options(usage.Options):
     longdesc = "Everything else is in the settings file; hoopgate check says what is wrong with it."
     optParameters: ClassVar[list[list[object]]] = [
         ["config", "c", None, "Path of hoopgate.toml (required)"]
+    ]
+
+    optFlags: ClassVar[list[list[str | None]]] = [
+        ["witness-only", None, "Be a witness for other nodes' logs and nothing else ([witness])"]
     ]
 
     def postOptions(self) -> None:
@@ -39,8 +43,11 @@ def makeService(options: Options) -> IService:
 
     :raises SystemExit: the settings are wrong; every mistake is printed, a line each.
     """
+    path = Path(options["config"])
+    alone = bool(options["witness-only"])
     try:
-        settings = load(Path(options["config"]))
+        settings = None if alone else load(path)
+        witness = load_witness(path) if settings is None else settings.witness
     except SettingsError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -50,5 +57,13 @@ def makeService(options: Options) -> IService:
 
     from hoopgate.console.site import make_console
     from hoopgate.gateway.service import make_service
+    from hoopgate.gateway.witness import WitnessService
 
-    return make_service(settings, reactor, make_console)
+    serving: Any = MultiService()
+    if witness is not None:
+        serving.addService(WitnessService(witness, reactor))
+    if settings is not None:
+        if witness is None:
+            return make_service(settings, reactor, make_console)
+        serving.addService(make_service(settings, reactor, make_console))
+    return IService(serving)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from hoopgate.cli.logfiles import add_place, find, open_reader, trusted, unreadable
+from hoopgate.cli.logfiles import add_place, find, moment, open_reader, trusted, unreadable
 from hoopgate.cli.node import Node, add_node_arguments, inert
+from hoopgate.recorder.cosigning import WITNESSED
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import read_whole
-from hoopgate.recorder.known import check_known
+from hoopgate.recorder.known import check_known, check_witnessed
+from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.verify import Report, verify_log
 
@@ -39,6 +41,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         type=Path,
         metavar="FILE",
         help="a checkpoint of this log that was kept elsewhere: the log must continue it",
+    )
+    verify.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="the log's and its witnesses' keys, from a source that you trust "
+        "(c2sp.org/tlog-policy): as many witnesses as it asks for must have cosigned",
     )
     verify.set_defaults(run=run_verify)
 
@@ -85,8 +94,14 @@ def run_keep(options: argparse.Namespace, node: Node) -> None:
 def run_verify(options: argparse.Namespace) -> int:
     """0 good, 1 bad."""
     directory, state_dir = find(options)
-    verifiers = trusted(options, directory, state_dir)
+    policy = read_policy(options.policy) if options.policy is not None else None
+    verifiers = policy.logs if policy else trusted(options, directory, state_dir)
+    witnessed: tuple[int, dict[str, int]] | None = None
     try:
+        if policy is not None and policy.quorum != "none":
+            # Before the log is read: it grows meanwhile, and what is cosigned with it.
+            note = read_whole(directory / WITNESSED)
+            witnessed = check_witnessed(LogReader(directory, verifiers), policy, note)
         report = verify_log(directory, verifiers, _progress(sys.stderr.isatty()))
         if options.known:
             known = [(str(path), read_whole(path)) for path in options.known]
@@ -96,8 +111,16 @@ def run_verify(options: argparse.Namespace) -> int:
         return 1
     except OSError as error:
         raise unreadable(error, directory) from None
-    _good(report, directory, options.json)
+    _good(report, directory, options.json, witnessed)
     return 0
+
+
+def read_policy(path: Path) -> Policy:
+    """:raises BadNote: not a policy. :raises Unreadable: the file cannot be read."""
+    try:
+        return Policy.parse(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(error, path) from None
 
 
 def _progress(shown: bool) -> Callable[[int, int], None]:
@@ -129,18 +152,27 @@ def _bad(error: BadLog | BadNote, directory: Path, as_json: bool) -> None:
         print(f"BAD  {directory}: {error}")
 
 
-def _good(report: Report, directory: Path, as_json: bool) -> None:
+def _good(
+    report: Report,
+    directory: Path,
+    as_json: bool,
+    witnessed: tuple[int, dict[str, int]] | None,
+) -> None:
     size = report.checkpoint.size
     if as_json:
         counts = {
             name: getattr(report, name)
             for name in ("sessions", "running", "crashed", "gaps", "payload_bytes", "above", "torn")
         }
-        print(
-            json.dumps({"good": True, "origin": report.checkpoint.origin, "size": size, **counts})
-        )
+        page = {"good": True, "origin": report.checkpoint.origin, "size": size, **counts}
+        if witnessed is not None:
+            page["witnessed"] = {"size": witnessed[0], "witnesses": witnessed[1]}
+        print(json.dumps(page))
         return
     print(f"good  {directory}: {report.checkpoint.origin}, {size} leaves")
+    if witnessed is not None:
+        times = ", ".join(f"{w} {moment(t * 1_000_000)} UTC" for w, t in witnessed[1].items())
+        print(f"  witnesses vouch for the first {witnessed[0]} leaves: {times}")
     plural = "" if report.sessions == 1 else "s"
     print(f"  {report.sessions} session{plural}, {report.payload_bytes} bytes of encrypted payload")
     if report.crashed or report.gaps:

@@ -39,6 +39,7 @@ from hoopgate.gateway.recordings import Recordings
 from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.tokens import Tokens
+from hoopgate.gateway.witness import seek_witnesses
 from hoopgate.gateway.workers import ParserPool
 from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.http.factory import HTTPFactory
@@ -228,6 +229,7 @@ class GatewayService(Service):
             metrics.log_size(recorder.size)
 
         recorder.observe_commit = committed
+        seek_witnesses(recorder, settings.recording, metrics)
         self._stop.append(recorder.stop)
         store = SQLiteStore(state_dir / "state.sqlite", reactor)
         store.open()

@@ -8,6 +8,7 @@ batch at a time.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -20,11 +21,14 @@ from hoopgate.errors import LocalProtocolError, RecorderFailed, RecorderFull
 from hoopgate.events import SessionFacts
 from hoopgate.interfaces import IRecorder, ISessionRecording
 from hoopgate.recorder.commit import Appender, Clock, Entry, Reserve, Stream, Waiter
+from hoopgate.recorder.cosigning import Cosigning, Peer
+from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.integrate import Integrator, IntegratorThread
 from hoopgate.recorder.leaf import SESSION_ID
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.recording import SessionRecording, check_type, session_fields
 from hoopgate.recorder.sealing import Recipient
+from hoopgate.recorder.tiles import CHECKPOINT
 from hoopgate.recorder.wraps import Sealer
 from hoopgate.recorder.writer import Batch, Writer
 from hoopgate.settings.model import Recording
@@ -71,6 +75,8 @@ class Log:
     ) -> None:
         self.clock = clock
         self.waiting: set[Deferred[Any]] = set()
+        self.cosigning: Cosigning | None = None
+        self.on_witness: Callable[[Peer], object] = lambda peer: None
         self.recordings: set[SessionRecording] = set()
         self._entries: set[Entry] = set()  #: that somebody waits for
         self.last_commit_seconds = 0.0
@@ -89,6 +95,8 @@ class Log:
         self._dirty: set[SessionRecording] = set()
         self._timer: DelayedCall | None = None
         self._opening = 0
+        self._witnessed = 0 if recording.gate == "witnessed" else -1  #: -1: nobody waits for it
+        self._unwitnessed: deque[tuple[int, list[Batch]]] = deque()
         self._stopping: list[Deferred[None]] | None = None
         self._stopped = False
         self._writer = Writer(
@@ -280,6 +288,32 @@ class Log:
         for recording in dirty:
             recording.flush()
 
+    # --- witnesses -----------------------------------------------------------------------------
+
+    def witness(self, peers: Sequence[Peer], quorum: int) -> None:
+        """Have the checkpoints cosigned from now on, beginning with the last one."""
+        self.cosigning = Cosigning(
+            self._directory,
+            peers,
+            quorum,
+            witnessed=lambda size: self._back(self._cosigned, size),
+            changed=lambda peer: self._back(self._witness_changed, peer),
+        )
+        self._integrator.published = self.cosigning.offer
+        self.cosigning.offer(read_whole(self._directory / CHECKPOINT))
+        self.cosigning.start()
+
+    def _witness_changed(self, peer: Peer) -> None:
+        # What it says of itself is a witness's word; that it said so is a fact of this log.
+        if peer.disagrees:
+            what = "witness.disagrees"
+        else:
+            what = "witness.away" if peer.away else "witness.back"
+        if self._stopping is None and not self.failed():
+            detail = {"event": what, "witness": peer.name}
+            self.append("admin", detail).addErrback(lambda failure: None)
+        self.on_witness(peer)
+
     # --- from the threads ----------------------------------------------------------------------
 
     def _back(self, callable: Callable[..., object], *args: object) -> None:
@@ -296,6 +330,21 @@ class Log:
         self._size += leaves
         self.last_commit_seconds = seconds
         self.observe_commit(seconds, leaves)
+        if self._witnessed < 0:
+            self._release(batches)
+        else:
+            self._unwitnessed.append((self._size, batches))
+
+    def _cosigned(self, size: int) -> None:
+        """Witnesses cosigned the first ``size`` leaves: what waits for it goes on."""
+        if self._witnessed < 0:
+            return
+        self._witnessed = size
+        while self._unwitnessed and self._unwitnessed[0][0] <= size:
+            self._release(self._unwitnessed.popleft()[1])
+
+    def _release(self, batches: list[Batch]) -> None:
+        """They count as recorded."""
         for batch in batches:
             for entry in batch.entries:
                 if entry.index < 0:
@@ -371,6 +420,8 @@ class Log:
             self._timer = None
         for thread in (self._sealer, self._writer, self._integrating):
             thread.join(10)
+        if self.cosigning is not None:
+            self.cosigning.stop()
         self._mailbox.close()
         if self._lock is not None:
             os.close(self._lock)

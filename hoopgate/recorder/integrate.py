@@ -52,6 +52,8 @@ class Integrator:
 
     def __init__(self, directory: Path, signer: FileSigner, edge: Edge, tree: Frontier, head: Path):
         self.signed = tree.size  #: size of the last checkpoint
+        #: called with each new checkpoint, signed
+        self.published: Callable[[bytes], object] = lambda note: None
         self._directory = directory
         self._signer = signer
         self._edge = edge
@@ -101,6 +103,7 @@ class Integrator:
         edge.pending.clear()
         self._written = {name for name in self._written if name in files and ".p/" in name}
         self.signed = edge.size
+        self.published(note)
 
     def _write(self, files: dict[str, bytes]) -> None:
         touched: set[Path] = set()

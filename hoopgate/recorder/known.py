@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.note import open_checkpoint
+from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.tree import frontier
 
@@ -36,3 +37,17 @@ def check_known(log: LogReader, known: Iterable[tuple[str, bytes]]) -> None:
                 f"{name}: the log's first {checkpoint.size} leaves are not those that were signed "
                 "then: it was rewritten or forked; keep both checkpoints, they prove it"
             )
+
+
+def check_witnessed(log: LogReader, policy: Policy, note: bytes) -> tuple[int, dict[str, int]]:
+    """The log continues its cosigned checkpoint.
+
+    :param note: the cosigned checkpoint, with its signatures.
+    :return: the leaves that witnesses vouch for, and when each of them did (seconds since the
+        epoch).
+    :raises BadNote: the policy is not met, or a signature is wrong.
+    :raises BadLog: the log does not continue it.
+    """
+    checkpoint, times = policy.check(note)
+    check_known(log, [("the cosigned checkpoint", note)])
+    return checkpoint.size, times

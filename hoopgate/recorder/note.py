@@ -27,12 +27,13 @@ def key_id(name: str, public: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
 
 
-def _check_name(name: str) -> None:
+def checked_name(name: str) -> None:
+    """:raises BadNote: not a name for a key."""
     if not name or "+" in name or any(c.isspace() or ord(c) < 32 for c in name):
         raise BadNote("a key name is not empty and holds neither spaces nor '+'")
 
 
-def _base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
     """Decode canonical base64: two spellings of one signature would be a place to hide in."""
     try:
         data = b64decode(text, validate=True)
@@ -60,8 +61,8 @@ class Verifier:
             name, tag, encoded = text.strip().split("+", 2)
         except ValueError:
             raise BadNote("a verifier key has the form name+hash+base64") from None
-        _check_name(name)
-        key = _base64(encoded)
+        checked_name(name)
+        key = decode_base64(encoded)
         if key[:1] != ED25519 or len(key) != 33:
             raise BadNote("the verifier key is not an Ed25519 key")
         if tag != key_id(name, key[1:]).hex():
@@ -121,12 +122,16 @@ class Note:
             parts = line.split(" ")
             if len(parts) != 3 or parts[0] != "—":
                 raise BadNote("malformed signature line")
-            _check_name(parts[1])
-            raw = _base64(parts[2])
+            checked_name(parts[1])
+            raw = decode_base64(parts[2])
             if len(raw) < 5:
                 raise BadNote("a signature is too short")
             signatures.append(Signature(parts[1], raw[:4], raw[4:]))
         return cls(whole[: split + 1], tuple(signatures))
+
+    def signed_too(self, more: Sequence[Signature]) -> Note:
+        """The same text with more signatures behind those there are."""
+        return Note(self.text, (*self.signatures, *more))
 
     def encode(self) -> bytes:
         return (self.text + "\n" + "".join(s.line() for s in self.signatures)).encode()
@@ -169,7 +174,7 @@ class Checkpoint:
             raise BadNote("the checkpoint has no origin")
         if not (size.isascii() and size.isdigit()) or len(size) > 19 or str(int(size)) != size:
             raise BadNote("the checkpoint's size is not a decimal number")
-        decoded = _base64(root)
+        decoded = decode_base64(root)
         if len(decoded) != 32:
             raise BadNote("the checkpoint's root hash is not 32 bytes")
         return cls(origin, int(size), decoded)

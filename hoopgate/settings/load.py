@@ -27,18 +27,19 @@ from hoopgate.settings.model import (
     Listener,
     Node,
     Policy,
-    Recording,
     Resource,
     Secret,
     Settings,
     SSHListener,
     TLSMode,
     TokenSettings,
+    Witness,
 )
 from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table, defaults
 from hoopgate.settings.rules import known, name
 from hoopgate.settings.ssh import ssh_backend, ssh_listener
+from hoopgate.settings.witness import recording, witness
 
 PROTOCOLS = ("postgres", "ssh", "mariadb", "mysql", "http")
 AUTHENTICATIONS = ("token", "oauthbearer", "scram", "credential")
@@ -101,17 +102,32 @@ def _load(path: Path, *, check: bool) -> Settings:
             {issuer.name: issuer.url for issuer in issuers},
             frozenset(directory.members) if isinstance(directory, FileDirectory) else None,
         ),
-        recording=_recording(root.table("recording"), node),
+        recording=recording(root.table("recording"), node, check),
         limits=_limits(root.table("limits")),
         embedded_issuer=_embedded_issuer(root.table("embedded_issuer"), check)
         if "embedded_issuer" in root
         else None,
         console=console(root.table("console"), issuers, check) if "console" in root else None,
+        witness=witness(root.table("witness"), check) if "witness" in root else None,
     )
     root.finish()
     if problems.lines:
         raise SettingsError(problems.lines)
     return settings
+
+
+def load_witness(path: Path, *, check: bool = True) -> Witness:
+    """The table ``[witness]`` of a file that may have others, too.
+
+    :raises SettingsError: every mistake in it.
+    """
+    path = path.absolute()
+    problems = Problems(path)
+    root = Table(_parse(path), "", problems)
+    found = witness(root.table("witness"), check)
+    if problems.lines:
+        raise SettingsError(problems.lines)
+    return found
 
 
 def _parse(path: Path) -> Mapping[str, object]:
@@ -146,19 +162,6 @@ def _node(table: Table, check: bool) -> Node:
         material.directory(table, "state_dir", node.state_dir)
     table.finish()
     return node
-
-
-def _recording(table: Table, node: Node) -> Recording:
-    found = Recording(
-        directory=table.path("directory", node.state_dir / "log"),
-        origin=table.text("origin", f"{node.name}/hoopgate"),
-        **table.bounds(Recording),
-    )
-    if any(character.isspace() or character == "+" for character in found.origin):
-        # C2SP signed-note: a key name is not empty and has no space and no plus.
-        table.wrong("origin", "a space or a plus in it", '"gw-1.example.org/hoopgate"')
-    table.finish()
-    return found
 
 
 def _limits(table: Table) -> Limits:
@@ -219,6 +222,16 @@ def _listeners(
         root.wrong("listeners", "missing: nobody could connect", "a table [[listeners]]")
 
 
+def _ssh_listener(table: Table, check: bool) -> SSHListener | None:
+    ssh = table.choice("protocol", PROTOCOLS) == "ssh"
+    if "ssh" in table and not ssh:
+        table.wrong("ssh", "has no meaning for another protocol", 'protocol = "ssh"')
+    for key in ("tls", "clients", "authentication") if ssh else ():
+        if key in table:
+            table.wrong(key, "has no meaning for SSH", "it for other protocols only")
+    return ssh_listener(table, check=check) if ssh or "ssh" in table else None
+
+
 def _check_authentication(table: Table, listener: Listener) -> None:
     """Each protocol has its own ways; in MySQL's a token has none but TLS."""
     own = ("token", "credential") if listener.protocol in _MYSQL else AUTHENTICATIONS[:3]
@@ -228,16 +241,6 @@ def _check_authentication(table: Table, listener: Listener) -> None:
     elif listener.protocol in _MYSQL and listener.authentication == "token" and not listener.tls:
         write = 'tls = { certificate = …, key = … }, or authentication = "credential"'
         table.wrong("tls", "missing: clients send a token over TLS only", write)
-
-
-def _ssh_listener(table: Table, check: bool) -> SSHListener | None:
-    ssh = table.choice("protocol", PROTOCOLS) == "ssh"
-    if "ssh" in table and not ssh:
-        table.wrong("ssh", "has no meaning for another protocol", 'protocol = "ssh"')
-    for key in ("tls", "clients", "authentication") if ssh else ():
-        if key in table:
-            table.wrong(key, "has no meaning for SSH", "it for other protocols only")
-    return ssh_listener(table, check=check) if ssh or "ssh" in table else None
 
 
 def _clients(parent: Table, check: bool) -> ClientCertificates | None:

@@ -477,8 +477,41 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessPeer:
+    """A witness of this log: c2sp.org/tlog-witness, its verifier key, and where it is asked."""
+
+    name: str
+    key: str
+    url: str
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The witness that this node is to other logs.
+
+    :ivar endpoint: Twisted server endpoint string.
+    :ivar tls: None: plaintext, on loopback.
+    :ivar name: of its key.
+    :ivar directory: its key, and what it cosigned last.
+    :ivar logs: verifier keys of the logs that it cosigns for.
+    """
+
+    endpoint: str
+    tls: ServerTLS | None
+    name: str
+    directory: Path
+    logs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
-    """The log. ``checkpoint_ms``: signed checkpoint at most this late when dirty."""
+    """The log. ``checkpoint_ms``: signed checkpoint at most this late when dirty.
+
+    :ivar quorum: witnesses that it takes for a checkpoint to be cosigned.
+    :ivar gate: ``durable``: a request is forwarded when its leaf is on the disk; ``witnessed``:
+        when a checkpoint above it is cosigned, too.
+    """
 
     directory: Path
     origin: str  #: the log's name in its checkpoints, e.g. ``gw-1.example.org/hoopgate``
@@ -488,6 +521,9 @@ class Recording:
     segment_bytes: int = 64 * 2**20
     reserve_bytes: int = 16 * 2**20  #: kept free to close what is open on a full disk
     retention_seconds: float = 2192 * 86400.0  #: six years: 45 CFR 164.316(b)(2)(i)
+    quorum: int = 1
+    gate: str = "durable"
+    witnesses: tuple[WitnessPeer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,3 +569,4 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     embedded_issuer: Path | None = None  #: its settings live in their own file, see docs/issuer.md
     console: Console | None = None
+    witness: Witness | None = None

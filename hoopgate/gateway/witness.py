@@ -1,0 +1,174 @@
+"""A witness over HTTP, and what a node does about its own witnesses."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger, LogLevel
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from hoopgate.errors import SettingsError
+from hoopgate.gateway.logging import log_event
+from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics
+from hoopgate.gateway.tls import ServerContext
+from hoopgate.gateway.web import QuietRequest, QuietSite
+from hoopgate.recorder.cosign import Cosigner, WitnessKey
+from hoopgate.recorder.cosigning import Peer
+from hoopgate.recorder.errors import BadNote
+from hoopgate.recorder.files import make_directory, replace_file
+from hoopgate.recorder.gate import Log
+from hoopgate.recorder.note import Verifier
+from hoopgate.recorder.witness import PLAIN, Answer, Witness
+from hoopgate.settings.model import Recording
+from hoopgate.settings.model import Witness as WitnessSettings
+
+log = Logger()
+
+KEY = "witness.key"
+
+
+def open_witness(settings: WitnessSettings) -> Witness:
+    """The witness, with its key, which is made at the first start.
+
+    Its verifier key is written to ``vkey`` in its directory, for the policies of others.
+
+    :raises SettingsError: a key is not what it should be.
+    :raises OSError: the directory cannot be used.
+    """
+    make_directory(settings.directory, 0o700)
+    path = settings.directory / KEY
+    try:
+        cosigner = Cosigner.load(path) if path.exists() else Cosigner.create(path, settings.name)
+        logs = [Verifier.parse(key) for key in settings.logs]
+    except BadNote as error:
+        raise SettingsError([f"witness: {error}"]) from error
+    if cosigner.name != settings.name:
+        raise SettingsError(
+            [
+                f"witness.name: {path} is the key of {cosigner.name}; write that, "
+                "or another witness.directory"
+            ]
+        )
+    replace_file(settings.directory / "vkey", f"{cosigner.verifier}\n".encode())
+
+    def conflict(origin: str) -> None:
+        log_event(log, "witness.conflict", LogLevel.critical, code="conflict")
+
+    return Witness(settings.directory, cosigner, logs, on_conflict=conflict)
+
+
+class _Pages(Resource):
+    isLeaf = True
+
+    def __init__(self, witness: Witness, reactor: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._witness = witness
+        self._reactor = reactor
+
+    def render(self, request: QuietRequest) -> int:
+        if request.path != b"/add-checkpoint":
+            request.answer(404, PLAIN, b"POST /add-checkpoint is here\n")
+        elif request.method != b"POST":
+            request.answer(405, PLAIN, b"only POST\n", Allow="POST")
+        elif request.oversized:
+            request.answer(413, PLAIN, b"the request is too large\n")
+        else:
+            assert request.content is not None
+            asked: Deferred[Answer] = deferToThreadPool(
+                self._reactor,
+                self._reactor.getThreadPool(),
+                self._witness.add_checkpoint,
+                request.content.read(),
+            )
+            asked.addCallbacks(self._answer, self._failed, callbackArgs=(request,))
+            asked.addErrback(lambda _: request.answer(500, PLAIN, b"the witness failed\n"))
+        return NOT_DONE_YET
+
+    def _answer(self, answer: Answer, request: QuietRequest) -> None:
+        request.answer(answer.status, answer.content_type, answer.body)
+
+    def _failed(self, failure: Failure) -> Failure:
+        log.failure("witness.failed", failure)
+        return failure
+
+
+class WitnessService(Service):
+    """Serves a witness. Its port is bound before privileges are dropped."""
+
+    def __init__(self, settings: WitnessSettings, reactor: Any) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._port: IListeningPort | None = None
+
+    def privilegedStartService(self) -> None:
+        """Read the keys and bind the port.
+
+        :raises SystemExit: something of that cannot be done.
+        """
+        try:
+            site: Any = QuietSite(
+                _Pages(open_witness(self._settings), self._reactor), self._reactor
+            )
+            if self._settings.tls is not None:
+                context = ServerContext(self._settings.tls, (b"http/1.1",))
+                site = TLSMemoryBIOFactory(context, False, site, self._reactor)
+                site.noisy = False
+        except (SettingsError, OSError) as error:
+            print(f"hoopgate: {error}", file=sys.__stderr__)
+            raise SystemExit(1) from None
+        listening = serverFromString(self._reactor, self._settings.endpoint).listen(site)
+        listening.addCallbacks(self._bound, self._not_bound)
+
+    def _bound(self, port: IListeningPort) -> None:
+        self._port = port
+
+    def _not_bound(self, failure: Failure) -> None:
+        print(f"hoopgate: {failure.getErrorMessage()}", file=sys.__stderr__)
+        raise SystemExit(1)
+
+    def stopService(self) -> Deferred[None] | None:
+        """Take no more requests."""
+        Service.stopService(self)
+        port, self._port = self._port, None
+        return None if port is None else port.stopListening()
+
+
+def seek_witnesses(recorder: Log, settings: Recording, metrics: Metrics) -> None:
+    """Have the log's checkpoints cosigned by the witnesses in the settings.
+
+    :raises SettingsError: a witness's key is not one.
+    """
+    if not settings.witnesses:
+        return
+    peers = []
+    for one in settings.witnesses:
+        try:
+            peers.append(Peer(one.name, WitnessKey.parse(one.key), one.url, one.ca_file))
+        except BadNote as error:
+            raise SettingsError([f"recording.witnesses: {one.name}: {error}"]) from error
+
+    def changed(peer: Peer) -> None:
+        if peer.disagrees:
+            log_event(log, "witness.disagrees", LogLevel.critical, code="disagrees")
+        elif peer.away:
+            log_event(log, "witness.away", LogLevel.error, code="away")
+        else:
+            log_event(log, "witness.back", code="back")
+
+    def state() -> str:
+        if any(peer.disagrees for peer in peers):
+            return FAILED
+        return DEGRADED if any(peer.away for peer in peers) else OK
+
+    recorder.on_witness = changed
+    recorder.witness(peers, settings.quorum)
+    metrics.health.check("witnesses", state)

@@ -1,0 +1,130 @@
+"""Whom to trust with a log's head: a policy, handed over out of band (c2sp.org/tlog-policy).
+
+::
+
+    log      gw-1.example.org/hoopgate+0f7c…+AQ…
+    witness  city   city.example.net/witness+91…+BA…  https://witness.city.example.net/
+    witness  county county.example.net/witness+7d…+BA…
+    group    both   all  city county
+    quorum   both
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hoopgate.recorder.cosign import WitnessKey
+from hoopgate.recorder.errors import BadNote
+from hoopgate.recorder.note import Checkpoint, Note, Verifier
+
+_NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Satisfied when ``threshold`` of ``members`` (witnesses or groups) are."""
+
+    threshold: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The keys of logs and witnesses that are trusted, and how many witnesses it takes.
+
+    :ivar quorum: name of a witness or group; ``none``: it takes no witness.
+    """
+
+    logs: tuple[Verifier, ...]
+    witnesses: Mapping[str, WitnessKey] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    quorum: str = _NONE
+
+    @classmethod
+    def parse(cls, text: str) -> Policy:
+        """:raises BadNote: not a policy; says which line."""
+        logs: list[Verifier] = []
+        witnesses: dict[str, WitnessKey] = {}
+        groups: dict[str, Group] = {}
+        quorum = ""
+        for number, line in enumerate(text.splitlines(), 1):
+            words = line.split("#", 1)[0].split()
+            try:
+                match words:
+                    case []:
+                        continue
+                    case ["log", key] | ["log", key, _]:
+                        logs.append(Verifier.parse(key))
+                    case ["witness", name, key] | ["witness", name, key, _]:
+                        _new(name, witnesses, groups)
+                        witnesses[name] = WitnessKey.parse(key)
+                    case ["group", name, threshold, *members] if members:
+                        _new(name, witnesses, groups)
+                        groups[name] = _group(threshold, members, witnesses, groups)
+                    case ["quorum", name] if not quorum:
+                        if name != _NONE and name not in witnesses and name not in groups:
+                            raise BadNote(f"{name} is no witness or group of the lines above")
+                        quorum = name
+                    case _:
+                        raise BadNote("not a line of a policy")
+            except BadNote as error:
+                raise BadNote(f"policy, line {number}: {error}") from None
+        if not logs or not quorum:
+            raise BadNote("a policy has a log and a quorum (which may be none)")
+        return cls(tuple(logs), witnesses, groups, quorum)
+
+    def check(self, data: bytes) -> tuple[Checkpoint, dict[str, int]]:
+        """A checkpoint, and when each witness cosigned it (seconds since the epoch).
+
+        :raises BadNote: malformed, not signed by the log, a signature is wrong, or too few
+            witnesses cosigned.
+        """
+        note = Note.parse(data)
+        signers = note.verified(self.logs)
+        checkpoint = Checkpoint.parse(note.text)
+        if checkpoint.origin not in {signer.name for signer in signers}:
+            raise BadNote("the checkpoint is of another log than the one that signed it")
+        times: dict[str, int] = {}
+        for name, witness in self.witnesses.items():
+            time = witness.cosigned(note)
+            if time is not None:
+                times[name] = time
+        if self.quorum != _NONE and not self._met(self.quorum, times):
+            raise BadNote(
+                f"the policy asks for {self.quorum}, and "
+                + (f"only {', '.join(times)} cosigned" if times else "no witness cosigned")
+            )
+        return checkpoint, times
+
+    def _met(self, name: str, times: Mapping[str, int]) -> bool:
+        group = self.groups.get(name)
+        if group is None:
+            return name in times
+        return sum(self._met(member, times) for member in group.members) >= group.threshold
+
+
+def _new(name: str, *taken: Mapping[str, object]) -> None:
+    if name == _NONE or any(name in names for names in taken):
+        raise BadNote(f"the name {name} is taken")
+
+
+def _group(
+    threshold: str,
+    members: list[str],
+    witnesses: Mapping[str, WitnessKey],
+    groups: Mapping[str, Group],
+) -> Group:
+    for member in members:
+        if member not in witnesses and member not in groups:
+            raise BadNote(f"{member} is no witness or group of the lines above")
+    if len(set(members)) < len(members):
+        raise BadNote("a group has each member once")
+    wanted = {"any": 1, "all": len(members)}.get(threshold)
+    if wanted is None:
+        if not threshold.isdecimal() or not threshold.isascii():
+            raise BadNote("a group asks for any, all, or a number of its members")
+        wanted = int(threshold)
+    if not 1 <= wanted <= len(members):
+        raise BadNote("a group asks for no more members than it has, and for one at least")
+    return Group(wanted, tuple(members))

@@ -1,0 +1,104 @@
+"""``[[recording.witnesses]]``, who cosigns this log, and ``[witness]``, whose logs we cosign."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from hoopgate.settings import endpoints, material
+from hoopgate.settings.model import Node, Recording, Witness, WitnessPeer
+from hoopgate.settings.reader import Table
+
+#: c2sp.org/signed-note: name, hash and key; :mod:`hoopgate.recorder` checks the rest.
+_VKEY = re.compile(r"[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}={0,2}")
+_EXAMPLE = '"witness.example.net+0f7c8a11+BA…"'
+GATES = ("durable", "witnessed")
+
+
+def recording(table: Table, node: Node, check: bool) -> Recording:
+    """The table ``[recording]``."""
+    witnesses = tuple(_peers(table, check))
+    found = Recording(
+        directory=table.path("directory", node.state_dir / "log"),
+        origin=table.text("origin", f"{node.name}/hoopgate"),
+        witnesses=witnesses,
+        gate=table.choice("gate", GATES, "durable"),
+        **table.bounds(Recording),
+    )
+    if any(character.isspace() or character == "+" for character in found.origin):
+        # C2SP signed-note: a key name is not empty and has no space and no plus.
+        table.wrong("origin", "a space or a plus in it", '"gw-1.example.org/hoopgate"')
+    if found.quorum > max(1, len(witnesses)):
+        table.wrong(
+            "quorum", f"there are {len(witnesses)} witnesses", "no more than there are witnesses"
+        )
+    if found.gate == "witnessed" and not witnesses:
+        table.wrong("gate", "there is no witness to wait for", "a table [[recording.witnesses]]")
+    table.finish()
+    return found
+
+
+def _peers(parent: Table, check: bool) -> Sequence[WitnessPeer]:
+    peers: list[WitnessPeer] = []
+    for table in parent.tables("witnesses"):
+        name = table.text("name", example='"city"')
+        if name in {peer.name for peer in peers}:
+            table.wrong("name", f'"{name}" is there twice', "another name")
+        peer = WitnessPeer(name, _vkey(table, "key"), _url(table), table.optional_path("ca_file"))
+        if check and peer.ca_file is not None:
+            material.read(table, "ca_file", peer.ca_file, "certificates (PEM)")
+        table.finish()
+        peers.append(peer)
+    return peers
+
+
+def witness(table: Table, check: bool) -> Witness:
+    """The table ``[witness]``."""
+    pair = None
+    if "tls" in table:
+        tls = table.table("tls")
+        pair = material.pair(tls, check=check)
+        tls.finish()
+    found = Witness(
+        endpoint=endpoints.server(table, "endpoint", '"tcp:8444"'),
+        tls=pair,
+        name=table.text("name", example='"witness.example.net"'),
+        directory=table.path("directory", example='"/var/lib/hoopgate-witness"'),
+        logs=table.texts("logs", None, f"[{_EXAMPLE}]"),
+    )
+    if found.name and re.search(r"[\s+]", found.name):
+        table.wrong("name", "a space or a plus in it", '"witness.example.net"')
+    for log in found.logs:
+        if not _VKEY.fullmatch(log):
+            table.wrong("logs", f'"{log[:40]}" is no verifier key', "name+hash+base64, from vkey")
+    if pair is None and found.endpoint and "interface=127.0.0.1" not in found.endpoint:
+        table.wrong("tls", "missing", "tls = { certificate = …, key = … }, or a loopback endpoint")
+    if check and "directory" in table:
+        material.directory(table, "directory", found.directory)
+    table.finish()
+    return found
+
+
+def _vkey(table: Table, name: str) -> str:
+    text: str = table.text(name, example=_EXAMPLE)
+    if text and not _VKEY.fullmatch(text):
+        table.wrong(name, "is no verifier key", f"name+hash+base64, as in {_EXAMPLE}")
+    return text
+
+
+def _url(table: Table) -> str:
+    example = '"https://witness.example.net:8444/"'
+    url: str = table.text("url", example=example)
+    usable: Any
+    try:
+        parts = urlsplit(url)
+        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        usable = parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and local))
+        usable = usable and parts.username is None and not parts.query and parts.port != 0
+    except ValueError:
+        usable = False
+    if url and not usable:
+        table.wrong("url", f'"{url}" is neither https nor http on loopback', example)
+    return url
