@@ -40,10 +40,10 @@ DELETE FROM encounters WHERE dept = 'ER' LIMIT 2 RETURNING id
 DELETE FROM encounters WHERE dept = 'ER' RETURNING id
 -- family: writes
 INSERT INTO patients(id, ssn) VALUES (9001, (SELECT s FROM v_pat WHERE id = 1))
-INSERT INTO patients(id, ssn) VALUES (9001, '037-11-0007')
-INSERT IGNORE INTO patients(id, ssn) VALUES (9001, '037-11-0007')
-REPLACE INTO patients(id, ssn) VALUES (9001, '037-11-0007')
-INSERT INTO patients(id, ssn) VALUES (9001, '037-11-0007') ON DUPLICATE KEY UPDATE weight = 1
+INSERT INTO patients(id, ssn) VALUES (9001, '317-11-0007')
+INSERT IGNORE INTO patients(id, ssn) VALUES (9001, '317-11-0007')
+REPLACE INTO patients(id, ssn) VALUES (9001, '317-11-0007')
+INSERT INTO patients(id, ssn) VALUES (9001, '317-11-0007') ON DUPLICATE KEY UPDATE weight = 1
 INSERT INTO patients(id) VALUES (1) ON DUPLICATE KEY UPDATE sex = left(name, 1) ;; SELECT sex FROM patients WHERE id = 1
 INSERT INTO account(id, mrn, pin, balance) VALUES (900, 'M7q', 1, 2)
 UPDATE account SET balance = -99980 WHERE id = 3

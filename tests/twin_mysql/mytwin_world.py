@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pymysql
 from mytwin_wire import Client
 from testbed.certificates import Certificates
 from testbed.gateway import Gateway, settings_for
 from testbed.issuer import TestIssuer, client
 from testbed.mariadb import MariaDB
+from testbed.mysql import MySQL
 
 HERE = Path(__file__).parent
 PASSWORD = "backend-account-of-the-twins"
@@ -59,6 +63,14 @@ class World:
 
     def client(self, side: int) -> Client:
         """A session through the gateway."""
+        for _ in range(5):
+            try:
+                return self._login(side)
+            except pymysql.MySQLError:
+                time.sleep(1)  # the machine is busy
+        return self._login(side)
+
+    def _login(self, side: int) -> Client:
         return Client(
             host=self._gateway.host,
             port=self._gateway.port,
@@ -82,7 +94,17 @@ class World:
     def settle(self) -> None:
         """Undo what a case has left behind."""
         for server, kept in zip(self.servers, self._kept, strict=True):
-            if _dump(server) != kept:
+            now = _dump(server)
+            old, new = (
+                {row for row in rows if len(row) == 2 and isinstance(row[1], str)}
+                for rows in (kept, now)
+            )
+            for name, kind in new - old if old <= new else ():
+                word = {"BASE TABLE": "TABLE", "SEQUENCE": "SEQUENCE"}.get(kind, kind)
+                if word in ("TABLE", "VIEW", "PROCEDURE", "FUNCTION", "SEQUENCE"):
+                    server.sql(f"DROP {word} IF EXISTS phi.`{name.replace('`', '``')}`")
+                    now = _dump(server)
+            if now != kept:
                 fill(server, self.servers.index(server) + 1)
 
 
@@ -98,7 +120,15 @@ def _dump(server: MariaDB) -> list[tuple[Any, ...]]:
     )
     columns = server.sql(
         "SELECT table_name, column_name, column_type FROM information_schema.columns"
-        " WHERE table_schema = 'phi' ORDER BY 1, 2"
+        " WHERE table_schema = 'phi' UNION ALL"
+        " SELECT table_name, index_name, column_name FROM information_schema.statistics"
+        " WHERE table_schema = 'phi' UNION ALL"
+        " SELECT table_name, constraint_name, constraint_type"
+        " FROM information_schema.table_constraints WHERE table_schema = 'phi' UNION ALL"
+        " SELECT event_object_table, trigger_name, event_manipulation"
+        " FROM information_schema.triggers WHERE trigger_schema = 'phi' UNION ALL"
+        " SELECT event_name, 'event', status FROM information_schema.events"
+        " WHERE event_schema = 'phi' ORDER BY 1, 2, 3"
     )
     return [*objects, *columns, *(server.sql(f"CHECKSUM TABLE {tables}") if tables else [])]
 
@@ -106,12 +136,21 @@ def _dump(server: MariaDB) -> list[tuple[Any, ...]]:
 def fill(server: MariaDB, side: int) -> None:
     """The database ``phi`` of a twin, made anew."""
     script = (HERE / "mytwin_schema.sql").read_text()
-    rows = (HERE / "mytwin_fill.sql").read_text().replace("{side}", str(side))
+    rows = _sequences((HERE / "mytwin_fill.sql").read_text().replace("{side}", str(side)))
     server.sql(
         *(f"KILL {row[0]}" for row in server.sql(_OTHERS)),
     ) if server.sql(_OTHERS) else None
     server.create_database("phi", script + "\n" + rows)
     server.sql("ANALYZE TABLE patients, encounters, codes, account", database="phi")
+
+
+def _sequences(script: str) -> str:
+    """MariaDB's tables of numbers as MySQL can have them, too."""
+    numbers = (
+        r"(WITH RECURSIVE s(seq) AS (SELECT \1 UNION ALL SELECT seq + 1 FROM s WHERE seq < \2)"
+        r" SELECT seq FROM s) AS numbers"
+    )
+    return re.sub(r"\bseq_(\d+)_to_(\d+)", numbers, script)
 
 
 _OTHERS = "SELECT id FROM information_schema.processlist WHERE user = 'agent' AND info LIKE '%phi%'"
@@ -139,6 +178,7 @@ def settings(
         user="agent",
         password=PASSWORD,
         database="phi",
+        policy={"packs": []},  # what labels refuse is tried alone
     )
     (template,) = made["resources"]
     made["resources"] = [
@@ -146,12 +186,14 @@ def settings(
             **template,
             "name": name,
             "scope": "hoopgate:twins",
-            "protocol": "mariadb",
+            "protocol": standin.protocol,
             "target": template["target"].replace(str(servers[0].port), str(server.port)),
         }
         for name, server in zip(TWINS, servers, strict=True)
     ]
-    made["listeners"][0].update(name="mariadb", protocol="mariadb", resources=list(TWINS))
+    made["listeners"][0].update(
+        name=standin.protocol, protocol=standin.protocol, resources=list(TWINS)
+    )
     made["labels"] = [
         {"resource": resource, "column": column, **how}
         for resource in TWINS
@@ -164,15 +206,19 @@ def settings(
 
 
 @contextmanager
-def running_world() -> Iterator[World]:
-    """The twins, an issuer and a gateway; gone afterwards."""
+def running_world(*, mysql: bool = False) -> Iterator[World]:
+    """The twins, an issuer and a gateway; gone afterwards.
+
+    :param mysql: on MySQL 9, not MariaDB.
+    """
     # In memory where there is room: databases are made anew again and again.
     memory = Path("/dev/shm")
     tempfile.tempdir = str(memory) if memory.is_dir() else None
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hgmytwin-")))
         certificates = Certificates(directory)
-        servers = [stack.enter_context(MariaDB(certificates)) for _ in TWINS]
+        kind = MySQL if mysql else MariaDB
+        servers = [stack.enter_context(kind(certificates)) for _ in TWINS]
         for side, server in enumerate(servers):
             server.sql("CREATE DATABASE hoopgate_scratch")
             fill(server, side + 1)

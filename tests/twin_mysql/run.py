@@ -1,6 +1,6 @@
 """``make twin-mysql``: every case on both twins, a table of outcomes, and what leaked.
 
-Usage: run.py [--examples N] [--seed N] [--families a,b] [--verbose]
+Usage: run.py [--mysql] [--examples N] [--seed N] [--families a,b] [--verbose]
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ def main() -> int:
     parser.add_argument("--families", default="")
     parser.add_argument("--every", type=int, default=5)
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--mysql", action="store_true", help="on MySQL 9, where it is installed")
     options = parser.parse_args()
     families = set(filter(None, options.families.split(",")))
     started = time.monotonic()
     report, benign = Report(), Report()
-    with running_world() as world:
+    with running_world(mysql=options.mysql) as world:
         judge = Judge(world)
         for number, case in enumerate(cases(families, options.examples, options.seed)):
             finding = judge.judge(case)
@@ -58,7 +59,8 @@ def main() -> int:
         for source in [] if families else BENIGN:
             benign.add(judge.judge(plain("benign", source)), False)
         judge.close()
-    print(f"MariaDB: {report.runs} runs in {time.monotonic() - started:.0f} s")
+    name = "MySQL 9" if options.mysql else "MariaDB"
+    print(f"{name}: {report.runs} runs in {time.monotonic() - started:.0f} s")
     print(report.table())
     for finding in (*report.findings, *benign.findings):
         if options.verbose or finding.outcome is not Outcome.UNSTABLE:

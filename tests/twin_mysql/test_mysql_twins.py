@@ -1,0 +1,64 @@
+"""A part of ``make twin-mysql``: noninterference through the running gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from mytwin_cases import generated, in_modes, plain, written
+from mytwin_judge import Case, Judge, Outcome
+from mytwin_world import running_world
+
+#: What InnoDB answers in the order of a secret index, and what is compared when a row is written.
+ORDER = [
+    "SELECT id FROM patients",
+    "SELECT id FROM v_pat LIMIT 7",
+    "SELECT group_concat(id) FROM patients",
+    "SELECT id, sex FROM patients WHERE sex > 'A'",
+]
+COMPARED = [
+    "UPDATE touched SET who = 'Qanary1' WHERE id = 1 ;; SELECT changed > '2026-01-01' FROM touched",
+    "INSERT INTO encounters(id) VALUES (1) ON DUPLICATE KEY UPDATE note = 'Pt Qanary18 seen'",
+    "INSERT INTO patients(id, ssn) VALUES (9001, '317-11-0007')",
+    "SELECT if(ssn < '5', exp(710), 1) FROM patients WHERE id = 1",
+]
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    with running_world() as world:
+        found = Judge(world)
+        yield found
+        found.close()
+
+
+@pytest.mark.parametrize("source", ORDER)
+def test_rows_come_in_the_order_of_nothing_secret(judge: Judge, source: str) -> None:
+    case = plain("order", source)
+    assert judge.live(case), "without the gateway the twins answer alike: nothing is tried"
+    assert judge.judge(case).outcome is Outcome.MASKED
+
+
+@pytest.mark.parametrize("source", COMPARED)
+def test_nothing_is_told_of_what_is_stored(judge: Judge, source: str) -> None:
+    case = plain("compared", source)
+    assert judge.live(case)
+    assert judge.judge(case).outcome is Outcome.DENIED
+
+
+def _some() -> list[Case]:
+    known = [case for case in written() if case.family not in ("schema", "catalogue")]
+    return [*known[::12], *(case for case in generated(40) if "CREATE" not in case.source)]
+
+
+def test_some_of_every_family(judge: Judge) -> None:
+    told = []
+    live = 0
+    for case in _some():
+        live += judge.live(case)
+        for one in (case, *in_modes(case)[:1]):
+            finding = judge.judge(one)
+            if finding.outcome in (Outcome.LEAK, Outcome.CUT):
+                told.append((one.source, one.mode, finding.outcome, finding.shown))
+    assert not told
+    assert live > 20
