@@ -129,7 +129,7 @@ def run_export(options: argparse.Namespace) -> int:
     """0 written; 1 the log is bad."""
     if options.end <= options.start:
         raise HoopgateError("--to must be after --from")
-    log, _ = open_reader(options)
+    log, state_dir = open_reader(options)
     disclosures = None
     if options.patients:
         if options.without_recordings:
@@ -143,6 +143,7 @@ def run_export(options: argparse.Namespace) -> int:
             options.end,
             recordings=not options.without_recordings,
             extra=list(_settings(options)),
+            rules=state_dir and state_dir / "rules",
             disclosures=disclosures,
         )
         # What was copied is what is handed over: the disk may fail, the log may be bad.

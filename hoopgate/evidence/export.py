@@ -17,6 +17,7 @@ from hoopgate.evidence.facts import Facts
 from hoopgate.evidence.manifest import MANIFEST, Manifest, walk
 from hoopgate.evidence.partial import paths_of
 from hoopgate.evidence.period import Selection, select
+from hoopgate.evidence.rules import rules_path
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import read_whole, sync_directory
 from hoopgate.recorder.leaf import SESSION_ID, Leaf, decode
@@ -67,6 +68,7 @@ def export(
     *,
     recordings: bool = True,
     extra: Sequence[tuple[str, bytes]] = (),
+    rules: Path | None = None,
     disclosures: MakeIndex | None = None,
     created: int | None = None,
 ) -> Manifest:
@@ -74,6 +76,7 @@ def export(
 
     :param recordings: with the encrypted records and the sealed keys of their sessions.
     :param extra: further files: path in the bundle, content.
+    :param rules: where rules that were in force are kept.
     :param disclosures: makes the index of patients of what was copied.
     :raises ExportFailed: ``out`` is there already.
     :raises NothingThere: nothing was recorded in the period.
@@ -95,7 +98,7 @@ def export(
     shutil.rmtree(working, ignore_errors=True)
     working.mkdir(parents=True, mode=0o700)
     try:
-        _fill(log, manifest, Writer(working), extra, disclosures)
+        _fill(log, manifest, Writer(working), extra, rules, disclosures)
         sync_directory(working)
         working.rename(out)
     except BaseException:
@@ -110,6 +113,7 @@ def _fill(
     manifest: Manifest,
     writer: Writer,
     extra: Sequence[tuple[str, bytes]],
+    rules: Path | None,
     disclosures: MakeIndex | None,
 ) -> None:
     chosen = manifest.selection
@@ -128,6 +132,11 @@ def _fill(
     # A reader of the bundle itself: what is made of it is made of what was copied.
     copied = LogReader(writer.base / LOG, log.verifiers)
     facts = facts_of(copied, manifest)
+    if rules is not None:
+        for digest in facts.rules:
+            kept = rules_path(rules, digest)
+            if kept.exists():  # not in the time before they were kept
+                writer.whole(f"config/rules/{digest}.json", read_whole(kept))
     if disclosures is not None:
         writer.whole(INDEX, disclosures(copied, manifest, facts))
     for path, make in documents(copied, manifest, facts).items():

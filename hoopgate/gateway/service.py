@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 
 from hoopgate.approvals.service import Approvals
 from hoopgate.errors import HoopgateError, SettingsError
+from hoopgate.evidence.rules import keep_rules
 from hoopgate.events import Principal
 from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.judge import Rules
@@ -222,6 +223,7 @@ class GatewayService(Service):
         state_dir = settings.node.state_dir
         make_directory(state_dir, 0o700)
         check_secrets(settings)
+        keep_rules(state_dir / "rules", settings.policy.text)
         recorder = open_log_blocking(settings.recording, state_dir, reactor)
 
         def committed(seconds: float, leaves: int) -> None:
@@ -405,9 +407,13 @@ class GatewayService(Service):
             policy = load_policy(self._settings.path)
             pipeline = make_pipeline(policy, self._settings.resources)
             unused = needs_restart(self._settings)
+            keep_rules(self._settings.node.state_dir / "rules", policy.text)
         except SettingsError as error:
             for problem in error.problems:
                 log_event(log, "node.reload_failed", LogLevel.error, reason=problem)
+            return
+        except OSError as error:  # rules that nobody could show later do not come into force
+            log_event(log, "node.reload_failed", LogLevel.error, reason=str(error))
             return
         for key in unused:
             log_event(log, "node.needs_restart", LogLevel.warn, reason=key)

@@ -474,6 +474,7 @@ class Policy:
     min_group: int = 0
     commands: tuple[CommandEntry, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    text: str = field(default="", repr=False)  #: the canonical form
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,12 +70,14 @@ def policy(
     bounds = budgets(root.tables("budgets"), vocabulary)
     entries = commands(root, resources)
     decisive = (*guards, *canonical(entries))
+    text = written(found, pack_names, labels, decisive, unlabelled, min_group, bounds)
     return Policy(
         rules=found,
         commands=entries,
         packs=pack_names,
         labels=labels,
-        digest=digest(found, pack_names, labels, decisive, unlabelled, min_group, bounds),
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        text=text,
         guards=guards,
         unlabelled=unlabelled,
         min_group=min_group,
@@ -83,7 +85,7 @@ def policy(
     )
 
 
-def digest(
+def written(
     rules: tuple[Rule, ...],
     pack_names: tuple[str, ...],
     labels: tuple[Label, ...],
@@ -92,11 +94,11 @@ def digest(
     min_group: int,
     bounds: tuple[Budget, ...] = (),
 ) -> str:
-    """SHA-256 (hex) over everything that decides a verdict, as canonical JSON.
+    """Everything that decides a verdict, as canonical JSON; its SHA-256 is the policy's digest.
 
     Layout, comments and the order of words in a list do not change it; the order of rules does.
     """
-    canonical = {
+    everything = {
         "rules": [dataclasses.asdict(rule) for rule in rules],
         "packs": [[name, hashlib.sha256(packs.content(name)).hexdigest()] for name in pack_names],
         "labels": [dataclasses.asdict(label) for label in labels],
@@ -105,8 +107,7 @@ def digest(
         "min_group": min_group,
         "budgets": [dataclasses.asdict(budget) for budget in bounds],
     }
-    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(everything, sort_keys=True, separators=(",", ":"), default=_plain)
 
 
 def _plain(value: object) -> object:
