@@ -83,7 +83,11 @@ def analyze(text: str, max_bytes: int = MAX_BYTES) -> tuple[StatementFacts, ...]
     :raises Refused: ``parse.size``, ``parse.syntax``; ``parse.session`` for what would change how
         later statements have to be read.
     """
-    if len(text) > max_bytes or len(text.encode("utf-8", "replace")) > max_bytes:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise Refused("parse.syntax", "The statement is not valid Unicode.") from None
+    if size > max_bytes:
         raise Refused("parse.size", "The statement is too long.")
     tokens = scan(text)
     while tokens and tokens[-1].kind == SYMBOL and tokens[-1].text == ";":
