@@ -20,7 +20,7 @@ from hoopgate.recorder.note import Checkpoint, Verifier
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.render import renderer
-from hoopgate.recorder.replay import Moment, Replay, Summary, sessions
+from hoopgate.recorder.replay import Moment, Replay, Sessions, Summary
 from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.signer import FileSigner
 from hoopgate.recorder.timeline import lines
@@ -94,7 +94,7 @@ class Archive:
         self._slots = DeferredSemaphore(_AT_ONCE)
         self._verifying = False
         self._lock = threading.Lock()
-        self._summaries: tuple[bytes, list[Summary]] | None = None
+        self._known = Sessions()
         self._verifiers: list[Verifier] = []
         self.verification: Verification | None = None
 
@@ -166,12 +166,10 @@ class Archive:
         return LogReader(self._directory, self._verifiers)
 
     def _sessions(self) -> list[Summary]:
-        log = self._reader()
         with self._lock:
-            if self._summaries is not None and self._summaries[0] == log.checkpoint.root:
-                return self._summaries[1]
-            found = sessions(log)[::-1]
-            self._summaries = log.checkpoint.root, found
+            known, self._known = self._known, Sessions()
+            found = known.update(self._reader())[::-1]
+            self._known = known  # it holds: what was wrong would have to be read anew
             return found
 
     def _search(self, match: Callable[[Summary], bool], text: str, request: str) -> Found:
@@ -186,19 +184,26 @@ class Archive:
             found = [one for one in found if one.id in ids]
         if not text:
             return Found(found)
-        holding = [one for one in found[:MOST_SEARCHED] if self._holds(one.id, text)]
+        holding = [one for one in found[:MOST_SEARCHED] if self._holds(one, text)]
         return Found(holding, min(len(found), MOST_SEARCHED), len(found))
 
-    def _holds(self, session: str, text: str) -> bool:
+    def _holds(self, summary: Summary, text: str) -> bool:
         try:
-            recording = self._replay(session)
+            recording = self._replayed(summary.id, summary.first, summary.last)
         except HoopgateError:
             return False  # shredded: there is nothing to be found in it any more
         return any(one.kind == "request" and text in one.text.casefold() for one in recording.lines)
 
     def _replay(self, session: str) -> Recording:
+        for summary in self._sessions():
+            if summary.id == session:
+                return self._replayed(session, summary.first, summary.last)
+        raise Refused("session.unknown", "the log has no such session")
+
+    def _replayed(self, session: str, first: int, last: int) -> Recording:
+        key = ReplayKey.load(self._state_dir / REPLAY_KEY)
         log = self._reader()
-        replay = Replay(log, session, ReplayKey.load(self._state_dir / REPLAY_KEY))
+        replay = Replay(log, session, key, first=first, last=last)
         shown = renderer(replay.summary.protocol)
         facts: dict[str, Any] = {}
         found: list[Line] = []

@@ -35,19 +35,25 @@ class LogReader:
         self.size = self.checkpoint.size
         self.tiles = TileReader(self.size, lambda name: read_whole(directory / name))
 
-    def bundles(self) -> Iterator[tuple[int, list[bytes]]]:
-        """Index of the first entry, and the entries, of each bundle."""
-        for number in range((self.size + WIDTH - 1) // WIDTH):
+    def bundles(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, list[bytes]]]:
+        """Index of the first entry, and the entries, of each bundle that has one in this range."""
+        stop = self.size if end is None else min(end, self.size)
+        for number in range(start // WIDTH, (stop + WIDTH - 1) // WIDTH):
             yield number * WIDTH, self.tiles.bundle(number)
 
-    def leaves(self, containing: bytes = b"") -> Iterator[tuple[Leaf, bytes]]:
-        """Leaves in order, those alone whose data holds ``containing``; decoded, and as stored."""
-        for first, entries in self.bundles():
-            for at, data in enumerate(entries):
-                if containing in data:
+    def leaves(
+        self, containing: bytes = b"", start: int = 0, end: int | None = None
+    ) -> Iterator[tuple[Leaf, bytes]]:
+        """Leaves in order, those alone whose data holds ``containing``; decoded, and as stored.
+
+        :param start: index of the first; ``end``: of the one behind the last.
+        """
+        for first, entries in self.bundles(start, end):
+            for at, data in enumerate(entries, first):
+                if containing in data and start <= at and (end is None or at < end):
                     leaf = decode(data)
-                    if leaf["index"] != first + at:
-                        raise BadLog("the leaf belongs to another place", index=first + at)
+                    if leaf["index"] != at:
+                        raise BadLog("the leaf belongs to another place", index=at)
                     yield leaf, data
 
     def entry(self, index: int) -> bytes:

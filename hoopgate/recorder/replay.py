@@ -24,6 +24,7 @@ class Summary:
     :ivar end: None while it runs.
     :ivar requests: leaves with a request.
     :ivar verdicts: verdict → how often.
+    :ivar first: index of its first leaf, and ``last`` of its last one so far.
     """
 
     id: str
@@ -36,6 +37,8 @@ class Summary:
     reason: str = ""
     requests: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
+    first: int = 0
+    last: int = 0
 
 
 def sessions(log: LogReader) -> list[Summary]:
@@ -43,28 +46,45 @@ def sessions(log: LogReader) -> list[Summary]:
 
     :raises BadLog: the leaves are not those that were signed.
     """
-    found: dict[str, Summary] = {}
-    tree = Frontier()
-    for leaf, data in log.leaves():
-        tree.append(leaf_hash(data))
-        id = leaf["session"]
-        if leaf["type"] == "session.open":
-            found[id] = _summary(leaf)
-        elif id in found:
-            _count(found[id], leaf)
-    if tree.root() != log.checkpoint.root:
-        raise BadLog("the leaves are not those that were signed: run 'hoopgate audit verify'")
-    return list(found.values())
+    return Sessions().update(log)
+
+
+class Sessions:
+    """The list of sessions, brought up to date by what the log has got since."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Summary] = {}
+        self._tree = Frontier()
+
+    def update(self, log: LogReader) -> list[Summary]:
+        """All sessions, in the order they began. After an error it is not to be used any more.
+
+        :raises BadLog: the leaves are not those that were signed.
+        """
+        found, tree = self._found, self._tree
+        for leaf, data in log.leaves(start=tree.size):
+            tree.append(leaf_hash(data))
+            id = leaf["session"]
+            if leaf["type"] == "session.open":
+                found[id] = _summary(leaf)
+            elif id in found:
+                _count(found[id], leaf)
+        if tree.root() != log.checkpoint.root:
+            raise BadLog("the leaves are not those that were signed: run 'hoopgate audit verify'")
+        return list(found.values())
 
 
 def _summary(leaf: Leaf) -> Summary:
     subject, resource, protocol, peer = (
         str(leaf.get(name, "")) for name in ("subject", "resource", "protocol", "peer")
     )
-    return Summary(leaf["session"], subject, resource, protocol, peer, leaf["time"])
+    summary = Summary(leaf["session"], subject, resource, protocol, peer, leaf["time"])
+    summary.first = summary.last = leaf["index"]
+    return summary
 
 
 def _count(summary: Summary, leaf: Leaf) -> None:
+    summary.last = leaf["index"]
     if leaf["type"] == "session.close":
         summary.end, summary.reason = leaf["time"], str(leaf.get("reason", ""))
     elif leaf["type"] == "chunk" and leaf.get("direction") != "backend":
@@ -93,17 +113,29 @@ class Replay:
     """One session, decrypted and verified: its chain of leaves, the last of which is proven to be
     in the log.
 
+    :param first: index of its first leaf, where it is known, and ``last`` of its last one: what is
+        outside of these is not looked at.
     :raises BadLog: no such session, or it is not what was signed.
     :raises OSError: its sealed key or a segment cannot be read.
     """
 
-    def __init__(self, log: LogReader, session: str, key: ReplayKey) -> None:
+    def __init__(
+        self,
+        log: LogReader,
+        session: str,
+        key: ReplayKey,
+        *,
+        first: int = 0,
+        last: int | None = None,
+    ) -> None:
         self._log = log
         if SESSION_ID.match(session) is None:
             raise BadLog(f"{session!r} is not a session's id")
         needle = b'"session":' + encode(session)
         self._leaves = [
-            (leaf, data) for leaf, data in log.leaves(needle) if leaf["session"] == session
+            (leaf, data)
+            for leaf, data in log.leaves(needle, first, None if last is None else last + 1)
+            if leaf["session"] == session
         ]
         if not self._leaves or self._leaves[0][0]["type"] != "session.open":
             raise BadLog(f"the log has no session {session}")
