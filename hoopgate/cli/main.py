@@ -15,6 +15,7 @@ from hoopgate.errors import HoopgateError
 COMMANDS = (
     *("check", "phi", "policy", "token_key", "issuer", "token", "credential", "ssh_cert"),
     *("approvals", "sessions", "replay", "audit", "evidence", "stream", "archive"),
+    "signer",
 )
 
 

@@ -224,7 +224,7 @@ class GatewayService(Service):
         make_directory(state_dir, 0o700)
         check_secrets(settings)
         keep_rules(state_dir / "rules", settings.policy.text)
-        recorder = open_log_blocking(settings.recording, state_dir, reactor)
+        recorder = open_log_blocking(settings.recording, state_dir, reactor, apart=True)
 
         def committed(seconds: float, leaves: int) -> None:
             metrics.commit(seconds, leaves)

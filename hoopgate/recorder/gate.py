@@ -420,6 +420,7 @@ class Log:
             self._timer = None
         for thread in (self._sealer, self._writer, self._integrating):
             thread.join(10)
+        self._integrator.close()
         if self.cosigning is not None:
             self.cosigning.stop()
         self._mailbox.close()

@@ -26,7 +26,7 @@ from hoopgate.recorder.files import (
     write_file,
 )
 from hoopgate.recorder.note import Checkpoint
-from hoopgate.recorder.signer import FileSigner
+from hoopgate.recorder.signer import Signer
 from hoopgate.recorder.tiles import (
     CHECKPOINT,
     WIDTH,
@@ -50,7 +50,7 @@ class Integrator:
         that was restored from before it is noticed at the next start.
     """
 
-    def __init__(self, directory: Path, signer: FileSigner, edge: Edge, tree: Frontier, head: Path):
+    def __init__(self, directory: Path, signer: Signer, edge: Edge, tree: Frontier, head: Path):
         self.signed = tree.size  #: size of the last checkpoint
         #: called with each new checkpoint, signed
         self.published: Callable[[bytes], object] = lambda note: None
@@ -104,6 +104,10 @@ class Integrator:
         self._written = {name for name in self._written if name in files and ".p/" in name}
         self.signed = edge.size
         self.published(note)
+
+    def close(self) -> None:
+        """Nothing is signed any more."""
+        self._signer.close()
 
     def _write(self, files: dict[str, bytes]) -> None:
         touched: set[Path] = set()

@@ -23,7 +23,8 @@ from hoopgate.recorder.note import Checkpoint, open_checkpoint
 from hoopgate.recorder.recover import load_checkpoint, recover
 from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.segments import Segment
-from hoopgate.recorder.signer import FileSigner
+from hoopgate.recorder.signer import FileSigner, Signer
+from hoopgate.recorder.signer_process import ProcessSigner
 from hoopgate.recorder.wraps import seal_stream
 from hoopgate.settings.model import Recording
 
@@ -44,9 +45,16 @@ def open_log(recording: Recording, state_dir: Path, reactor: Any) -> Deferred[Lo
 
 
 def open_log_blocking(
-    recording: Recording, state_dir: Path, reactor: Reactor, clock: Clock | None = None
+    recording: Recording,
+    state_dir: Path,
+    reactor: Reactor,
+    clock: Clock | None = None,
+    *,
+    apart: bool = False,
 ) -> Log:
     """:func:`open_log` for callers that may wait for the disk.
+
+    :param apart: have the key in a process of its own.
 
     :raises RecorderFailed: another process has the log, it is not what was signed, or a key is
         missing: what, where and what to do.
@@ -58,7 +66,12 @@ def open_log_blocking(
             make_directory(directory / name)
         lock = _lock(directory)
         try:
-            return _open(recording, state_dir, reactor, clock or Clock(), lock)
+            signer = _signer(state_dir / SIGNER_KEY, recording, apart)
+            try:
+                return _open(recording, state_dir, reactor, clock or Clock(), lock, signer)
+            except BaseException:
+                signer.close()
+                raise
         except BaseException:
             os.close(lock)
             raise
@@ -90,33 +103,44 @@ def _lock(directory: Path) -> int:
     return fd
 
 
-def _signer(path: Path, recording: Recording) -> FileSigner:
-    if path.exists():
-        signer = FileSigner.load(path)
-        if signer.name != recording.origin:
-            raise RecorderFailed(
-                f"{path} signs for {signer.name}, recording.origin is {recording.origin}: "
-                "set it back, or start a new log with a new directory and state_dir"
-            )
-        return signer
-    if (recording.directory / "checkpoint").exists():
+def _signer(path: Path, recording: Recording, apart: bool) -> Signer:
+    signer: Signer
+    if recording.signer is not None:
+        signer, path = ProcessSigner.connect(recording.signer), recording.signer
+    else:
+        if not path.exists():
+            if (recording.directory / "checkpoint").exists():
+                raise RecorderFailed(
+                    f"{path}, the key that signed the log in {recording.directory}, is missing: "
+                    "restore it, or configure a new recording.directory"
+                )
+            FileSigner.create(path, recording.origin)
+        signer = ProcessSigner.spawn(path) if apart else FileSigner.load(path)
+    if signer.name != recording.origin:
+        signer.close()
         raise RecorderFailed(
-            f"{path}, the key that signed the log in {recording.directory}, is missing: restore "
-            "it, or configure a new recording.directory"
+            f"{path} signs for {signer.name}, recording.origin is {recording.origin}: "
+            "set it back, or start a new log with a new directory and state_dir"
         )
-    return FileSigner.create(path, recording.origin)
+    return signer
 
 
-def _head(path: Path, signer: FileSigner) -> Checkpoint | None:
+def _head(path: Path, signer: Signer) -> Checkpoint | None:
     try:
         return open_checkpoint(path.read_bytes(), [signer.verifier])
     except FileNotFoundError:
         return None
 
 
-def _open(recording: Recording, state_dir: Path, reactor: Reactor, clock: Clock, lock: int) -> Log:
+def _open(
+    recording: Recording,
+    state_dir: Path,
+    reactor: Reactor,
+    clock: Clock,
+    lock: int,
+    signer: Signer,
+) -> Log:
     directory = recording.directory
-    signer = _signer(state_dir / SIGNER_KEY, recording)
     replay_path = state_dir / REPLAY_KEY
     replay = ReplayKey.load(replay_path) if replay_path.exists() else ReplayKey.create(replay_path)
     recipients = [replay.recipient]

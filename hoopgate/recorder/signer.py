@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,11 +15,33 @@ from hoopgate.recorder.note import ED25519, Checkpoint, Verifier, key_id, sign
 _PREFIX = "PRIVATE+KEY+"
 
 
+class Signer(Protocol):
+    """Signs checkpoints of one log.
+
+    :ivar name: the log's origin.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def verifier(self) -> Verifier: ...
+
+    def sign(self, checkpoint: Checkpoint) -> bytes:
+        """The signed note of a checkpoint. Blocks.
+
+        :raises RecorderFailed: it cannot be signed.
+        """
+
+    def close(self) -> None:
+        """Nothing is signed any more."""
+
+
 class FileSigner:
     """Signs checkpoints of the log ``name`` with an Ed25519 key."""
 
     def __init__(self, name: str, seed: bytes) -> None:
-        self.name = name
+        self.name: str = name
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
 
     @property
@@ -28,6 +51,9 @@ class FileSigner:
     def sign(self, checkpoint: Checkpoint) -> bytes:
         """The signed note of a checkpoint."""
         return sign(str(checkpoint), self.name, self._key).encode()
+
+    def close(self) -> None:
+        """See :class:`Signer`."""
 
     @classmethod
     def create(cls, path: Path, name: str) -> FileSigner:

@@ -512,6 +512,7 @@ class Recording:
     :ivar quorum: witnesses that it takes for a checkpoint to be cosigned.
     :ivar gate: ``durable``: a request is forwarded when its leaf is on the disk; ``witnessed``:
         when a checkpoint above it is cosigned, too.
+    :ivar signer: socket of a signer that was started apart; None: a child of the node.
     """
 
     directory: Path
@@ -525,6 +526,7 @@ class Recording:
     quorum: int = 1
     gate: str = "durable"
     witnesses: tuple[WitnessPeer, ...] = ()
+    signer: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def recording(table: Table, node: Node, check: bool) -> Recording:
         origin=table.text("origin", f"{node.name}/hoopgate"),
         witnesses=witnesses,
         gate=table.choice("gate", GATES, "durable"),
+        signer=table.optional_path("signer"),
         **table.bounds(Recording),
     )
     if any(character.isspace() or character == "+" for character in found.origin):
