@@ -122,6 +122,12 @@ class MaskingGuard:
                 " secret.",
                 "Leave it at its default, or ask an operator to set it for the account.",
             )
+        if "moves_columns" in facts.flags:
+            return _block(
+                "ddl",
+                "Labels go by names and parents: they would no longer find these columns.",
+                "Ask an operator to do it, and to change the labels with it.",
+            )
         if facts.kind == "execute" and "argument_expression" in facts.flags:
             return _block(
                 "unresolved",

@@ -21,6 +21,7 @@ from postgast.native import lib
 from hoopgate.errors import Refused
 from hoopgate.events import StatementFacts
 from hoopgate.sql import classes as lists
+from hoopgate.sql.ddl import examines_rows, moves_columns
 from hoopgate.sql.shape import Tokens, scan, shape
 
 MAX_BYTES: Final = 2**20
@@ -275,6 +276,10 @@ class _Statement:
         handler = _HANDLERS.get(self.kind)
         if handler is not None:
             handler(self, self.node)
+        if "ddl" in self.classes and examines_rows(_walk(tree)):
+            self.flags.add("stored_rows")
+        if "ddl" in self.classes and moves_columns(_walk(tree)):
+            self.flags.add("moves_columns")
         if self.kind == "SelectStmt":
             self._selected(self.node)
         if self.kind == "RefreshMatViewStmt":

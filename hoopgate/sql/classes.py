@@ -61,6 +61,7 @@ FLAGS: Final = {
     "parameters": "has parameters ($1 …)",
     "argument_expression": "EXECUTE or CALL with an argument that is not a constant",
     "with_hold": "a cursor that outlives its transaction",
+    "moves_columns": "DDL that gives stored columns another name, schema or parent",
     "into": "SELECT INTO or CREATE TABLE AS: rows are stored under a new name",
     "stored_rows": "changes the schema or looks after it, and depends on the rows there are",
     "locking": "SELECT … FOR UPDATE and the like",

@@ -19,11 +19,13 @@ from testbed.postgres import Postgres
 WINDOW = 1.0
 HARMLESS = "CREATE OR REPLACE VIEW turning AS SELECT id, sex::text AS x, ssn AS y FROM patients"
 HARMFUL = "CREATE OR REPLACE VIEW turning AS SELECT id, ssn AS x, ssn AS y FROM patients"
-#: The same through the gateway, which lets nobody make a view of what is secret.
+TURNED = "CREATE VIEW turned AS SELECT id, ssn AS x, ssn AS y FROM patients"
+#: The same through the gateway, which lets nobody make a view of what is secret, nor give a column
+#: another name.
 SWAP = (
-    "ALTER VIEW turning RENAME COLUMN x TO z",
-    "ALTER VIEW turning RENAME COLUMN y TO x",
-    "ALTER VIEW turning RENAME COLUMN z TO y",
+    "ALTER VIEW turning RENAME TO waiting",
+    "ALTER VIEW turned RENAME TO turning",
+    "ALTER VIEW waiting RENAME TO turned",
 )
 ASK = "SELECT x FROM turning WHERE id = 1"
 MIGRATORS = {
@@ -59,11 +61,17 @@ def clinic(
 def superuser(clinic: Clinic) -> Iterator[psycopg.Connection[Any]]:
     """A client that the gateway does not see. It leaves a view that shows nothing secret."""
     with psycopg.connect(clinic.postgres.dsn("changes"), autocommit=True) as connection:
-        connection.execute("DROP VIEW IF EXISTS turning")
         connection.execute("SET ROLE agent")
-        connection.execute(HARMLESS)
-        time.sleep(WINDOW + 0.1)
+        begin(connection)
         yield connection
+
+
+def begin(connection: psycopg.Connection[Any]) -> None:
+    """The views as they were in the beginning."""
+    connection.execute("DROP VIEW IF EXISTS turning, turned, waiting")
+    connection.execute(HARMLESS)
+    connection.execute(TURNED)
+    time.sleep(WINDOW + 0.1)
 
 
 @contextmanager
@@ -166,9 +174,7 @@ def test_a_pipeline_does_not_overtake_its_own_change(
             except psycopg.Error as error:
                 assert ssn not in str(error)
             assert ssn not in repr(found)
-        superuser.execute("DROP VIEW turning")
-        superuser.execute(HARMLESS)
-        time.sleep(WINDOW + 0.1)
+        begin(superuser)
 
 
 def test_a_new_object_ahead_of_another_is_noticed(

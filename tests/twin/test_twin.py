@@ -80,7 +80,8 @@ def test_the_judge_sees_leaks_where_nothing_is_labelled(world: World) -> None:
 def test_nothing_is_told_without_the_baseline(world: World) -> None:
     """Labels guard by themselves: rules may be overridden by an operator."""
     with running_world(18, packs=()) as other:
-        report = judged(Judge(other), chosen(40, SEED + 1))
+        ddl = [plain(*one) for one in written() if one[0] == "ddl"]
+        report = judged(Judge(other), [*chosen(40, SEED + 1), *ddl])
     assert not report.leaks and not report.cuts, in_full(report, 18)
     assert len(report.live) >= 20
 

@@ -135,3 +135,6 @@ DO $$ BEGIN
 END $$;
 INSERT INTO long_notes SELECT i, CASE WHEN i%2=0 THEN 'F' ELSE 'M' END, CASE WHEN :side = 1 THEN rpad('Qanary'||i, 400, 'x') ELSE rpad('Qanary'||i, 150 + i%300, 'y') END
     FROM generate_series(1,2500) i;
+INSERT INTO owned SELECT i, CASE WHEN :side = 1 THEN 'Qanary'||i WHEN i%3=0 THEN NULL ELSE repeat('qanary', i%2+1) END,
+    CASE WHEN :side = 1 THEN i ELSE 7-i END, CASE WHEN :side = 1 THEN date '2000-01-01'+i ELSE date '1990-01-01' END FROM generate_series(1,9) i;
+INSERT INTO owned_wards SELECT i, CASE WHEN :side = 1 THEN 'a' ELSE 'b' END FROM generate_series(1,5) i;

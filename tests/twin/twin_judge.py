@@ -66,6 +66,7 @@ class Pair:
         self._names = names
         self._clients: list[Client | None] = [None, None]
         self._opened = 0.0
+        self._restored = [0, 0]
 
     def run(self, case: Case) -> tuple[list[bytes], list[bytes]]:
         """Every message that each twin's client gets."""
@@ -104,7 +105,9 @@ class Pair:
             self._opened = time.monotonic()
         for index, name in enumerate(self._names):
             client = self._clients[index]
-            if client is None or client.ended or old:
+            anew = self._restored[index] != self._world.restored[name]
+            if client is None or client.ended or old or anew:
+                self._restored[index] = self._world.restored[name]
                 if client is not None:
                     client.close()
                 client = self._clients[index] = self._open(name)

@@ -86,6 +86,14 @@ CREATE INDEX indexed_some ON indexed (id) WHERE name > 'N';
 -- a table of more than a quarter of the shared buffers: scans of it may begin where the last one was
 CREATE TABLE long_notes(id int PRIMARY KEY, sex char(1), note text);
 
+-- what belongs to the agents' own account: it may change these
+CREATE TABLE owned(id int PRIMARY KEY, name text, n int, day date);
+CREATE TABLE owned_wards(id int, ward text) PARTITION BY LIST (ward);
+CREATE TABLE owned_rest PARTITION OF owned_wards DEFAULT;
+ALTER TABLE owned OWNER TO agent;
+ALTER TABLE owned_wards OWNER TO agent;
+ALTER TABLE owned_rest OWNER TO agent;
+
 -- code: functions, triggers, rules, operators, casts, aggregates
 CREATE FUNCTION peek() RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM patients WHERE id = 1';
 CREATE FUNCTION name_of(int) RETURNS text LANGUAGE sql STABLE AS 'SELECT name FROM patients WHERE id = $1';
@@ -120,6 +128,7 @@ CREATE DOMAIN short AS text CHECK (length(value) < 8);
 CREATE DOMAIN tag AS text;
 CREATE DOMAIN tag2 AS tag;
 CREATE DOMAIN positive AS int CHECK (value > 0);
+ALTER DOMAIN tag OWNER TO agent;
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TABLE kinds(id int PRIMARY KEY, label text, s_bool bool, s_int2 int2, s_int4 int, s_int8 int8,
     s_float4 real, s_float8 float8, s_numeric numeric, s_money money, s_oid oid, s_date date,

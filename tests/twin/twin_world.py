@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,11 @@ SECRETS = {
     "public.indexed.name": "NAME",
     "public.long_notes.note": "NOTES",
     "public.fallout.pin": "PIN",
+    "public.owned.name": "NAME",
+    "public.owned.n": "PIN",
+    "public.owned.day": "DATE",
+    "public.owned_wards.ward": "WARD",
+    "public.owned_rest.ward": "WARD",
     "public.members.c": "CONTACT",
     "public.virtuals.name": "NAME",
     "public.spans.during": "DATE",
@@ -97,6 +103,7 @@ class World:
     """The running pairs.
 
     :ivar version: PostgreSQL's major version.
+    :ivar restored: how often each database was made anew.
     """
 
     def __init__(self, postgres: Postgres, gateway: Gateway, issuer: TestIssuer) -> None:
@@ -106,6 +113,7 @@ class World:
         self._issuer = issuer
         self._owners: dict[str, Client] = {}
         self._digests: dict[str, list[bytes]] = {}
+        self.restored: Counter[str] = Counter()
 
     def client(self, resource: str) -> Client:
         """A session through the gateway."""
@@ -163,6 +171,7 @@ class World:
 
     def _restore(self, resource: str) -> None:
         """The database anew; sessions on it end."""
+        self.restored[resource] += 1
         self._owners.pop(resource, None)
         self._own(
             "postgres",

@@ -396,3 +396,56 @@ COPY codes FROM PROGRAM 'echo x'
 COPY (SELECT 1) TO STDOUT; SELECT ssn FROM patients WHERE id = 1
 COPY (SELECT ssn FROM patients WHERE id = 1) TO STDOUT; COPY (SELECT name FROM patients WHERE id = 1) TO STDOUT CSV
 COPY codes TO STDOUT (FORMAT xml)
+-- family: ddl
+CREATE UNIQUE INDEX u ON owned (name)
+CREATE UNIQUE INDEX u ON owned (left(name, 3))
+CREATE UNIQUE INDEX u ON owned (day)
+CREATE INDEX u ON owned ((1 / n))
+CREATE INDEX u ON owned (id) WHERE 1 / n > 0
+ALTER TABLE owned ADD CHECK (n > 0)
+ALTER TABLE owned ADD CHECK (name IS NOT NULL)
+ALTER TABLE owned ADD CONSTRAINT c CHECK (n > 0) NOT VALID ;; ALTER TABLE owned VALIDATE CONSTRAINT c
+ALTER TABLE owned ADD CONSTRAINT c CHECK (n > 0) NOT VALID ;; UPDATE owned SET id = 10 WHERE id = 8
+ALTER TABLE owned ALTER name SET NOT NULL
+ALTER TABLE owned ALTER name TYPE varchar(8)
+ALTER TABLE owned ALTER name TYPE int USING length(name) / n
+ALTER TABLE owned ALTER n TYPE text USING repeat('x', n)
+ALTER TABLE owned ADD x int GENERATED ALWAYS AS (1 / n) STORED
+ALTER TABLE owned ADD x int DEFAULT 1 CHECK (n > 0)
+ALTER TABLE owned ADD UNIQUE (name)
+ALTER TABLE owned ADD UNIQUE (day)
+ALTER TABLE owned ADD EXCLUDE USING btree (day WITH =)
+ALTER TABLE owned ADD FOREIGN KEY (n) REFERENCES origin (id)
+ALTER TABLE owned DROP CONSTRAINT owned_pkey, ADD PRIMARY KEY (name)
+CREATE TABLE owned_a PARTITION OF owned_wards FOR VALUES IN ('a')
+CREATE TABLE owned_b (id int, ward text) ;; ALTER TABLE owned_wards ATTACH PARTITION owned_b FOR VALUES IN ('b')
+ALTER DOMAIN tag ADD CHECK (length(value) < 30)
+ALTER TABLE owned RENAME name TO public_thing ;; SELECT public_thing FROM owned
+ALTER TABLE owned RENAME TO codes2 ;; SELECT * FROM codes2
+ALTER TABLE owned RENAME TO codes2 ;; COMMIT ;; SELECT * FROM codes2 ;; DROP TABLE codes2
+ALTER TABLE owned RENAME name TO public_thing ;; COMMIT ;; SELECT public_thing FROM owned
+ALTER INDEX owned RENAME TO codes2 ;; COMMIT ;; SELECT name FROM codes2
+ALTER TABLE owned_wards DETACH PARTITION owned_rest ;; COMMIT ;; SELECT ward FROM owned_rest
+ALTER TABLE owned SET SCHEMA other ;; COMMIT ;; SELECT * FROM other.owned
+CREATE TABLE heir () INHERITS (owned) ;; COMMIT ;; SELECT name FROM heir ;; SELECT name FROM owned
+CREATE TABLE alike (LIKE owned INCLUDING ALL) ;; INSERT INTO alike SELECT * FROM owned ;; SELECT name FROM alike
+CREATE TABLE copied AS SELECT id, name FROM owned ;; SELECT * FROM copied
+CREATE TABLE copied AS SELECT id FROM owned WHERE n > 0
+CREATE VIEW shown AS SELECT name AS public_thing FROM owned ;; COMMIT ;; SELECT public_thing FROM shown
+CREATE VIEW shown AS SELECT id FROM owned WHERE n > 3 ;; COMMIT ;; SELECT id FROM shown
+CREATE MATERIALIZED VIEW shown AS SELECT name FROM owned
+CREATE FUNCTION of_owned() RETURNS text LANGUAGE sql AS 'SELECT name FROM owned LIMIT 1' ;; COMMIT ;; SELECT of_owned()
+CREATE FUNCTION cast_owned(owned) RETURNS text LANGUAGE sql AS 'SELECT $1.name' ;; CREATE CAST (owned AS text) WITH FUNCTION cast_owned(owned) ;; COMMIT ;; SELECT o::text FROM owned o
+CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', OLD.name; RETURN NEW; END' ;; CREATE TRIGGER t BEFORE UPDATE ON owned FOR EACH ROW EXECUTE FUNCTION told() ;; COMMIT ;; UPDATE owned SET id = 10 WHERE id = 1
+CREATE RULE tell AS ON UPDATE TO owned DO ALSO SELECT OLD.name ;; COMMIT ;; UPDATE owned SET id = 10 WHERE id = 1
+CREATE POLICY p ON owned USING (n > 3) ;; ALTER TABLE owned FORCE ROW LEVEL SECURITY, ENABLE ROW LEVEL SECURITY ;; COMMIT ;; SELECT id FROM owned
+ALTER TABLE owned ALTER n SET STATISTICS 0 ;; ANALYZE owned ;; SELECT reltuples FROM pg_class WHERE relname = 'owned'
+ALTER TABLE owned ALTER id SET DEFAULT 5 ;; INSERT INTO owned(name) VALUES ('x') RETURNING id
+ALTER TABLE owned DROP name ;; SELECT * FROM owned
+ALTER TABLE owned ADD x text DEFAULT 'y' ;; COMMIT ;; SELECT x, id FROM owned
+TRUNCATE owned ;; SELECT count(*) FROM owned
+CLUSTER owned USING owned_pkey
+VACUUM (VERBOSE) owned
+ANALYZE VERBOSE owned
+COMMENT ON TABLE owned IS 'x'
+CREATE STATISTICS s ON name, n FROM owned ;; COMMIT ;; ANALYZE owned ;; SELECT * FROM pg_stats_ext

@@ -249,3 +249,88 @@ SELECT coalesce(name, 'x') = ANY (ARRAY['a', (1/(id-1))::text]) FROM patients WH
 SELECT name = 'x' AND id = 1 IS NULL FROM patients WHERE id = 1
 SELECT xmlforest(name, 1/(id-1)) FROM patients WHERE id = 1
 SELECT (ssn, name, 1) < ('101-11-0007', 'Name1', 1/(id-1)) FROM patients WHERE id = 1
+-- family: types
+SELECT CASE WHEN s_bool THEN 1 ELSE 2 END FROM kinds
+SELECT jsonb_extract_path(s_jsonb, VARIADIC ARRAY['a', NULL]) FROM kinds
+SELECT jsonb_exists_any(s_jsonb, ARRAY[['a','b'],['c','d']]) FROM kinds
+SELECT concat_ws(NULL, name), concat(VARIADIC ARRAY[name, email]) FROM patients WHERE id < 9
+SELECT num_nulls(VARIADIC ARRAY[name]) FROM patients WHERE id < 9
+SELECT left(name, -2147483648), right(name, -2147483648) FROM patients WHERE id < 9
+SELECT substr(name, -2147483648), substring(name, 2147483647) FROM patients WHERE id < 9
+SELECT translate(name, '', 'x'), translate(name, repeat('a', 3), chr(128512)) FROM patients WHERE id < 9
+SELECT pg_column_size(p), pg_typeof(name) FROM patients p WHERE id < 9
+SELECT s_timestamptz::text, s_timestamp::text, s_date::text, s_interval::text FROM kinds
+SELECT s_timestamptz = '2020-01-01'::date, s_date < '2020-01-01'::timestamptz, s_timestamp > '2020-01-01'::timestamptz FROM kinds
+SET timezone = 'UTC-14' ;; SELECT s_timestamptz = '2020-01-01'::timestamp, s_timestamp < '2020-01-01'::timestamptz, s_date > '2020-01-01'::timestamptz FROM kinds
+SET timezone = 'America/New_York' ;; SELECT s_timestamptz::text, s_timestamptz, s_timetz FROM kinds
+SET datestyle = 'German' ;; SELECT s_date, s_timestamp, s_timestamptz, s_date::text FROM kinds
+SET intervalstyle = 'iso_8601' ;; SELECT s_interval, s_interval::text FROM kinds
+SET bytea_output = 'escape' ;; SELECT s_bytea, s_bytea::text FROM kinds
+SET extra_float_digits = -15 ;; SELECT s_float4, s_float8::text FROM kinds
+SET lc_monetary = 'C' ;; SELECT s_money, s_money::text FROM kinds
+SET xmloption = document ;; SELECT name::xml FROM patients WHERE id = 1
+SELECT s_money = 1::money, s_money > '5' FROM kinds
+SELECT s_numeric::text, s_numeric = 'NaN', abs(s_numeric), sign(s_numeric), s_float8 = 'NaN' FROM kinds
+SELECT s_uuid::text, s_inet::text, s_cidr::text, s_macaddr::text, host(s_inet) FROM kinds
+SELECT s_inet::text FROM kinds
+SELECT s_bit = B'00010001', s_varbit::text, s_bit::text FROM kinds
+SELECT s_char::text, s_name::text, s_bpchar::text, s_varchar::text, s_text::varchar(2)::char(1) FROM kinds
+SELECT s_tag::text, s_tag2 || 'x', upper(s_tag2), s_tag2::tag FROM kinds
+SELECT s_positive + 0, s_positive::int, s_positive = 3 FROM kinds
+SELECT s_mood = 'ok', s_mood::text, s_mood > 'sad' FROM kinds
+SELECT s_contact::text, (s_contact).phone, s_contact IS NULL FROM kinds
+SELECT s_contacts[1], (s_contacts[1]).mail FROM kinds
+SELECT s_lsn::text, s_oid::text, s_oid = 3, s_regclass::oid FROM kinds
+SELECT s_regclass::text FROM kinds
+SELECT s_jsonpath::text, s_tsvector::text, s_tsquery::text FROM kinds
+SELECT s_json->>'qanary', s_json::text, s_json::jsonb FROM kinds
+SELECT s_point::text, s_box::text, s_path::text FROM kinds
+SELECT s_int4range::text, lower(s_int4range), s_daterange @> date '2000-01-01' FROM kinds
+SELECT greatest(s_int4range, s_int4range), least(s_jsonb, '1') FROM kinds
+SELECT greatest(s_ints, ARRAY[1]), least(s_contact, s_contact) FROM kinds
+SELECT greatest(s_point::text, 'x') FROM kinds
+SELECT ROW(s_int4, s_text)::text FROM kinds
+SELECT NULLIF(s_contact, ROW('a', 'b')::contact) FROM kinds
+SELECT ROW(s_point) = ROW(s_point) FROM kinds
+SELECT ROW(s_json, 1) IS NULL, ROW(name, email) IS NOT NULL FROM kinds, patients WHERE patients.id = kinds.id
+SELECT xmlserialize(content xmlelement(name a) AS text) || name FROM patients WHERE id = 1
+SELECT (SELECT name FROM patients WHERE id = 1) || name FROM patients WHERE id = 2
+SELECT name FROM patients WHERE id = (SELECT min(id) FROM patients)
+SELECT max(id) OVER (ORDER BY id ROWS BETWEEN length('x') PRECEDING AND CURRENT ROW), name FROM patients WHERE id < 5
+SELECT count(*) OVER (PARTITION BY sex), name FROM patients WHERE id < 5
+SELECT first_value(name) OVER w, nth_value(name, 2) OVER w FROM patients WHERE id < 5 WINDOW w AS (ORDER BY id)
+SELECT nth_value(name, id) OVER (ORDER BY id) FROM patients WHERE id < 5
+SELECT name, generate_series(1, 2) FROM patients WHERE id < 3
+SELECT name, unnest(ARRAY[1, 2]), generate_series(1, 3) FROM patients WHERE id < 3
+SELECT id, name FROM patients WHERE id < 9 ORDER BY id OFFSET 2 FETCH NEXT 3 ROWS ONLY
+SELECT DISTINCT ON (sex) sex, name FROM patients WHERE id < 9 ORDER BY sex, id
+SELECT sex, (array_agg(id ORDER BY id))[1:2], count(*) FROM patients GROUP BY sex ORDER BY sex
+SELECT id, name FROM patients WHERE id IN (SELECT patient_id FROM encounters WHERE dept = 'ICU' AND id < 20) ORDER BY id
+SELECT p.name FROM patients p JOIN encounters e ON e.patient_id = p.id AND e.id < 5 ORDER BY e.id FOR SHARE OF p
+WITH x AS (DELETE FROM encounters WHERE id = 1 RETURNING note, id) SELECT note, id FROM x
+WITH x AS (INSERT INTO codes VALUES ('N', 'n') RETURNING dx) SELECT x.dx, name FROM x, patients WHERE id = 1
+WITH a AS (SELECT name FROM patients WHERE id = 1), b AS (SELECT * FROM a UNION ALL SELECT dept FROM encounters WHERE id = 1) SELECT * FROM b
+INSERT INTO patients(id, name) VALUES (900, 'x') ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING (xmax = 0), name
+UPDATE patients SET name = DEFAULT WHERE id = 1 RETURNING name, id
+UPDATE patients SET (name, email) = ROW('a', 'b') WHERE id = 1 RETURNING name
+UPDATE patients SET notes['x'] = '1' WHERE id = 1 RETURNING id
+UPDATE patients SET notes = '{}' WHERE id = 3 RETURNING notes, id
+UPDATE encounters e SET dept = 'X' FROM (VALUES (1), (2)) v(i) WHERE e.id = v.i RETURNING e.id, e.note
+DELETE FROM encounters e USING patients p WHERE p.id = e.patient_id AND p.id = 5 RETURNING p.name, e.id
+SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef
+SELECT polname, pg_get_expr(polqual, polrelid) FROM pg_policy
+SELECT * FROM pg_policies
+SELECT * FROM pg_rules
+SELECT pg_get_triggerdef(oid) FROM pg_trigger
+SELECT stxname, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext
+SELECT * FROM pg_matviews
+SELECT reloptions, relhassubclass, relnatts FROM pg_class WHERE relname = 'patients'
+SELECT pg_relation_is_updatable('patients'::regclass, true), pg_column_is_updatable('patients'::regclass, 2::int2, true)
+SELECT row_security_active('guarded')
+SELECT query, state FROM pg_stat_activity
+SELECT pg_index_has_property('patients_pkey'::regclass, 'clusterable')
+SELECT pg_encoding_max_length(6), getdatabaseencoding(), pg_client_encoding()
+SELECT pg_safe_snapshot_blocking_pids(1)
+SELECT currval('counter')
+SELECT nextval('counter'), name FROM patients WHERE id = 1
+SELECT lastval()
