@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from hoopgate.cli.audit import read_policy
 from hoopgate.cli.logfiles import add_place, moment, open_reader, unreadable
 from hoopgate.errors import HoopgateError
 from hoopgate.evidence.disclosures import NAME as INDEX
@@ -17,7 +18,7 @@ from hoopgate.evidence.export import MakeIndex, export
 from hoopgate.evidence.verify import BAD, Verified, verify_bundle
 from hoopgate.mysql import render as _mysql  # noqa: F401 - registers how it is shown
 from hoopgate.recorder.errors import BadLog
-from hoopgate.recorder.note import Verifier
+from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.render import inert
 from hoopgate.recorder.sealing import ReplayKey
 
@@ -147,7 +148,7 @@ def run_export(options: argparse.Namespace) -> int:
             disclosures=disclosures,
         )
         # What was copied is what is handed over: the disk may fail, the log may be bad.
-        verify_bundle(options.out, log.verifiers, disclosures)
+        verify_bundle(options.out, Policy(log.verifiers), disclosures)
     except BAD as error:
         print(f"hoopgate evidence export: {error}", file=sys.stderr)
         return 1
@@ -169,34 +170,15 @@ def _settings(options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
             raise unreadable(error, options.config) from None
 
 
-def read_policy(path: Path) -> list[Verifier]:
-    """The log's keys in a policy file.
-
-    :raises HoopgateError: unreadable, malformed, or there is none.
-    """
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable(error, path) from None
-    keys = []
-    for line in text.splitlines():
-        words = line.split()
-        if words and words[0] == "log":
-            keys.append(Verifier.parse(words[1] if len(words) > 1 else ""))
-    if not keys:
-        raise HoopgateError(f"{path} names no log: it needs a line 'log VERIFIER-KEY'")
-    return keys
-
-
 def run_verify(options: argparse.Namespace) -> int:
     """0 good, 1 bad."""
-    verifiers = read_policy(options.policy)
+    policy = read_policy(options.policy)
     try:
         disclosures = None
         if options.index_key is not None:
             given = Index(_index(options.bundle), IndexKey.load(options.index_key))
             disclosures = _indexer(options, given.columns, create=False)
-        verified = verify_bundle(options.bundle, verifiers, disclosures)
+        verified = verify_bundle(options.bundle, policy, disclosures)
     except BAD as error:
         what = error.what if isinstance(error, BadLog) else str(error)
         if options.json:
@@ -221,12 +203,12 @@ def _index(bundle: Path) -> bytes:
 
 def run_patient(options: argparse.Namespace) -> int:
     """0 and a line per session; 1 the bundle is bad."""
-    verifiers = read_policy(options.policy)
+    policy = read_policy(options.policy)
     if options.index_key is None:
         raise HoopgateError("the index of patients takes --index-key")
     try:
         index = Index(_index(options.bundle), IndexKey.load(options.index_key))
-        verified = verify_bundle(options.bundle, verifiers)
+        verified = verify_bundle(options.bundle, policy)
     except BAD as error:
         print(f"BAD  {options.bundle}: {error}", file=sys.stderr)
         return 1
@@ -272,6 +254,7 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
                     "sessions": len(facts.sessions),
                     "requests": requests,
                     "recordings": manifest.recordings,
+                    "witnesses": dict(verified.witnesses),
                     "unproven": verified.unproven,
                 }
             )
@@ -283,5 +266,7 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
         f"{len(facts.sessions)} sessions, {requests} requests"
         + ("" if manifest.recordings else "; no recordings")
     )
+    for name, time in verified.witnesses.items():
+        print(f"  {name} cosigned {moment(time * 1_000_000)} UTC")
     for path in verified.unproven:
         print(f"  {path}: not signed by anybody; as the exporter wrote it")

@@ -18,9 +18,11 @@ from hoopgate.evidence.manifest import MANIFEST, Manifest, walk
 from hoopgate.evidence.partial import paths_of
 from hoopgate.evidence.period import Selection, select
 from hoopgate.evidence.rules import rules_path
+from hoopgate.recorder.cosigning import WITNESSED
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import read_whole, sync_directory
 from hoopgate.recorder.leaf import SESSION_ID, Leaf, decode
+from hoopgate.recorder.note import open_checkpoint
 from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.segments import MAGIC, encode_record, segment_name
 from hoopgate.recorder.wraps import wrap_path
@@ -86,6 +88,9 @@ def export(
     if out.exists():
         raise ExportFailed(f"{out} is there already: name a new directory")
     chosen = select(log, start, end)
+    witnessed = _witnessed(log)
+    if witnessed is not None:
+        chosen.witnessed = open_checkpoint(witnessed, log.verifiers).size
     manifest = Manifest(
         log.checkpoint.origin,
         log.size,
@@ -98,7 +103,10 @@ def export(
     shutil.rmtree(working, ignore_errors=True)
     working.mkdir(parents=True, mode=0o700)
     try:
-        _fill(log, manifest, Writer(working), extra, rules, disclosures)
+        writer = Writer(working)
+        if witnessed is not None:
+            writer.whole(f"{LOG}/{WITNESSED}", witnessed)
+        _fill(log, manifest, writer, extra, rules, disclosures)
         sync_directory(working)
         working.rename(out)
     except BaseException:
@@ -106,6 +114,15 @@ def export(
         raise
     sync_directory(out.parent)
     return manifest
+
+
+def _witnessed(log: LogReader) -> bytes | None:
+    """The log's cosigned checkpoint, unless it is newer than what is exported."""
+    try:
+        note = read_whole(log.directory / WITNESSED)
+    except FileNotFoundError:
+        return None
+    return note if open_checkpoint(note, log.verifiers).size <= log.size else None
 
 
 def _fill(

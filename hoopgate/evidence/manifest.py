@@ -66,6 +66,7 @@ class Manifest:
                     "leaves": [chosen.first, chosen.last],
                     "opened_before": chosen.opened,
                     "purged": chosen.purged,
+                    "witnessed": chosen.witnessed,
                     "files": {path: list(about) for path, about in self.files.items()},
                 }
             )
@@ -82,6 +83,7 @@ class Manifest:
             start, end = _whole(given["period"][0]), _whole(given["period"][1])
             first, last = _whole(given["leaves"][0]), _whole(given["leaves"][1])
             opened, purged = _indices(given["opened_before"]), _indices(given["purged"])
+            witnessed = _whole(given["witnessed"])
             files = {
                 str(path): (_whole(size), str(digest))
                 for path, (size, digest) in given["files"].items()
@@ -89,7 +91,7 @@ class Manifest:
             found = cls(
                 str(given["origin"]),
                 _whole(given["size"]),
-                Selection(start, end, first, last, opened, purged),
+                Selection(start, end, first, last, opened, purged, witnessed),
                 _whole(given["created"]),
                 str(given["version"]),
                 bool(given["recordings"]),
@@ -106,6 +108,8 @@ class Manifest:
                 raise BadBundle(f"{MANIFEST}: {path}: not a SHA-256")
         if not 0 <= first <= last < found.size:
             raise BadBundle(f"{MANIFEST}: the range of leaves is not within the log")
+        if witnessed > found.size:
+            raise BadBundle(f"{MANIFEST}: the cosigned checkpoint is of more leaves than the log")
         if any(index >= first for index in opened.values()):
             raise BadBundle(f"{MANIFEST}: a session opened before the period is within it")
         return found

@@ -23,13 +23,15 @@ def bundle_numbers(chosen: Selection, size: int) -> list[int]:
 
 def tiles_of(chosen: Selection, size: int) -> Iterator[tuple[int, int, int]]:
     """Level, number and width of the hash tiles that prove the bundles: at the lowest level those
-    of the bundles and the unfinished one, above it all there are (a 255th of the log's hashes)."""
+    of the bundles and the unfinished ones, above it all there are (a 255th of the log's hashes)."""
     level = 0
     while size >> 8 * level:
         count = ((size >> 8 * level) + WIDTH - 1) // WIDTH
         numbers: set[int] | range = range(count)
         if level == 0:
             numbers = {*bundle_numbers(chosen, size), count - 1}
+            if chosen.witnessed % WIDTH:  # that is where its tree ends
+                numbers.add(chosen.witnessed // WIDTH)
         for number in sorted(numbers):
             yield level, number, tile_width(level, number, size)
         level += 1

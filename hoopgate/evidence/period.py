@@ -26,6 +26,7 @@ class Selection:
     :ivar last: index of the last leaf.
     :ivar opened: session → index of its first leaf, for those that began before ``first``.
     :ivar purged: session → index of the leaf by which its key was destroyed.
+    :ivar witnessed: leaves under the cosigned checkpoint; 0: there is none.
     """
 
     start: int
@@ -34,6 +35,7 @@ class Selection:
     last: int
     opened: dict[str, int] = field(default_factory=dict)
     purged: dict[str, int] = field(default_factory=dict)
+    witnessed: int = 0
 
     def indices(self) -> set[int]:
         """Leaves that the bundle must hold beside those of the range, with the range's

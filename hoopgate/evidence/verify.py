@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,10 +15,13 @@ from hoopgate.evidence.export import MakeIndex
 from hoopgate.evidence.facts import Facts
 from hoopgate.evidence.manifest import BadBundle, Manifest, check_files, read_manifest
 from hoopgate.evidence.partial import check_tree, paths_of
+from hoopgate.recorder.cosigning import WITNESSED
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.known import check_witnessed
 from hoopgate.recorder.leaf import Leaf, decode, hash_of
-from hoopgate.recorder.note import Checkpoint, Verifier
+from hoopgate.recorder.note import Checkpoint
+from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.segments import Scan, segment_name
 from hoopgate.recorder.tree import inclusion_proof
@@ -29,20 +32,21 @@ class Verified:
     """What was verified.
 
     :ivar facts: what the leaves say.
+    :ivar witnesses: who cosigned, and when (seconds since the epoch).
     :ivar unproven: files that are in the manifest and follow from nothing that is signed.
     """
 
     manifest: Manifest
     checkpoint: Checkpoint
     facts: Facts
+    witnesses: Mapping[str, int]
     unproven: list[str]
 
 
-def verify_bundle(
-    bundle: Path, verifiers: Sequence[Verifier], disclosures: MakeIndex | None = None
-) -> Verified:
+def verify_bundle(bundle: Path, policy: Policy, disclosures: MakeIndex | None = None) -> Verified:
     """Verify everything.
 
+    :param policy: whom to trust.
     :param disclosures: makes the index of patients anew; None: it stays unproven.
     :raises BadBundle: the bundle is not what it claims.
     :raises BadNote: the checkpoint was not signed by those who are trusted.
@@ -52,16 +56,19 @@ def verify_bundle(
     manifest = read_manifest(bundle)
     check_files(bundle, manifest)
     try:
-        log = LogReader(bundle / "log", verifiers)
+        log = LogReader(bundle / "log", policy.logs)
     except FileNotFoundError:
         raise BadBundle("log/checkpoint is missing") from None
     if (manifest.origin, manifest.size) != (log.checkpoint.origin, log.size):
         raise BadBundle("the manifest is about another checkpoint")
     check_tree(log, manifest.selection)
+    witnesses = _check_witnessed(log, manifest, policy)
     facts = facts_of(log, manifest)
     _check_range(log, manifest)
     _check_chains(log, manifest)
     proven = {"log/checkpoint"}
+    if manifest.selection.witnessed:
+        proven.add(f"log/{WITNESSED}")
     proven |= {f"log/{path}" for path in paths_of(manifest.selection, log.size)}
     if manifest.recordings:
         proven |= _check_records(log, manifest)
@@ -76,7 +83,25 @@ def verify_bundle(
     if stray:
         raise BadBundle(f"{min(stray)} is no part of the log that the bundle needs")
     unproven = sorted(manifest.files.keys() - proven)
-    return Verified(manifest, log.checkpoint, facts, unproven)
+    return Verified(manifest, log.checkpoint, facts, witnesses, unproven)
+
+
+def _check_witnessed(log: LogReader, manifest: Manifest, policy: Policy) -> Mapping[str, int]:
+    """As many witnesses as the policy asks for vouch for the whole period."""
+    chosen = manifest.selection
+    path = f"log/{WITNESSED}"
+    if path not in manifest.files:
+        if chosen.witnessed:
+            raise BadBundle(f"{path} is missing")
+        if policy.quorum != "none":
+            raise BadNote(f"the policy asks for {policy.quorum}, and no witness cosigned")
+        return {}
+    size, times = check_witnessed(log, policy, read_whole(log.directory / WITNESSED))
+    if size != chosen.witnessed:
+        raise BadBundle("the manifest is about another cosigned checkpoint")
+    if size <= chosen.last and policy.quorum != "none":
+        raise BadBundle(f"witnesses vouch for {size} leaves, the period ends with {chosen.last}")
+    return times
 
 
 def _check_range(log: LogReader, manifest: Manifest) -> None:

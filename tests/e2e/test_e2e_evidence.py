@@ -58,7 +58,7 @@ def test_a_bundle_of_today(clinic: Clinic, session: str, tmp_path: Path) -> None
     made = hoopgate(clinic, "evidence", "export", *period, "--out", out)
     assert made.returncode == 0, made.stderr
     policy = tmp_path / "policy"
-    policy.write_text(f"log {(clinic.gateway.state_dir / 'log/vkey').read_text()}")
+    policy.write_text(f"log {(clinic.gateway.state_dir / 'log/vkey').read_text()}quorum none\n")
     checked = hoopgate(clinic, "evidence", "verify", out, "--policy", policy, "--json")
     assert checked.returncode == 0, checked.stdout
     report = json.loads(checked.stdout)

@@ -75,7 +75,7 @@ class Bundle:
     def __init__(self, world: World, base: Path) -> None:
         self.out, self.base, self.world = base / "bundle", base, world
         self.index_key = base / "index.key"
-        (base / "policy").write_text(f"log {world.vkey()}\n")
+        (base / "policy").write_text(f"log {world.vkey()}\nquorum none\n")
         self.keys = ["--key", str(world.state / "keys/replay.key")]
         self.keys += ["--index-key", str(self.index_key)]
         where = ["-d", str(world.directory), "--from", "2001-01-01", "--to", "2100-01-01"]

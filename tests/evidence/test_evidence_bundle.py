@@ -22,6 +22,7 @@ from hoopgate.evidence.manifest import MANIFEST, BadBundle, Manifest
 from hoopgate.evidence.period import NothingThere
 from hoopgate.evidence.verify import BAD, verify_bundle
 from hoopgate.recorder.note import Checkpoint
+from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.signer import FileSigner
 from hoopgate.recorder.verify import verify_log
 
@@ -48,7 +49,7 @@ def renamed(bundle: Path, **changes: Any) -> dict[str, Any]:
 
 
 def test_what_is_in_it(eventful_log: World, made: Path) -> None:
-    verified = verify_bundle(made, [eventful_log.vkey()])
+    verified = verify_bundle(made, Policy((eventful_log.vkey(),)))
     assert verified.unproven == []
     # s-early and the node were opened before; their first leaves are in the bundle, proven.
     assert list(verified.facts.sessions) == ["s-early", "s-2", "s-3"]
@@ -73,7 +74,7 @@ def test_what_is_in_it(eventful_log: World, made: Path) -> None:
 def test_a_bundle_of_everything(eventful_log: World, tmp_path: Path) -> None:
     out = tmp_path / "all"
     manifest = export(eventful_log.reader(), out, 0, 2**62)
-    verified = verify_bundle(out, [eventful_log.vkey()])
+    verified = verify_bundle(out, Policy((eventful_log.vkey(),)))
     assert manifest.selection.first == 0
     assert manifest.selection.last == verified.checkpoint.size - 1
     gaps = [one["type"] for one in ndjson(out / "gaps.ndjson")]
@@ -87,7 +88,7 @@ def test_a_bundle_of_everything(eventful_log: World, tmp_path: Path) -> None:
 
 def test_leaves_only(eventful_log: World, tmp_path: Path) -> None:
     export(eventful_log.reader(), tmp_path / "b", hour(1.5), hour(2.5), recordings=False)
-    verified = verify_bundle(tmp_path / "b", [eventful_log.vkey()])
+    verified = verify_bundle(tmp_path / "b", Policy((eventful_log.vkey(),)))
     assert not (tmp_path / "b/log/seg").exists()
     assert not (tmp_path / "b/log/wraps").exists()
     assert list(verified.facts.sessions) == ["s-early", "s-2"]
@@ -117,7 +118,7 @@ def test_a_bundle_of_a_running_log(tmp_path: Path) -> None:
     world.wait(done)
     world.pump.until(lambda: world.log.checkpoint_size == world.log.size)
     export(reader, tmp_path / "b", 0, 2**62)
-    verify_bundle(tmp_path / "b", [world.vkey()])
+    verify_bundle(tmp_path / "b", Policy((world.vkey(),)))
     world.stop()
 
 
@@ -125,7 +126,7 @@ class TestTampering:
     def test_another_key(self, bundle: Path, tmp_path: Path) -> None:
         other = FileSigner.create(tmp_path / "other.key", "gw-1.example.org/hoopgate")
         with pytest.raises(BAD, match="no trusted key"):
-            verify_bundle(bundle, [other.verifier])
+            verify_bundle(bundle, Policy((other.verifier,)))
 
     def test_any_changed_byte(self, eventful_log: World, bundle: Path) -> None:
         chance = random.Random(5)
@@ -141,9 +142,9 @@ class TestTampering:
                 if path.name == MANIFEST and same(original, bytes(changed)):
                     continue
                 with pytest.raises(BAD):
-                    verify_bundle(bundle, [eventful_log.vkey()])
+                    verify_bundle(bundle, Policy((eventful_log.vkey(),)))
             path.write_bytes(original)
-        verify_bundle(bundle, [eventful_log.vkey()])
+        verify_bundle(bundle, Policy((eventful_log.vkey(),)))
 
     def test_any_changed_byte_with_a_manifest_that_fits(
         self, eventful_log: World, bundle: Path
@@ -160,10 +161,10 @@ class TestTampering:
                 path.write_bytes(changed)
                 renamed(bundle)
                 with pytest.raises(BAD):
-                    verify_bundle(bundle, [eventful_log.vkey()])
+                    verify_bundle(bundle, Policy((eventful_log.vkey(),)))
             path.write_bytes(original)
         (bundle / MANIFEST).write_bytes(original_manifest)
-        verify_bundle(bundle, [eventful_log.vkey()])
+        verify_bundle(bundle, Policy((eventful_log.vkey(),)))
 
     def test_any_file_gone(self, eventful_log: World, bundle: Path) -> None:
         for path in files(bundle):
@@ -173,7 +174,7 @@ class TestTampering:
                 if fits and path.name != MANIFEST:
                     renamed(bundle)
                 with pytest.raises(BAD):
-                    verify_bundle(bundle, [eventful_log.vkey()])
+                    verify_bundle(bundle, Policy((eventful_log.vkey(),)))
             path.write_bytes(original)
             renamed(bundle)
 
@@ -184,12 +185,12 @@ class TestTampering:
         for leaves in ([first + 1, last], [first, last - 1]):
             renamed(bundle, leaves=leaves)
             with pytest.raises(BAD, match=r"stands (before|after) the range"):
-                verify_bundle(bundle, [eventful_log.vkey()])
+                verify_bundle(bundle, Policy((eventful_log.vkey(),)))
 
     def test_a_period_that_nobody_asked_for(self, eventful_log: World, bundle: Path) -> None:
         renamed(bundle, period=[hour(2.5), hour(3.5)])
         with pytest.raises(BAD, match="within the period"):
-            verify_bundle(bundle, [eventful_log.vkey()])
+            verify_bundle(bundle, Policy((eventful_log.vkey(),)))
 
     def test_a_checkpoint_of_another_tree(self, eventful_log: World, bundle: Path) -> None:
         """Even signed: the tiles do not hash to it."""
@@ -199,7 +200,7 @@ class TestTampering:
         (bundle / "log/checkpoint").write_bytes(note)
         renamed(bundle)
         with pytest.raises(BAD, match="signed root"):
-            verify_bundle(bundle, [eventful_log.vkey()])
+            verify_bundle(bundle, Policy((eventful_log.vkey(),)))
 
     @pytest.mark.parametrize("how", ["link", "fifo", "directory-link"])
     def test_what_is_no_file(self, eventful_log: World, bundle: Path, how: str) -> None:
@@ -215,7 +216,7 @@ class TestTampering:
             path.write_bytes(content)
             (bundle / "more").symlink_to("/etc")
         with pytest.raises(BadBundle, match="neither a file nor a directory"):
-            verify_bundle(bundle, [eventful_log.vkey()])
+            verify_bundle(bundle, Policy((eventful_log.vkey(),)))
 
     @pytest.mark.parametrize(
         "path",
@@ -226,19 +227,19 @@ class TestTampering:
         about["files"][path] = [0, "0" * 64]
         (bundle / MANIFEST).write_text(json.dumps(about))
         with pytest.raises(BadBundle, match="no path within a bundle"):
-            verify_bundle(bundle, [eventful_log.vkey()])
+            verify_bundle(bundle, Policy((eventful_log.vkey(),)))
 
     def test_a_file_more(self, eventful_log: World, bundle: Path) -> None:
         (bundle / "log/more").write_bytes(b"x")
         with pytest.raises(BadBundle, match="not in the manifest"):
-            verify_bundle(bundle, [eventful_log.vkey()])
+            verify_bundle(bundle, Policy((eventful_log.vkey(),)))
         renamed(bundle)
         with pytest.raises(BadBundle, match="no part of the log"):
-            verify_bundle(bundle, [eventful_log.vkey()])
+            verify_bundle(bundle, Policy((eventful_log.vkey(),)))
         (bundle / "log/more").unlink()
         (bundle / "more").write_bytes(b"x")
         renamed(bundle)
-        assert verify_bundle(bundle, [eventful_log.vkey()]).unproven == ["more"]
+        assert verify_bundle(bundle, Policy((eventful_log.vkey(),))).unproven == ["more"]
 
     @given(st.binary(max_size=200))
     def test_arbitrary_manifests(self, data: bytes) -> None:
@@ -260,7 +261,7 @@ class TestCommands:
     @pytest.fixture
     def policy(self, eventful_log: World, tmp_path: Path) -> Path:
         path = tmp_path / "policy"
-        path.write_text(f"# handed over on paper\nlog {eventful_log.vkey()}\n")
+        path.write_text(f"# handed over on paper\nlog {eventful_log.vkey()}\nquorum none\n")
         return path
 
     def test_export_and_verify(
@@ -310,7 +311,7 @@ class TestCommands:
         (tmp_path / "policy").write_text("quorum none\n")
         arguments = ["evidence", "verify", str(made), "--policy", str(tmp_path / "policy")]
         assert main(arguments) == 2
-        assert "log VERIFIER-KEY" in capsys.readouterr().err
+        assert "a policy has a log" in capsys.readouterr().err
 
 
 def test_the_report_is_inert(eventful_log: World, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from hoopgate.evidence.export import export
 from hoopgate.evidence.manifest import MANIFEST, BadBundle
 from hoopgate.evidence.verify import verify_bundle
 from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.segments import Scan, encode_record
 from hoopgate.recorder.tiles import Edge, split_bundle
 from hoopgate.recorder.tree import leaf_hash
@@ -116,8 +117,8 @@ def bundle_target(base: Path) -> Target:
     out = base / "bundle"
     export(world.reader(), out, leaves[5]["time"], leaves[-3]["time"], created=1)
     names = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
-    trusted = [world.vkey()]
-    return Target("bundle", out, lambda: verify_bundle(out, trusted), names, set(names), "")
+    policy = Policy((world.vkey(),))
+    return Target("bundle", out, lambda: verify_bundle(out, policy), names, set(names), "")
 
 
 def targets(base: Path) -> list[Target]:
