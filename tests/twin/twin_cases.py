@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twin_judge import Case
 from twin_modes import modes_of
-from twin_wire import queries
+from twin_wire import Step, query
 
 HERE = Path(__file__).parent
 _SQL = HERE.parent / "sql"
@@ -61,12 +61,22 @@ def written() -> list[tuple[str, str]]:
 
 def plain(family: str, source: str) -> Case:
     """The case as a client types it: one simple query after the other."""
-    return Case(family, source, tuple(queries(source.split(_SEPARATOR))))
+    return Case(family, source, tuple(map(_step, source.split(_SEPARATOR))))
+
+
+def _step(text: str) -> Step:
+    """A query; ``COPY … FROM STDIN <<< LINE`` with what is copied, sent without waiting."""
+    statement, here, line = text.partition(" <<< ")
+    if not here:
+        return query(text)
+    lines = line.replace("\\t", "\t").replace("\\n", "\n").encode() + b"\n"
+    data = b"d" + (len(lines) + 4).to_bytes(4, "big") + lines + b"c\0\0\0\4"
+    return Step(query(statement).data + data)
 
 
 def in_modes(family: str, source: str) -> list[Case]:
     """The case in every other way to run its one statement; none for several statements."""
-    if _SEPARATOR in source:
+    if _SEPARATOR in source or " <<< " in source:
         return []
     return [
         Case(family, source, tuple(mode(source)), name)

@@ -449,3 +449,44 @@ VACUUM (VERBOSE) owned
 ANALYZE VERBOSE owned
 COMMENT ON TABLE owned IS 'x'
 CREATE STATISTICS s ON name, n FROM owned ;; COMMIT ;; ANALYZE owned ;; SELECT * FROM pg_stats_ext
+-- family: copyin
+COPY ledger FROM STDIN <<< 90\tAQanary1\t1
+COPY ledger (id, amount) FROM STDIN <<< 90\t1
+COPY ledger (id, mrn) FROM STDIN (FORMAT csv) <<< 90,AQanary1
+COPY leaf FROM STDIN <<< 90\t11
+COPY leaf (id) FROM STDIN <<< 90
+COPY patients (id, ssn) FROM STDIN <<< 900\t101-11-0007
+COPY patients (id, name) FROM STDIN <<< 900\tx
+COPY patients (id) FROM STDIN <<< 1
+COPY patients (id) FROM STDIN <<< 900 ;; SELECT id, name FROM patients WHERE id = 900
+COPY patients (id, weight) FROM STDIN WHERE id > 5 <<< 900\t3
+COPY codes FROM STDIN <<< E1\tagain
+COPY codes FROM STDIN <<< Z1\tnew\nZ2\tnewer ;; SELECT * FROM codes ORDER BY dx DESC LIMIT 2
+COPY codes FROM STDIN WHERE dx > (SELECT 'A') <<< Z1\tnew
+COPY codes (dx) FROM STDIN <<< too\tmany
+COPY checked FROM STDIN <<< 90\t5001\t5001
+COPY checked (id, amount) FROM STDIN <<< 90\t5001
+COPY booked FROM STDIN <<< 90\t[10,12)\tx
+COPY partly FROM STDIN <<< 90\tQanary1\tt
+COPY lowered FROM STDIN <<< 90\tQANARY3
+COPY fenced FROM STDIN <<< 90\t1\t1
+COPY guarded FROM STDIN <<< 90\tZzz
+COPY events FROM STDIN <<< 900\t2023-05-05\tx\ty
+COPY wards FROM STDIN <<< 900\ta\t1
+COPY derived (id, a, pin) FROM STDIN <<< 90\t5\t4
+COPY watched FROM STDIN <<< 90\t1
+COPY ruled FROM STDIN <<< 90\t1
+COPY v_pat FROM STDIN <<< 90\tx\ty
+COPY v_star (id, ssn) FROM STDIN <<< 900\t101-11-0007
+COPY v_open (id, weight) FROM STDIN <<< 900\t-5
+COPY account FROM STDIN <<< AQanary1\t77
+COPY account (n) FROM STDIN <<< 77
+COPY staff (id, name) FROM STDIN <<< 90\tx ;; SELECT initial FROM staff WHERE id = 90
+COPY kinds (id, s_positive) FROM STDIN <<< 90\t-1
+COPY kinds (id, s_mood) FROM STDIN <<< 90\tangry
+COPY members FROM STDIN <<< 90\t(x,y)\tp ;; SELECT * FROM members WHERE id = 90
+COPY codes FROM STDIN (FREEZE) <<< Z1\tx
+COPY codes FROM STDIN (DEFAULT 'd') <<< Z1\td
+COPY codes FROM STDIN (ON_ERROR ignore) <<< Z1
+COPY other.patients FROM STDIN <<< 2\tx
+COPY pg_class FROM STDIN <<< x
