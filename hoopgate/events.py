@@ -94,6 +94,7 @@ class Statement:
     :ivar settings: session settings that change what names mean (``search_path``).
     :ivar executes: False for a Parse that runs nothing yet: it is judged, but never held.
     :ivar binds: tokens among ``parameters`` are to be given their values.
+    :ivar goes_on: it fetches more of what was opened, and counted as a question, before.
     """
 
     text: str = field(repr=False)
@@ -102,6 +103,7 @@ class Statement:
     settings: Mapping[str, str]
     executes: bool
     binds: bool
+    goes_on: bool
 
     def __init__(
         self,
@@ -111,6 +113,7 @@ class Statement:
         settings: Mapping[str, str] = _NO_SETTINGS,
         executes: bool = True,
         binds: bool = False,
+        goes_on: bool = False,
     ) -> None:
         self.text = text
         self.parameter_types = parameter_types
@@ -118,6 +121,7 @@ class Statement:
         self.settings = settings
         self.executes = executes
         self.binds = binds
+        self.goes_on = goes_on
 
 
 @dataclass(frozen=True, slots=True)

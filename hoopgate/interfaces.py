@@ -311,6 +311,10 @@ class IGateway(Interface):
     def canceled() -> None:
         """A client's cancel request was passed on to its backend: to be counted."""
 
+    def meter(session_id: str) -> Any:
+        """Counts what a session that begins spends (:class:`guardrails.budgets.Meter`); None where
+        there are no budgets."""
+
     def tokeniser(resource: Resource) -> Callable[[str, bytes], str] | None:
         """Makes the tokens of a resource of kind and value; None where there are no keys."""
 

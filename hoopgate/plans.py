@@ -59,12 +59,14 @@ class Spend:
     :ivar width: labelled columns among its output.
     :ivar columns: digest of which these are.
     :ivar patient: the output column that says whom a row is about; -1: none does.
+    :ivar subject: one of the columns that are taken, for who is told that it may not be.
     """
 
     predicates: bool
     width: int
     columns: bytes
     patient: int
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from hoopgate.sql.resolver import needs_resolution
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
 if TYPE_CHECKING:
+    from hoopgate.gateway.budgets import Budgets
     from hoopgate.gateway.metrics import Metrics
     from hoopgate.gateway.tokens import Tokens
     from hoopgate.guardrails.pipeline import Pipeline
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         IStatementAnalyzer,
         IStatementResolver,
     )
+    from hoopgate.plans import MaskPlan
     from hoopgate.sql.tokens import Lifted
 
 log = Logger()
@@ -83,6 +85,10 @@ def _unresolved(event: Statement, facts: tuple[StatementFacts, ...], code: str) 
     return Judged(event, facts, (None,) * len(facts), wanting)
 
 
+def _plans(verdict: Verdict) -> tuple[MaskPlan | None, ...]:
+    return verdict.plans if isinstance(verdict, Mask) else ()
+
+
 def mint_request_id() -> str:
     """An id that is safe to quote: it says nothing and cannot be guessed."""
     return "req-" + secrets.token_hex(6)
@@ -113,6 +119,7 @@ class _Remembered:
     facts: tuple[StatementFacts, ...]
     resolved: bool  #: it rests on the schema
     text: str | None  #: what is run in place of its own
+    spends: bool  #: it takes of budgets
 
 
 class Judge:
@@ -137,9 +144,12 @@ class Judge:
         limit: int,
         examiner: ICommandExaminer | None = None,
         tokens: Tokens | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._session = session
         self._tokens = tokens if tokens is not None and tokens.tokeniser(session.resource) else None
+        self._budgets = budgets
+        self._meter = budgets.open(session) if budgets is not None and phi else None
         self._phi = phi
         self._rules = rules
         self._analyzer = analyzer
@@ -167,6 +177,8 @@ class Judge:
         """The identity's groups were looked up again."""
         if session.principal != self._session.principal:
             self._epoch += 1
+            if self._budgets is not None and self._meter is not None:
+                self._budgets.open(session)
         self._session = session
 
     def expired(self) -> None:
@@ -180,7 +192,11 @@ class Judge:
         return generation + self._resolver.generation if self._phi else generation
 
     def confirmed(self) -> bool:
-        """Whether that is known to be the present generation: the schema can change unseen."""
+        """Whether that is known to be the present generation, and nothing is used up: the schema
+        can change unseen, and another session spend."""
+        return self._schema_confirmed() and (self._meter is None or not self._meter.exhausted())
+
+    def _schema_confirmed(self) -> bool:
         return not self._phi or self._resolver.confirmed()
 
     def schema_changes(self, *, over: bool) -> None:
@@ -199,7 +215,9 @@ class Judge:
 
     def _remembered(self, event: Event) -> Decision | None:
         found = self._recall(event)
-        if found is None or (found.resolved and not self.confirmed()):
+        if found is None or (found.resolved and not self._schema_confirmed()):
+            return None
+        if self._meter is not None and found.spends and self._meter.exhausted():
             return None
         decision = self._decide(found.verdict, found.monitored, found.facts)
         decision.text = found.text
@@ -232,6 +250,8 @@ class Judge:
             return self._decide(_FAILED, (), ())
 
     async def _judged(self, event: Event, on_hold: OnHold) -> Decision:
+        if self._budgets is not None and self._meter is not None and not self._meter.loaded:
+            await self._budgets.load(self._meter)
         if self._recall(event) is not None and await self._confirmed():
             decision = self._remembered(event)
             if decision is not None:
@@ -258,7 +278,8 @@ class Judge:
             and len(event.text) <= LONGEST_REMEMBERED
         ):
             resolved = self._phi and any(map(needs_resolution, facts))
-            known = _Remembered(verdict, outcome.monitored, facts, resolved, self._steered)
+            spends = any(plan is not None and plan.spend is not None for plan in _plans(verdict))
+            known = _Remembered(verdict, outcome.monitored, facts, resolved, self._steered, spends)
             self._remember(event, known)
         decision = self._decide(verdict, outcome.monitored, facts)
         return await self._filled(event, judged.tokens, decision)
@@ -380,7 +401,7 @@ class Judge:
                 return _unresolved(event, facts, refused.code)
             generation = self.generation
             judged = await self._resolve(event, asked, facts, tokens)
-            if generation == self.generation and self.confirmed():
+            if generation == self.generation and self._schema_confirmed():
                 return judged
         return _unresolved(event, facts, "resolve.unsettled")
 

@@ -43,7 +43,9 @@ from hoopgate.interfaces import (
 
 if TYPE_CHECKING:
     from hoopgate.gateway.metrics import Metrics
+    from hoopgate.gateway.budgets import Budgets
     from hoopgate.gateway.tokens import Tokens
+    from hoopgate.guardrails.budgets import Meter
     from hoopgate.phi.tokens import Tokeniser
     from hoopgate.settings.model import Resource, Settings
 
@@ -95,6 +97,7 @@ class Node:
         metrics: Metrics,
         recheck_seconds: float,
         tokens: Tokens | None = None,
+        budgets: Budgets | None = None,
         examiners: Mapping[str, ICommandExaminer] = MappingProxyType({}),
         analyzers: Mapping[str, IStatementAnalyzer] = MappingProxyType({}),
         now: Callable[[], float] = time.time,
@@ -115,6 +118,7 @@ class Node:
         self._recorder = recorder
         self._approvals = approvals
         self._tokens = tokens
+        self._budgets = budgets
         self._metrics = metrics
         self._recheck_seconds = recheck_seconds
         self._logging_in = 0
@@ -155,6 +159,10 @@ class Node:
     def tokeniser(self, resource: Resource) -> Tokeniser | None:
         """See :class:`hoopgate.interfaces.IGateway`."""
         return None if self._tokens is None else self._tokens.tokeniser(resource.name)
+
+    def meter(self, session_id: str) -> Meter | None:
+        """See :class:`hoopgate.interfaces.IGateway`."""
+        return None if self._budgets is None else self._budgets.meter(session_id)
 
     def verify(self, token: str, resource: Resource) -> Deferred[Principal]:
         """See :class:`hoopgate.interfaces.IGateway`."""
@@ -246,6 +254,7 @@ class Node:
             principal_valid=lambda: self._valid(facts.id),
             limit=self.limits.statement_bytes,
             tokens=self._tokens,
+            budgets=self._budgets,
             examiner=self._examiners.get(resource.name),
         )
         relay = Relay(
@@ -350,6 +359,8 @@ class Node:
 
     def _closed(self, session_id: str, reason: str) -> None:
         session = self.sessions.pop(session_id, None)
+        if self._budgets is not None:
+            self._budgets.close(session_id)
         if session is None:
             return
         if session.recheck is not None and session.recheck.running:

@@ -25,11 +25,13 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from hoopgate.approvals.sealing import Sealer
 from hoopgate.approvals.service import Approvals
 from hoopgate.errors import HoopgateError, SettingsError
 from hoopgate.evidence.rules import keep_rules
 from hoopgate.events import Principal
 from hoopgate.gateway.admin import AdminServer
+from hoopgate.gateway.budgets import Budgets
 from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
@@ -154,6 +156,7 @@ class GatewayService(Service):
         self._node: Node | None = None
         self._rules: Rules | None = None
         self._tokens: Tokens | None = None
+        self._budgets: Budgets | None = None
         self._secrets: SecretSource | None = None
         self._starting: Deferred[None] = succeed(None)
         self._ready = False
@@ -242,13 +245,19 @@ class GatewayService(Service):
         self._tokens = tokens = Tokens(settings.resources, store, reactor, time.time)
         tokens.open_blocking()
         self._stop.append(tokens.stop)
+        secret = Sealer(state_dir / "keys" / "budgets.key").commit(b"patients")
+        self._budgets = budgets = Budgets(
+            settings.policy.budgets, store, reactor, bytes.fromhex(secret), time.time
+        )
+        self._stop.append(budgets.stop)
         analyzer = ParserPool(reactor, settings.node.workers, limit=settings.limits.statement_bytes)
         mysql = MysqlAnalyzer(analyzer, settings.limits.statement_bytes)
         verifier = make_verifier(settings, reactor, metrics.identity_failure)
         self._stop.append(verifier.stop)
         self._secrets = secrets = SecretSource(reactor)
         self._rules = Rules(
-            make_pipeline(settings.policy, settings.resources), settings.policy.digest
+            make_pipeline(settings.policy, settings.resources, budgets.meter),
+            settings.policy.digest,
         )
         directory = settings.directory
         self._node = Node(
@@ -265,6 +274,7 @@ class GatewayService(Service):
             recorder=recorder,
             approvals=approvals,
             tokens=tokens,
+            budgets=budgets,
             metrics=metrics,
             recheck_seconds=(
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
@@ -405,7 +415,8 @@ class GatewayService(Service):
             log_event(log, "node.certificate_kept", LogLevel.error, reason=problem)
         try:
             policy = load_policy(self._settings.path)
-            pipeline = make_pipeline(policy, self._settings.resources)
+            assert self._budgets is not None
+            pipeline = make_pipeline(policy, self._settings.resources, self._budgets.meter)
             unused = needs_restart(self._settings)
             keep_rules(self._settings.node.state_dir / "rules", policy.text)
         except SettingsError as error:
@@ -417,6 +428,7 @@ class GatewayService(Service):
             return
         for key in unused:
             log_event(log, "node.needs_restart", LogLevel.warn, reason=key)
+        self._budgets.replace(policy.budgets)
         self._rules.replace(pipeline, policy.digest)
         self._node.rules_replaced()
         if self._tokens is not None and self._secrets is not None:

@@ -59,7 +59,7 @@ class Vault:
         self._now = now
         self._waiting: dict[bytes, tuple[str, bytes, bytes]] = {}
         self._recent: dict[bytes, None] = {}
-        self._recent_since = now()
+        self._recent_until = 0.0
         self._timer: IDelayedCall | None = None
         self._under_way: set[Deferred[None]] = set()
         self._overflowing = False
@@ -67,7 +67,7 @@ class Vault:
 
     def _keep(self, kind: str, value: bytes, digest: bytes) -> None:
         id = digest[:ID_BYTES]
-        if id in self._recent:
+        if id in self._recent and self._now() < self._recent_until:
             return
         if len(self._waiting) >= MOST_WAITING:
             if not self._overflowing:
@@ -75,8 +75,10 @@ class Vault:
                 log_event(log, "tokens.not_kept", LogLevel.warn, resource=self._resource)
             return
         self._overflowing = False
-        if len(self._recent) >= _RECENT:
+        if len(self._recent) >= _RECENT or self._now() >= self._recent_until:
+            # What is still used is written again before it is forgotten.
             self._recent.clear()
+            self._recent_until = self._now() + self._settings.lifetime_seconds / 8
         self._recent[id] = None
         self._waiting[id] = kind, value, digest
         if self._timer is None and len(self._under_way) < _UNDER_WAY:
@@ -86,9 +88,6 @@ class Vault:
         """Seal and hand over one batch, then come back for the next in a turn of its own."""
         self._timer = None
         now = int(self._now())
-        if now - self._recent_since > self._settings.lifetime_seconds / 8:
-            self._recent.clear()  # what is still used is written again before it is forgotten
-            self._recent_since = now
         epoch = self.tokeniser.current
         batch = [self._waiting.pop(id) for id in list(self._waiting)[:BATCH]]
         if not batch:

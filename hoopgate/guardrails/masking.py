@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from zope.interface import implementer
@@ -23,6 +23,7 @@ from hoopgate.events import (
     SessionFacts,
     StatementFacts,
 )
+from hoopgate.guardrails.budgets import Meter
 from hoopgate.guardrails.tokens import NONE, literals, settle
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
@@ -58,13 +59,20 @@ class MaskingGuard:
 
     :param labels: labels of the resources that hold PHI; others are none of its business.
     :param budgeted: resources for which something is counted.
+    :param meter: finds what a session spends, by its id.
     """
 
     name = "phi"
     grants = False
 
-    def __init__(self, labels: dict[str, LabelSet], budgeted: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        labels: dict[str, LabelSet],
+        budgeted: frozenset[str] = frozenset(),
+        meter: Callable[[str], Meter | None] = lambda _: None,
+    ) -> None:
         self._labels = labels
+        self._meter = meter
         self._budgeted = budgeted
         # By identity: resolutions and facts come out of caches and are the same objects each time.
         self._known: OrderedDict[
@@ -92,7 +100,13 @@ class MaskingGuard:
             if isinstance(outcome, Block):
                 return outcome
             plans.append(outcome)
-        return Mask("phi/labels", tuple(plans)) if any(plans) else None
+        if not any(plans):
+            return None
+        meter = self._meter(session.id) if self._budgeted else None
+        refusal = None
+        if meter is not None:
+            refusal = meter.refusal(plans, now, goes_on=judged.statement.goes_on)
+        return Mask("phi/labels", tuple(plans)) if refusal is None else refusal
 
     def _statement(
         self,
@@ -217,13 +231,14 @@ def _spend(
     resolution: Resolution, masks: list[ColumnMask | None], labels: LabelSet
 ) -> Spend | None:
     """What running the statement takes of budgets; None when that is nothing."""
-    predicates = any(
-        label is not None and label.level is LabelClass.QUASI
-        for label in map(labels.lookup, resolution.influences)
-    )
+    quasi = [
+        str(column)
+        for column in resolution.influences
+        if (label := labels.lookup(column)) is not None and label.level is LabelClass.QUASI
+    ]
     columns = resolution.columns or ()
     masked = [column for column, mask in zip(columns, masks, strict=True) if mask is not None]
-    if not masked and not predicates:
+    if not masked and not quasi:
         return None
     which = sorted({str(source) for column in masked for source in column.sources})
     digest = hashlib.blake2b("\0".join(which).encode(), digest_size=8).digest()
@@ -234,7 +249,7 @@ def _spend(
         ):
             patient = index
             break
-    return Spend(predicates, len(masked), digest, patient)
+    return Spend(bool(quasi), len(masked), digest, patient, min(quasi or which))
 
 
 def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:

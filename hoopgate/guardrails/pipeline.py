@@ -7,7 +7,7 @@ and so is an exception: a guard that cannot judge has not allowed.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from hoopgate.errors import SettingsError
 from hoopgate.events import Judged, SessionFacts
+from hoopgate.guardrails.budgets import Meter
 from hoopgate.guardrails.commands import CommandGuard
 from hoopgate.guardrails.masking import MaskingGuard
 from hoopgate.guardrails.operations import BodyGuard
@@ -152,7 +153,14 @@ def _merged(one: Plans, other: Plans) -> Plans:
             merged.append(first)
         else:
             columns = zip(first.columns, second.columns, strict=True)
-            merged.append(MaskPlan(tuple(a or b for a, b in columns), first.names))
+            merged.append(
+                MaskPlan(
+                    tuple(a or b for a, b in columns),
+                    first.names,
+                    first.tokens + second.tokens,
+                    first.spend or second.spend,
+                )
+            )
     return tuple(merged)
 
 
@@ -172,9 +180,14 @@ def _failed(name: str, error: Exception) -> Block:
     )
 
 
-def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline:
+def make_pipeline(
+    policy: Policy,
+    resources: Mapping[str, Resource],
+    meter: Callable[[str], Meter | None] = lambda _: None,
+) -> Pipeline:
     """The pipeline of a policy: its rules, its packs, its guards, the masking by its labels.
 
+    :param meter: finds what a session spends of budgets, by its id.
     :raises SettingsError: a pack or a guard cannot be loaded.
     """
     labels = {
@@ -188,7 +201,8 @@ def make_pipeline(policy: Policy, resources: Mapping[str, Resource]) -> Pipeline
     plugins = [_plugin(name, policy, resources) for name in policy.guards]
     bodies = BodyGuard(policy, frozenset(phi), rules)
     commands = CommandGuard(policy.commands, resources, rules)
-    return Pipeline(policy, [rules, *plugins, MaskingGuard(phi), bodies, commands], labels)
+    masking = MaskingGuard(phi, frozenset(phi) if policy.budgets else frozenset(), meter)
+    return Pipeline(policy, [rules, *plugins, masking, bodies, commands], labels)
 
 
 def _plugin(name: str, policy: Policy, resources: Mapping[str, Resource]) -> Any:

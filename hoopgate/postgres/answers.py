@@ -18,9 +18,11 @@ from types import MappingProxyType
 from typing import Final, final
 
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.plans import MaskPlan
+from hoopgate.guardrails.budgets import Meter
+from hoopgate.plans import MaskPlan, Spend
 from hoopgate.postgres import errors, wire
 from hoopgate.postgres.copy import CopyMasker
+from hoopgate.postgres.kernels import column_values, count_messages
 from hoopgate.postgres.masking import RowMasker, Tokeniser, compile_plan, described
 from hoopgate.postgres.names import Change, Names
 
@@ -47,9 +49,10 @@ class Run:
     :ivar plan: how its rows are rewritten; None leaves them as they are.
     :ivar change: what its success does to the session's names.
     :ivar alters: it may change the schema.
+    :ivar goes_on: it fetches more of what was counted when it was opened.
     """
 
-    __slots__ = ("alters", "change", "copy_options", "formats", "plan")
+    __slots__ = ("alters", "change", "copy_options", "formats", "goes_on", "plan")
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Run:
     ) -> None:
         self.plan = plan
         self.alters = alters
+        self.goes_on = False
         self.formats = formats
         self.change = change
         self.copy_options = copy_options
@@ -158,11 +162,18 @@ class Answers:
     """
 
     def __init__(
-        self, names: Names, phi: bool, message_limit: int, tokeniser: Tokeniser | None = None
+        self,
+        names: Names,
+        phi: bool,
+        message_limit: int,
+        tokeniser: Tokeniser | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._names = names
         self._phi = phi
         self._tokeniser = tokeniser
+        self._meter = meter
+        self._spend: Spend | None = None  # of the rows that come
         self._reader = wire.BackendReader(message_limit)
         self._masker: RowMasker | None = None
         self._described = False  # the rows of a Query may come
@@ -198,7 +209,10 @@ class Answers:
                     reader.keep_run()
                 else:
                     out.append(reader.kept())
-                    out.append(masker.rewrite(reader.take_run()))
+                    rows = reader.take_run()
+                    out.append(masker.rewrite(rows))
+                    if self._spend is not None:
+                        self._spent(rows, self._spend)
             elif kind == _COPY_DATA:
                 copy = self._copy
                 if not self._copying_out:
@@ -207,7 +221,10 @@ class Answers:
                     reader.keep_run()
                 else:
                     out.append(reader.kept())
-                    out.append(copy.data(reader.take_run()))
+                    rows = reader.take_run()
+                    out.append(copy.data(rows))
+                    if self._spend is not None and self._meter is not None:
+                        self._meter.rows(self._spend, count_messages(rows), None)
             else:
                 shown = self._answer(kind)
                 if shown is None:
@@ -221,6 +238,14 @@ class Answers:
             return rest
         out.append(rest)
         return b"".join(out)
+
+    def _spent(self, rows: bytes, spend: Spend) -> None:
+        """Rows that were masked go out: count whom they are about."""
+        if self._meter is None:
+            return
+        patients = None if spend.patient < 0 else column_values(rows, spend.patient)
+        count = count_messages(rows) if patients is None else len(patients)
+        self._meter.rows(spend, count, patients)
 
     # --- one message: None passes it on as it is ------------------------------------------------
 
@@ -270,11 +295,11 @@ class Answers:
 
     def _make_masker(self, run: Run) -> None:
         plan = run.plan
-        self._masker = (
-            None
-            if plan is None or not plan.masks
-            else compile_plan(plan, run.formats, self._tokeniser)
-        )
+        self._masker = None
+        self._spend = None
+        if plan is not None and plan.masks:
+            self._masker = compile_plan(plan, run.formats, self._tokeniser)
+            self._spend = plan.spend
 
     def _complete(self, kind: Kind) -> None:
         head = self._head()
@@ -363,6 +388,7 @@ class Answers:
             form = "binary" if binary else run.copy_options.get("format", "text").lower()
             try:
                 self._copy = CopyMasker(run.plan, form, run.copy_options, self._tokeniser)
+                self._spend = run.plan.spend
             except ValueError:  # an option that the masker cannot follow was let through
                 raise RemoteProtocolError("a COPY in a format that cannot be masked") from None
 

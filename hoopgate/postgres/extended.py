@@ -213,6 +213,7 @@ class ExtendedQuery:
                 portal.values,
                 self._settings,
                 executes=portal.values is not None,
+                goes_on=portal.ran,
             ),
             decided,
         )
@@ -250,6 +251,7 @@ class ExtendedQuery:
         if self._planner.current(named):
             portal.named = named
             run = Run(named.plan, alters=alters(named.facts))
+            run.goes_on = opened
             self._send(message, portal, run, NOTHING)
             return
         event = named.event
@@ -262,6 +264,7 @@ class ExtendedQuery:
             elif renewed is not None:
                 portal.named = renewed
                 run = Run(renewed.plan, alters=alters(named.facts))
+                run.goes_on = opened
                 self._send(message, portal, run, NOTHING)
 
         text = portal.prepared.event.text.encode()
@@ -273,6 +276,7 @@ class ExtendedQuery:
                 ((0, text), *(portal.values or ())),
                 self._settings,
                 executes=not opened,
+                goes_on=opened,
             ),
             decided,
         )
@@ -292,6 +296,9 @@ class ExtendedQuery:
 
     def _send(self, message: wire.Execute, portal: Portal, run: Run, facts: StatementFacts) -> None:
         run.formats = portal.formats
+        run.goes_on = run.goes_on or portal.ran
+        portal.ran = True
+        self._requests.spend(run)
         portal.values = None
         if run.change is not None:
             self._names.propose(self._requests.segment, run.change)

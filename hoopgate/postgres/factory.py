@@ -173,7 +173,7 @@ class PostgresServer(Protocol):
         facts = self._facts(start, principal, resource)
         self._relay = relay = await self._gateway.serve(
             facts,
-            self._session(resource, path),
+            self._session(resource, path, facts.id),
             self.transport,
             backend.transport,
             lambda: self._interrupt(resource, backend),
@@ -280,7 +280,7 @@ class PostgresServer(Protocol):
             application=start.parameters.get("application_name", ""),
         )
 
-    def _session(self, resource: Resource, path: str) -> MakeSession:
+    def _session(self, resource: Resource, path: str, session_id: str) -> MakeSession:
         limits = self._gateway.limits
 
         def make(
@@ -295,6 +295,7 @@ class PostgresServer(Protocol):
                 message_limit=limits.message_bytes,
                 response_limit=limits.response_message_bytes,
                 tokeniser=self._gateway.tokeniser(resource),
+                meter=self._gateway.meter(session_id),
             )
             return session
 

@@ -122,6 +122,54 @@ def mask_rows(
     return b"".join(out)
 
 
+def count_messages(run: bytes) -> int:
+    """How many complete messages a run has."""
+    size: i64 = len(run)
+    at: i64 = 0
+    count: i64 = 0
+    while at < size:
+        length: int = read_i32_be(run, at + 1)
+        at += 1 + length
+        count += 1
+    return count
+
+
+def column_values(run: bytes, column: int) -> list[bytes]:
+    """The values of one column of a run of DataRow messages; NULL is empty.
+
+    :raises RemoteProtocolError: a row has no such field.
+    """
+    size: i64 = len(run)
+    target: i64 = column
+    out: list[bytes] = []
+    start: i64 = 0
+    length: int = 0
+    try:
+        while start < size:
+            length = read_i32_be(run, start + 1)
+            end: i64 = start + 1 + length
+            at: i64 = start + 7
+            step: i64 = 0
+            while step < target:
+                length = read_i32_be(run, at)
+                at += 4
+                if length > 0:
+                    at += length
+                step += 1
+            length = read_i32_be(run, at)
+            at += 4
+            stop: i64 = at
+            if length > 0:
+                stop += length
+            if stop > end:
+                raise RemoteProtocolError("a field overruns its row")
+            out.append(run[at:stop])
+            start = end
+    except IndexError:
+        raise RemoteProtocolError("a field overruns its row") from None
+    return out
+
+
 def mask_lines(
     run: bytes,
     at: i64,

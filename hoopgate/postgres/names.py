@@ -99,10 +99,11 @@ class Portal:
         the columns of that, and crashes on others.
     :ivar named: what EXECUTE or FETCH in it named when it was first run: the server has made the
         rows then, whatever the name means later.
+    :ivar ran: it was executed: what it takes of budgets is counted.
     :ivar tokens: by what its parameters were looked through for tokens when it was bound.
     """
 
-    __slots__ = ("bound", "formats", "holdable", "named", "prepared", "tokens", "values")
+    __slots__ = ("bound", "formats", "holdable", "named", "prepared", "ran", "tokens", "values")
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class Portal:
         self.holdable = holdable
         self.bound: Prepared | None = None
         self.named: Prepared | None = None
+        self.ran = False
         self.tokens: tuple[TokenUse, ...] = ()
 
 

@@ -184,7 +184,9 @@ class Planner:
                 raise Missing(
                     "portal.indirect", "FETCH cannot run this portal.", "Run it by Execute."
                 )
-            return Planned(Run(prepared.plan), prepared, opened=True)
+            run = Run(prepared.plan)
+            run.goes_on = True
+            return Planned(run, prepared, opened=True)
         return Planned(
             Run(
                 plan if facts.kind not in MAKES_NAMES else None,

@@ -16,9 +16,10 @@ from typing import Any, TypeVar, final
 
 from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Action, Ask, Decision, Forward, SchemaChange, Statement
+from hoopgate.guardrails.budgets import Meter
 from hoopgate.postgres import wire
-from hoopgate.postgres.answers import Answers, Expected, Kind
-from hoopgate.postgres.names import Unsettled
+from hoopgate.postgres.answers import Answers, Expected, Kind, Run
+from hoopgate.postgres.names import Portal, Unsettled
 from hoopgate.postgres.refusals import refusal
 from hoopgate.verdicts import Block
 
@@ -59,7 +60,9 @@ class Requests:
         mint: Callable[[], str],
         generation: Callable[[], int],
         message_limit: int,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter
         self.answers = answers
         self.segment = 0
         self.decided_at = 0
@@ -168,6 +171,17 @@ class Requests:
                 self._recorded.append(raw)
         if expected is not None:
             self.answers.expected.append(expected)
+
+    def spend(self, run: Run) -> None:
+        """``run`` is sent next: it may take of a budget."""
+        if self._meter is None or run.goes_on:
+            return
+        plan = run.plan
+        change = run.change
+        if change is not None and isinstance(change.value, Portal):
+            plan = change.value.prepared.plan  # a cursor is counted when it is opened
+        if plan is not None and plan.spend is not None and plan.spend.predicates:
+            self._meter.query()
 
     def alters_schema(self) -> None:
         """What is forwarded next may change the schema."""

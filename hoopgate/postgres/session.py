@@ -16,6 +16,7 @@ from zope.interface import classImplements
 
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Action, Close, Decision, Reply, SchemaChange, Side
+from hoopgate.guardrails.budgets import Meter
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers
@@ -42,6 +43,7 @@ class PostgresSession(Handler):
     :param mint: makes request ids.
     :param message_limit: bytes of a client's message; a longer one is refused.
     :param response_limit: bytes of a server's message; a longer one ends the session.
+    :param meter: counts what budgets are about.
     :param tokeniser: makes the tokens of columns that come as tokens; None: constants.
     """
 
@@ -56,11 +58,12 @@ class PostgresSession(Handler):
         message_limit: int,
         response_limit: int,
         tokeniser: Tokeniser | None = None,
+        meter: Meter | None = None,
     ) -> None:
         names = Names()
         planner = Planner(names, settings, generation, confirmed)
-        self._answers = Answers(names, phi, response_limit, tokeniser)
-        self._requests = Requests(self._answers, self, mint, generation, message_limit)
+        self._answers = Answers(names, phi, response_limit, tokeniser, meter)
+        self._requests = Requests(self._answers, self, mint, generation, message_limit, meter)
         self._simple = SimpleQuery(self._requests, names, planner, settings)
         self._extended = ExtendedQuery(self._requests, names, planner, settings)
         self._closed = False

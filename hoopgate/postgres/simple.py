@@ -89,6 +89,7 @@ class SimpleQuery:
             ((0, message.text),),
             self._settings,
             executes=not opened,
+            goes_on=opened,
         )
 
         def decided(message: wire.Query, decision: Decision) -> None:
@@ -99,6 +100,7 @@ class SimpleQuery:
                 # What a token was given for, or a guess, is with the server by now.
                 if renewed is not None and not takes_tokens(renewed.plan):
                     run = Run(renewed.plan, alters=alters(named.facts))
+                    run.goes_on = opened
                     self._send(message, decision, [run])
                     return
                 decision = self._requests.block(*STALE)
@@ -110,6 +112,7 @@ class SimpleQuery:
         requests = self._requests
         expected = Expected(Kind.QUERY, runs=runs)
         for run in runs:
+            requests.spend(run)
             if run.change is not None:
                 self._names.propose(requests.segment, run.change)
             if run.alters:

@@ -86,10 +86,14 @@ def test_examples(rules: str, verdicts: str, tmp_path: Path) -> None:
 
 def test_the_labels_of_masking_are_valid(tmp_path: Path) -> None:
     page = (CHECKOUT / "docs" / "masking.md").read_text()
-    (labels,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    labels, budgets = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     file = tmp_path / "hoopgate.toml"
-    file.write_text(BASE + labels)
-    found = LabelSet("clinic", load_policy(file).labels)
+    file.write_text(BASE + labels + budgets)
+    policy = load_policy(file)
+    found = LabelSet("clinic", policy.labels)
+    assert [(one.name, one.cells, one.verdict) for one in policy.budgets] == [
+        ("analysts-hourly", 50_000, "approve")
+    ]
 
     def kind(table: str, column: str) -> str:
         label = found.lookup(ColumnRef("public", table, column))
