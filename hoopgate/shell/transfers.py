@@ -14,7 +14,7 @@ from hoopgate.errors import Refused
 
 _SCP_OPTIONS: Final = re.compile(r"-[vrpdtfq1246]+")
 #: The cluster of short options, and what ``-e`` says of the protocol (rsync's options.c).
-_RSYNC_SHORT: Final = re.compile(r"-[vqcruplogDtHAXSnWxzIOJhixmdkbyK0-9.]*(e[0-9]*\.[A-Za-z]*)?")
+_RSYNC_SHORT: Final = re.compile(r"-[vqcruplogDtHAXSnWxzIOJhixmdby0-9.]*(e[0-9]*\.[A-Za-z]*)?")
 _RSYNC_LONG: Final = re.compile(
     r"--(server|sender|numeric-ids|partial|inplace|append|append-verify|size-only|delay-updates"
     r"|bwlimit=[0-9.]+[kmg]?|timeout=[0-9]+|checksum-choice=[a-z0-9,]+|compress-choice=[a-z0-9,]+"

@@ -109,6 +109,8 @@ class Channel:
                 raise LimitExceeded("more was sent on a channel than its window allows")
             self._granted -= size
         elif number == wire.CHANNEL_EOF:
+            if self._eof_received:
+                raise RemoteProtocolError("a channel's data ends twice")
             self._eof_received = True
         self.deliver(wire.frame(number, body))
         self.grant()

@@ -52,6 +52,7 @@ class SSHExaminer:
         settings = resource.ssh
         assert settings is not None
         self._literal = settings.commands == "allow"
+        self._phi = resource.phi
 
     def examine(self, command: Command) -> Deferred[Operation]:
         """See :class:`hoopgate.interfaces.ICommandExaminer`."""
@@ -76,9 +77,10 @@ class SSHExaminer:
     async def _files(self, command: Command) -> Operation:
         follow = command.kind not in NAMES
         paths = [await self._side.resolve(path, follow=follow) for path in command.paths]
-        return _operation(
-            _CLASSES.get(command.kind, command.kind), command.text, command, paths=tuple(paths)
-        )
+        kind = _CLASSES.get(command.kind, command.kind)
+        # What a path is labelled does not follow a file to another path.
+        phi = "phi.sink" if self._phi and kind in ("sftp.rename", "sftp.link") else ""
+        return _operation(kind, command.text, command, paths=tuple(paths), phi=phi)
 
     async def _line(self, command: Command) -> Operation:
         line = await self._parse(command.text)
@@ -99,6 +101,9 @@ class SSHExaminer:
 
     async def _transfer(self, command: Command, found: Transfer) -> Operation:
         paths = tuple([await self._side.resolve(path, follow=True) for path in found.paths])
+        if found.options[0] == "scp" and found.writes and await self._side.is_directory(paths[0]):
+            # Below it scp follows whatever link has the name that the client will send.
+            raise Refused("command.directory", "scp -O may not copy into a directory")
         words = found.words_for(paths)
         line = Line(words, found.flags)
         kind = "sftp.write" if found.writes else "sftp.read"
@@ -114,6 +119,7 @@ def _operation(
     paths: tuple[str, ...] = (),
     resolved: tuple[tuple[str, str], ...] = (),
     program: str = "",
+    phi: str = "",
 ) -> Operation:
     words = line.words if line is not None else ()
     flags = line.flags if line is not None else frozenset()
@@ -133,5 +139,6 @@ def _operation(
             "ssh.word": tuple((word, "") for word in words),
             "ssh.resolved": resolved,
         },
+        phi=phi,
     )
     return Operation(shown, (facts,))

@@ -329,14 +329,14 @@ class SSHServer(ServerTransport):
 
     def _connected(self, principal: Principal, resource: Resource) -> Deferred[BackendTransport]:
         """The connection to the backend, made when it is first needed and shared from then on."""
-        waiting: Deferred[BackendTransport] = Deferred()
-        if self._backend is None:
-            self._backend = Deferred.fromCoroutine(self._connect(principal, resource))
-            self._backend.addBoth(self._have_backend)
         known = getattr(self._backend, "result", None)
         if isinstance(known, BackendTransport):
             return succeed(known)
+        waiting: Deferred[BackendTransport] = Deferred()
         self._waiting.append(waiting)
+        if self._backend is None:
+            self._backend = Deferred.fromCoroutine(self._connect(principal, resource))
+            self._backend.addBoth(self._have_backend)
         return waiting
 
     async def _connect(self, principal: Principal, resource: Resource) -> BackendTransport:

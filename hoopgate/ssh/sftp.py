@@ -324,7 +324,7 @@ class SFTPStream:
             reads = bool(flags & sftp.READING) or not writes
             opened.file = _File(resolved[0], reads, writes, request.kind == sftp.OPENDIR)
             opened.plan = _plan(asked.decisions)
-            if self._must_mask(opened) and writes:
+            if self._must_mask(opened) and (writes or opened.plan is None):
                 text = "hoopgate: refused: open it for reading or for writing [reason=phi.opaque]"
                 return self._refused(asked, sftp.status(request.id, sftp.FAILURE, text))
         self._open[request.id] = opened
@@ -335,13 +335,7 @@ class SFTPStream:
 
     def _must_mask(self, opened: _Open) -> bool:
         file = opened.file
-        return (
-            self._mask is not None
-            and opened.plan is not None
-            and file is not None
-            and file.reads
-            and not file.directory
-        )
+        return self._mask is not None and file is not None and file.reads and not file.directory
 
     def _on_handle(self, request: Request, packet: bytes) -> list[Action] | None:
         files = [self._handles.get(one) for one in request.handles]

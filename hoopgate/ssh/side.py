@@ -7,6 +7,7 @@ made when it is first needed, and anew when it was lost.
 from __future__ import annotations
 
 import posixpath
+import stat
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -36,6 +37,8 @@ _PACKET_BYTES: Final = 2**18
 _SECONDS: Final = 10.0
 _PATH_BYTES: Final = 4096
 _NO_SUCH_FILE: Final = 2
+_SIZE, _OWNER, _PERMISSIONS = 0x01, 0x02, 0x04  # which attributes there are
+_CANNOT: Final = "the server cannot resolve it"
 
 
 class _Failed(Exception):
@@ -157,13 +160,30 @@ class SidePaths:
             return await self._realpath(path)
         except _Failed as failed:
             if failed.code != _NO_SUCH_FILE:
-                raise UnresolvableStatement(
-                    "resolve.path", "the server cannot resolve it"
-                ) from None
+                raise UnresolvableStatement("resolve.path", _CANNOT) from None
         # What is not there yet is made in its directory; a link into nowhere is refused.
         if await self._exists(path):
             raise UnresolvableStatement("resolve.path", "it is a link that leads nowhere")
         return await self._parent_and_name(path)
+
+    async def is_directory(self, path: str) -> bool:
+        """Whether a resolved path is a directory.
+
+        :raises UnresolvableStatement: ``resolve.path``: the server cannot say.
+        """
+        try:
+            reader = await self._ask(_LSTAT, path)
+        except _Failed as failed:
+            if failed.code == _NO_SUCH_FILE:
+                return False
+            raise UnresolvableStatement("resolve.path", _CANNOT) from None
+        flags = reader.uint32()
+        if not flags & _PERMISSIONS:
+            raise UnresolvableStatement("resolve.path", _CANNOT)
+        for field in (_SIZE, _SIZE, _OWNER, _OWNER):  # size is a uint64; owner and group
+            if flags & field:
+                reader.uint32()
+        return stat.S_ISDIR(reader.uint32())
 
     async def _parent_and_name(self, path: str) -> str:
         directory, name = posixpath.split(path.rstrip("/"))
@@ -171,9 +191,7 @@ class SidePaths:
             try:
                 return await self._realpath(path)
             except _Failed:
-                raise UnresolvableStatement(
-                    "resolve.path", "the server cannot resolve it"
-                ) from None
+                raise UnresolvableStatement("resolve.path", _CANNOT) from None
         try:
             parent = await self._realpath(directory or ".")
         except _Failed:
@@ -198,7 +216,7 @@ class SidePaths:
         except _Failed as failed:
             if failed.code == _NO_SUCH_FILE:
                 return False
-            raise UnresolvableStatement("resolve.path", "the server cannot resolve it") from None
+            raise UnresolvableStatement("resolve.path", _CANNOT) from None
         return True
 
     async def _ask(self, kind: int, path: str) -> Reader:

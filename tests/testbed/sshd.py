@@ -32,6 +32,9 @@ _SETTINGS = {
 }
 
 
+_LISTENING = "Server listening on"
+
+
 def keygen(path: Path, kind: str = "ed25519", *more: str) -> Path:
     """A key pair at ``path`` and ``path``.pub."""
     command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "testbed", "-f", path, *more]
@@ -75,21 +78,32 @@ class SSHServer:
             self.write(name, content)
         authorized = self.directory / "authorized_keys"
         authorized.write_text(self.key.with_suffix(".pub").read_text())
+        self.restart({})
+        return self
+
+    def restart(self, settings: Mapping[str, str]) -> None:
+        """Start the server (again) on its port, with more lines of sshd_config."""
+        self.stop()
         config = self.directory / "sshd_config"
+        lines = {
+            "AuthorizedKeysFile": str(self.directory / "authorized_keys"),
+            **self._settings,
+            **settings,
+        }
         config.write_text(
             "\n".join(
                 [
                     f"ListenAddress {self.host}:{self.port}",
                     f"HostKey {self.host_key}",
-                    f"AuthorizedKeysFile {authorized}",
                     "PidFile none",
                     "Subsystem sftp internal-sftp",
-                    *(f"{key} {value}" for key, value in self._settings.items()),
+                    *(f"{key} {value}" for key, value in lines.items()),
                     "",
                 ]
             )
         )
         self._hand_over()
+        begun = self.log_text().count(_LISTENING)
         self._server = Server(
             ["/usr/sbin/sshd", "-D", "-e", "-f", config],
             log=self.directory / "sshd.log",
@@ -97,19 +111,20 @@ class SSHServer:
             environment={"HOME": str(self.root), "USER": self.user},
             directory=self.root,
         )
-        self._server.wait_until(self._listening, 15)
-        return self
+        self._server.wait_until(lambda: self.log_text().count(_LISTENING) > begun, 15)
+
+    def stop(self) -> None:
+        """End the server; its files stay."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
 
     def _hand_over(self) -> None:
         if unprivileged_user() is not None:
             subprocess.run(["chown", "-R", self.user, self.directory], check=True, timeout=30)
 
-    def _listening(self) -> bool:
-        return "Server listening on" in (self.directory / "sshd.log").read_text(errors="replace")
-
     def __exit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.stop()
+        self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def write(self, name: str, content: bytes) -> Path:
@@ -122,7 +137,8 @@ class SSHServer:
 
     def log_text(self) -> str:
         """What the server has logged so far."""
-        return (self.directory / "sshd.log").read_text(errors="replace")
+        path = self.directory / "sshd.log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def run(self, command: Sequence[str | Path]) -> str:
         """Run a command as the server's account."""

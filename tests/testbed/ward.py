@@ -125,6 +125,12 @@ class Ward:
         """Where clients connect."""
         return self.gateway.port
 
+    def restart(self) -> None:
+        """Start the gateway again, with the settings as they are now."""
+        self.gateway.stop()
+        self._credentials.clear()  # they ended with it
+        self.gateway.start()
+
     def token(self, who: str = "executor") -> str:
         """A token; the same one for a while, because a client's start takes its time."""
         if who not in self._tokens:

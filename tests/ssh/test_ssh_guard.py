@@ -1,0 +1,123 @@
+"""The list of commands, and what scp and rsync ask of the other side."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoopgate.errors import Refused
+from hoopgate.guardrails.commands import matches
+from hoopgate.settings.model import CommandEntry
+from hoopgate.shell.transfers import transfer
+
+LOOK = CommandEntry(
+    "look",
+    frozenset({"cat"}),
+    options=("-l", "-a", "--lines=*", "-n *"),
+    arguments=(),
+    paths=("/data/public/*",),
+)
+SEARCH = CommandEntry(
+    "search", frozenset({"grep"}), options=("-i",), arguments=("*",), paths=("/d/*",)
+)
+
+
+def check(entry: CommandEntry, *words: str) -> bool:
+    """A path leads to itself; what is relative leads nowhere."""
+    resolved = {word: word if word.startswith("/") else "" for word in words}
+    return matches(entry, words, resolved)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cat",),
+        ("cat", "/data/public/x"),
+        ("cat", "/data/public/x", "/data/public/y/z"),
+        ("cat", "/data/public"),
+        ("cat", "-l", "/data/public/x"),
+        ("cat", "-la", "/data/public/x"),
+        ("cat", "--lines=3", "/data/public/x"),
+        ("cat", "-n", "3", "/data/public/x"),
+        ("cat", "--", "/data/public/x"),
+    ],
+)
+def test_what_an_entry_describes(words: tuple[str, ...]) -> None:
+    assert check(LOOK, *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cat", "/data/secret"),
+        ("cat", "/data/publicly"),
+        ("cat", "/data"),
+        ("cat", "relative"),
+        ("cat", "-"),
+        ("cat", "-x", "/data/public/x"),
+        ("cat", "-lx", "/data/public/x"),
+        ("cat", "--lines", "3"),
+        ("cat", "-n"),
+        ("cat", "--files-from=/data/public/x"),
+        ("cat", "--", "-l"),
+        ("cat", "-l", "--", "/data/public/x", "/etc/passwd"),
+    ],
+)
+def test_what_it_does_not(words: tuple[str, ...]) -> None:
+    assert not check(LOOK, *words)
+
+
+def test_arguments_stand_before_paths() -> None:
+    assert check(SEARCH, "grep", "-i", "pattern", "/d/x")
+    assert check(SEARCH, "grep", "/etc/passwd", "/d/x")  # it is what is looked for
+    assert not check(SEARCH, "grep", "-i")
+    assert not check(SEARCH, "grep", "pattern", "/etc/passwd")
+
+
+@given(st.lists(st.text(max_size=10), max_size=6))
+def test_no_words_pass_without_their_paths(words: list[str]) -> None:
+    entry = CommandEntry("x", frozenset({"p"}), paths=("/d/*",))
+    assert matches(entry, ["p", *words], {}) == (not [one for one in words if one != "--"] or False)
+
+
+def test_transfers() -> None:
+    found = transfer(("scp", "-v", "-t", "--", "/d/x"))
+    assert found is not None
+    assert (found.writes, found.paths, found.flags) == (True, ("/d/x",), frozenset())
+    assert found.words_for(("/e",)) == ("scp", "-v", "-t", "--", "/e")
+    found = transfer(("rsync", "--server", "--sender", "-logDtpre.iLsfxCIvu", ".", "/d/"))
+    assert found is not None
+    assert not found.writes
+    assert found.words_for(("/e",))[-1] == "/e/"
+    found = transfer(("rsync", "--server", "-logDtpre.iLsfxCIvu", "--delete", ".", "/d"))
+    assert found is not None
+    assert found.flags == {"recursive", "destructive"}
+
+
+@pytest.mark.parametrize("words", [("ls",), ("scp", "a", "b"), ("rsync", "-a", "x", "y")])
+def test_what_is_no_transfer(words: tuple[str, ...]) -> None:
+    assert transfer(words) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scp", "-t", "-f", "x"),
+        ("scp", "-t", "-S", "/bin/sh", "x"),
+        ("scp", "-t", "-oProxyCommand=x", "y"),
+        ("scp", "-f", "a", "b"),
+        ("scp", "-t"),
+        ("rsync", "--server", "-e", "sh -c x", ".", "/d"),
+        ("rsync", "--server", "--rsync-path=x", ".", "/d"),
+        ("rsync", "--server", "--log-file=/etc/x", ".", "/d"),
+        ("rsync", "--server", "-K", ".", "/d"),
+        ("rsync", "--server", "-vL", ".", "/d"),
+        ("rsync", "--server", "--copy-dest=/etc", ".", "/d"),
+        ("rsync", "--server", "-v", "."),
+        ("rsync", "--server", "--daemon", ".", "/d"),
+    ],
+)
+def test_transfers_that_are_not_understood(words: tuple[str, ...]) -> None:
+    with pytest.raises(Refused, match="not known"):
+        transfer(words)
