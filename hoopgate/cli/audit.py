@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 from hoopgate.cli.logfiles import add_place, find, moment, open_reader, trusted, unreadable
 from hoopgate.cli.node import Node, add_node_arguments, inert
+from hoopgate.errors import HoopgateError
 from hoopgate.recorder.cosigning import WITNESSED
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.known import check_known, check_witnessed
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader, proof_text
+from hoopgate.recorder.rotation import rotate
 from hoopgate.recorder.verify import Report, verify_log
 
 
@@ -63,6 +65,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_place(checkpoint)
     checkpoint.set_defaults(run=run_checkpoint)
+
+    rotating = actions.add_parser(
+        "rotate-key",
+        help="give the log a new signing key, and destroy the old one",
+        description="The node must be stopped. The next epoch of the log begins with what the old "
+        "key signed last. Tell the new verifier key to witnesses and auditors: they refuse what "
+        "either key signs until then, and what the old one signs from then on.",
+    )
+    rotating.add_argument(
+        "-c", "--config", type=Path, required=True, metavar="FILE", help="hoopgate.toml"
+    )
+    rotating.set_defaults(run=run_rotate)
 
     for name, help_ in (
         ("hold", "forbid the destruction of a recording until the hold is released"),
@@ -112,6 +126,22 @@ def run_verify(options: argparse.Namespace) -> int:
     except OSError as error:
         raise unreadable(error, directory) from None
     _good(report, directory, options.json, witnessed)
+    return 0
+
+
+def run_rotate(options: argparse.Namespace) -> int:
+    """0: both verifier keys are on standard output."""
+    from hoopgate.settings.load import load
+
+    settings = load(options.config)
+    if settings.recording.signer is not None:
+        raise HoopgateError("recording.signer has the key: give it another one there")
+    recording, state_dir = settings.recording, settings.node.state_dir
+    try:
+        old, new = rotate(recording.directory, state_dir, recording.origin)
+    except OSError as error:
+        raise unreadable(error, state_dir) from None
+    print(f"old  {old}\nnew  {new}")
     return 0
 
 

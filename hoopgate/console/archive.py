@@ -15,12 +15,13 @@ from twisted.internet.threads import deferToThreadPool
 
 from hoopgate.errors import HoopgateError, Refused
 from hoopgate.recorder.errors import BadLog, BadNote
-from hoopgate.recorder.log import REPLAY_KEY, SIGNER_KEY
+from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.note import Checkpoint, Verifier
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.render import renderer
 from hoopgate.recorder.replay import Moment, Replay, Sessions, Summary
+from hoopgate.recorder.rotation import SIGNER_KEY
 from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.signer import FileSigner
 from hoopgate.recorder.timeline import lines

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import make_directory, replace_file, sync_directory
 from hoopgate.recorder.gate import Log, Reactor
 from hoopgate.recorder.integrate import Integrator, discard_unsigned
-from hoopgate.recorder.note import Checkpoint, open_checkpoint
-from hoopgate.recorder.recover import load_checkpoint, recover
+from hoopgate.recorder.note import Checkpoint, Verifier, open_checkpoint
+from hoopgate.recorder.recover import recover
+from hoopgate.recorder.rotation import SIGNER_KEY, retired_keys, taken_up
 from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.segments import Segment
 from hoopgate.recorder.signer import FileSigner, Signer
@@ -28,7 +30,6 @@ from hoopgate.recorder.signer_process import ProcessSigner
 from hoopgate.recorder.wraps import seal_stream
 from hoopgate.settings.model import Recording
 
-SIGNER_KEY = "keys/log-signer.key"
 REPLAY_KEY = "keys/replay.key"
 HEAD = "log-head"
 
@@ -125,9 +126,9 @@ def _signer(path: Path, recording: Recording, apart: bool) -> Signer:
     return signer
 
 
-def _head(path: Path, signer: Signer) -> Checkpoint | None:
+def _head(path: Path, verifiers: Sequence[Verifier]) -> Checkpoint | None:
     try:
-        return open_checkpoint(path.read_bytes(), [signer.verifier])
+        return open_checkpoint(path.read_bytes(), verifiers)
     except FileNotFoundError:
         return None
 
@@ -145,9 +146,9 @@ def _open(
     replay = ReplayKey.load(replay_path) if replay_path.exists() else ReplayKey.create(replay_path)
     recipients = [replay.recipient]
     head_path = state_dir / HEAD
-    found = recover(
-        directory, load_checkpoint(directory, signer.verifier), _head(head_path, signer)
-    )
+    retired = retired_keys(state_dir)
+    checkpoint, rotated = taken_up(directory, signer.verifier, retired)
+    found = recover(directory, checkpoint, _head(head_path, [signer.verifier, *retired]))
     discard_unsigned(directory, found.size)
     replace_file(directory / "vkey", f"{signer.verifier}\n".encode())
     reserve = Reserve(directory, recording.reserve_bytes)
@@ -163,7 +164,7 @@ def _open(
     node = Stream(f"epoch-{stamp}-{os.urandom(4).hex()}", None)
     fields = seal_stream(directory, node, recipients)
     sync_directory(directory / "wraps")
-    stated = {"version": __version__, "retention": int(recording.retention_seconds)}
+    stated = {"version": __version__, "retention": int(recording.retention_seconds), **rotated}
     appender.first(node, "epoch.start", found.sealed, {**fields, **stated})
     for number, offset, length in found.gaps:
         detail = {"segment": number, "offset": offset, "length": length}

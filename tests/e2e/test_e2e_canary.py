@@ -44,9 +44,10 @@ from testbed.node import HOOPGATE, children, hoopgate, until
 from testbed.postgres import Postgres
 from testbed.raw import Raw, startup
 
-from hoopgate.recorder.log import REPLAY_KEY, SIGNER_KEY
+from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.replay import Replay, sessions
+from hoopgate.recorder.rotation import SIGNER_KEY
 from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.signer import FileSigner
 

@@ -19,8 +19,8 @@ from hoopgate.recorder.cosign import WitnessKey
 from hoopgate.recorder.cosigning import WITNESSED, Peer
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.known import check_witnessed
-from hoopgate.recorder.log import SIGNER_KEY
 from hoopgate.recorder.policy import Policy
+from hoopgate.recorder.rotation import SIGNER_KEY
 from hoopgate.recorder.signer import FileSigner
 
 NAMES = ("city", "county")

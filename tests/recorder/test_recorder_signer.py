@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from recorder_world import ALLOWED, ORIGIN, World
 
 from hoopgate.errors import RecorderFailed
-from hoopgate.recorder.log import SIGNER_KEY, open_log_blocking
+from hoopgate.recorder.log import open_log_blocking
 from hoopgate.recorder.note import Checkpoint, open_checkpoint
+from hoopgate.recorder.rotation import SIGNER_KEY
 from hoopgate.recorder.signer import FileSigner
 from hoopgate.recorder.signer_process import FRAME_BYTES, Guard, ProcessSigner
 
