@@ -44,6 +44,23 @@ _UNKNOWN: Final = (
 )
 
 
+#: Any other KILL would go by the database's ids, and all sessions have one account there.
+_KILL_WORD: Final = re.compile(r"\bkill\b", re.IGNORECASE)
+_MAY_KILL: Final = frozenset({"maintenance", "do", "unknown"})
+_NO_KILL: Final = (
+    "statement.kill",
+    "KILL goes by the connection ids of the gateway.",
+    "Write KILL, or KILL QUERY, and the id that the client was told when it connected.",
+)
+
+
+def _kills(text: str, decision: Decision) -> bool:
+    """Whether a statement that was allowed may be a KILL, however it is spelt."""
+    return _KILL_WORD.search(text) is not None and any(
+        not facts.classes.isdisjoint(_MAY_KILL) for facts in decision.facts
+    )
+
+
 class Statements:
     """Handles one command at a time."""
 
@@ -99,6 +116,9 @@ class Statements:
             self._session.ask(event, lambda decision: self._run(text, decision))
 
     def _run(self, text: str, decision: Decision) -> None:
+        if _kills(text, decision):
+            self._refuse(*_NO_KILL)
+            return
         expected = Expected(Kind.TEXT, plan=plan_of(decision), alters=alters(decision))
         if expected.alters:
             self._session.alters_schema()
@@ -150,6 +170,9 @@ class Statements:
         self._session.ask(event, lambda decision: self._prepare_judged(text, decision))
 
     def _prepare_judged(self, text: str, decision: Decision) -> None:
+        if _kills(text, decision):
+            self._refuse(*_NO_KILL)
+            return
         generation = self._session.generation()
         sent = take_text(decision, text)
 

@@ -528,6 +528,19 @@ def test_kill_goes_by_the_gateways_ids(bridge: Bridge) -> None:
         assert not any(b"KILL" in one.data.upper() for one in bridge.seen.forwards)
 
 
+def test_no_kill_goes_by_the_databases_ids(bridge: Bridge) -> None:
+    """Though a rule allows it: every session of the gateway's has the same account there."""
+    maintenance = (StatementFacts(frozenset({"maintenance"})),)
+    bridge.facts = lambda text: maintenance if "kill" in text.lower() else ()
+    with Raw(bridge) as raw:
+        for text in (b"KILL /* x */ 5", b"# \nkill query 5", b"KILL USER root", b"KILL 1+1"):
+            assert b"statement.kill" in raw.ask(b"\x03" + text)
+            assert b"statement.kill" in raw.ask(commands.prepare(text))
+        bridge.facts = lambda _: (StatementFacts(frozenset({"read"})),)
+        assert raw.ask(b"\x03SELECT 'kill'")[0] == 1
+    assert not any(b"kill" in one.data.lower() for one in bridge.seen.forwards[:-1])
+
+
 def test_a_list_of_fields_is_judged_and_says_no_defaults(bridge: Bridge) -> None:
     with Raw(bridge) as raw:
         raw.send(b"\x04secrets\0")
