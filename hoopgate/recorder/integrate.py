@@ -7,6 +7,7 @@ so no request ever waits for them.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import threading
@@ -39,15 +40,16 @@ from hoopgate.recorder.tiles import (
 )
 from hoopgate.recorder.tree import Frontier, frontier, leaf_hash
 
-HEAD_SECONDS = 10.0
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 BACKLOG = 400_000  #: leaves that may wait for their tiles before commits wait, too
 
 
 class Integrator:
     """Adds leaves to the tree on disk and signs it.
 
-    :param head: file outside the log that keeps a copy of a recent checkpoint: a log directory
-        that was restored from before it is noticed at the next start.
+    :param head: file outside the log that keeps a copy of the newest checkpoint. It is compared
+        and swapped before each checkpoint is published: a log directory that was restored is
+        noticed at the next start, and one that is written elsewhere meanwhile, at once.
     """
 
     def __init__(self, directory: Path, signer: Signer, edge: Edge, tree: Frontier, head: Path):
@@ -59,7 +61,7 @@ class Integrator:
         self._edge = edge
         self._tree = tree
         self._head = head
-        self._head_at = float("-inf")
+        self._headed = _content(head)
         self._written: set[str] = set()
         self._directories: set[Path] = set()
 
@@ -90,9 +92,8 @@ class Integrator:
         self._written.update(new)
         root = self._check()
         note = self._signer.sign(Checkpoint(self._signer.name, edge.size, root))
+        self._swap_head(note)
         replace_file(self._directory / CHECKPOINT, note)
-        if time.monotonic() - self._head_at >= HEAD_SECONDS:
-            self.write_head(note)
         for name in edge.finished:
             # The full tile makes them superfluous; a failure leaves superfluous files, no more.
             partials = self._directory / partial_directory(name)
@@ -121,9 +122,23 @@ class Integrator:
         for parent in touched:
             sync_directory(parent)
 
-    def write_head(self, note: bytes | None = None) -> None:
-        replace_file(self._head, note or read_whole(self._directory / CHECKPOINT))
-        self._head_at = time.monotonic()
+    def _swap_head(self, note: bytes) -> None:
+        """Size and root move on only from where this process has left them.
+
+        :raises BadLog: another one has moved them: two logs would be signed by one key.
+        """
+        lock = os.open(self._head.with_name(f"{self._head.name}.lock"), _LOCK, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _content(self._head) != self._headed:
+                raise BadLog(
+                    f"{self._head} was changed by another process: a copy of this log is written, "
+                    "too; stop one of the nodes, and keep both directories"
+                )
+            replace_file(self._head, note)
+        finally:
+            os.close(lock)
+        self._headed = note
 
     def _check(self) -> bytes:
         """Hash what lies on the disk. A bit that flipped in memory since a leaf was hashed at its
@@ -139,6 +154,13 @@ class Integrator:
         if root != self._tree.root():
             raise BadLog(f"read back, the tiles of {size} leaves have another root")
         return root
+
+
+def _content(head: Path) -> bytes:
+    try:
+        return read_whole(head)
+    except FileNotFoundError:
+        return b""
 
 
 def discard_unsigned(directory: Path, size: int) -> None:
@@ -217,7 +239,6 @@ class IntegratorThread(threading.Thread):
             if self._abandoned:
                 return
             self._integrate()
-            self._integrator.write_head()
         except Exception as error:  # noqa: BLE001 - a log without checkpoints must not go on
             self._failed(error)
             return

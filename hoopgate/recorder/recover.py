@@ -72,11 +72,8 @@ def recover(directory: Path, checkpoint: Checkpoint | None, head: Checkpoint | N
     tree = frontier(size, reader.subtree)
     if checkpoint and tree.root() != checkpoint.root:
         raise BadLog(f"the tiles of {size} leaves do not hash to the signed root")
-    if head:
-        if head.size > size:
-            raise BadLog(f"the log has {size} leaves; it had {head.size} before: it is rolled back")
-        if frontier(head.size, reader.subtree).root() != head.root:
-            raise BadLog(f"the log's first {head.size} leaves are not those it had before")
+    if head and head.size <= size and frontier(head.size, reader.subtree).root() != head.root:
+        raise BadLog(f"the log's first {head.size} leaves are not those it had before")
     found = Recovered(reader.edge(), tree, size)
     first = 1
     if size:
@@ -94,8 +91,22 @@ def recover(directory: Path, checkpoint: Checkpoint | None, head: Checkpoint | N
         for leaf, _ in found.tail:
             if decode(leaf)["type"] not in _FIRST:
                 raise BadLog("the log has sessions and no checkpoint")
+    if head and head.size > size:
+        _check_head(head, found)
     found.next_segment = numbers[-1] + 1 if numbers else 1
     return found
+
+
+def _check_head(head: Checkpoint, found: Recovered) -> None:
+    """A crash between head and checkpoint leaves the head ahead: by leaves that are durable."""
+    durable = found.size + len(found.tail)
+    if head.size > durable:
+        raise BadLog(f"the log has {durable} leaves; it had {head.size} before: it is rolled back")
+    tree = Frontier(found.size, found.tree.hashes)
+    for _, hashed in found.tail[: head.size - found.size]:
+        tree.append(hashed)
+    if tree.root() != head.root:
+        raise BadLog(f"the log's first {head.size} leaves are not those it had before")
 
 
 def _scan(
