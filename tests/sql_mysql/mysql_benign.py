@@ -5,7 +5,7 @@ BENIGN = """
 SELECT 1
 SELECT VERSION()
 SELECT @@version_comment LIMIT 1
-SELECT @@session.transaction_isolation, @@autocommit
+SELECT @@session.time_zone, @@autocommit
 SELECT DATABASE(), USER(), CURRENT_USER()
 SELECT now() IS NOT NULL
 SET NAMES utf8mb4

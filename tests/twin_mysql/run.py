@@ -31,7 +31,7 @@ def cases(families: set[str], examples: int, seed: int) -> Iterator[Case]:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--examples", type=int, default=900)
+    parser.add_argument("--examples", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--families", default="")
     parser.add_argument("--every", type=int, default=5)
