@@ -73,8 +73,8 @@ tamper: install ## the 37 tamper and fault cases, at every system call; MUTATION
 twin: .venv/.installed ## noninterference through the running gateway; PG=15, EXAMPLES=N, ARGS=--benign
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --examples $(or $(EXAMPLES),500) $(ARGS)
 
-twin-mysql: .venv/.installed ## noninterference on MariaDB through the running gateway; EXAMPLES=N
-	@$(BIN)/python tests/twin_mysql/run.py --examples $(or $(EXAMPLES),900) $(ARGS)
+twin-mysql: .venv/.installed ## the same on MariaDB; EXAMPLES=N, ARGS=--mysql for MySQL 9
+	@$(BIN)/python tests/twin_mysql/run.py --examples $(or $(EXAMPLES),1200) $(ARGS)
 
 twin-nightly: .venv/.installed ## the same at length, from fixed seeds; EXAMPLES=N
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --every 1 --seeds 10 --examples $(or $(EXAMPLES),30000) $(ARGS)
