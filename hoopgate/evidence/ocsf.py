@@ -32,7 +32,7 @@ SCHEMA: Final = "1.5.0"
 
 Event = dict[str, Any]
 
-_RELATIONAL = frozenset({"postgres", "mysql"})
+_RELATIONAL = frozenset({"postgres", "mysql", "mariadb"})
 _HTTP = frozenset({"http", "fhir", "mcp"})
 #: class → name, category, its name
 _CLASSES: dict[int, tuple[str, int, str]] = {
