@@ -89,8 +89,8 @@ def sections(facts: Facts) -> list[Section]:
         Section(
             "164.316(b)(2)(i)",
             "Retention for six years",
-            f"{_n(purges, 'recording')} destroyed in this period; the verification of the whole log "
-            "finds any that was before its retention ended, or under a legal hold.",
+            f"{_n(purges, 'recording')} destroyed in this period; the verification of the whole "
+            "log finds any that was before its retention ended, or under a legal hold.",
             "Backups, and the retention of this bundle.",
         ),
         Section(
