@@ -98,7 +98,6 @@ class BodyGuard:
                 return Block("phi/labels", reason, message, remedy)
         return Mask("phi/labels", (plan,) * len(judged.facts or ()))
 
-
     def _listing(
         self, judged: Judged, session: SessionFacts, now: float
     ) -> Callable[[str], bool] | None:

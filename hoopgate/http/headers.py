@@ -39,12 +39,14 @@ _PARTIAL: Final = frozenset(
     }
 )
 #: Of the upstream's, on a resource that holds PHI: what carries no text of its own.
-_PLAIN: Final = frozenset(
-    {
-        *(b"date", b"retry-after", b"allow", b"accept-patch", b"accept-post"),
-        *(b"mcp-session-id", b"mcp-protocol-version"),
-    }
-)
+_PLAIN: Final = {
+    b"date": re.compile(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"),
+    b"retry-after": re.compile(rb"[0-9]{1,9}"),
+    b"allow": re.compile(rb"[A-Z]{1,10}(, ?[A-Z]{1,10}){0,20}"),
+    b"accept-patch": re.compile(rb"[a-z/+-]{1,60}(, ?[a-z/+-]{1,60}){0,9}"),
+    b"mcp-session-id": re.compile(rb"[!-~]{1,512}"),
+    b"mcp-protocol-version": re.compile(rb"[0-9-]{10}"),
+}
 #: Of the upstream's, elsewhere: what would lead past the gateway, or is made anew.
 _DROPPED: Final = HOP_BY_HOP | {
     *(b"alt-svc", b"content-length", b"server", b"via", b"strict-transport-security"),
@@ -57,7 +59,6 @@ OF_THE_BODY: Final = frozenset(
         *(b"digest", b"content-digest", b"repr-digest", b"accept-ranges", b"content-range"),
     }
 )
-_PLAIN_VALUE: Final = re.compile(rb"[A-Za-z0-9 ,:;=./_+*-]{0,200}")
 
 
 def to_upstream(
@@ -114,7 +115,8 @@ def to_client(head: ResponseHead, *, phi: bool, links: Links, request_id: str) -
             if rewritten is not None:
                 written.append((name, rewritten))
         elif phi:
-            if name in _PLAIN and _PLAIN_VALUE.fullmatch(value):
+            plain = _PLAIN.get(name)
+            if plain is not None and plain.fullmatch(value):
                 written.append((name, value))
         elif name not in _DROPPED:
             written.append((name, value))

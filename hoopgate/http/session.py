@@ -458,6 +458,8 @@ class HTTPSession:
             self._upstream_broken(exchange, code)
 
     def _upstream_broken(self, exchange: _Exchange | None, code: str) -> None:
+        # What came behind an answer is nobody's; the client opens another connection to the server.
+        self.keeps_client = exchange is None
         if exchange is not None and not exchange.answering:
             problem = Problem(
                 502,

@@ -78,7 +78,8 @@ _BIRTHS: Final = frozenset(
 
 _YEAR: Final = re.compile(r"([0-9]{4})(-.*)?")
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
-_WORD: Final = re.compile(r"[^\x00-\x20\x7f]+( [^\x00-\x20\x7f]+)*")
+#: FHIR allows blanks in codes; no terminology in use has them, and text would pass for one.
+_WORD: Final = re.compile(r"[^\s\x00-\x20\x7f]+")
 _RELATIVE: Final = re.compile(
     r"#[A-Za-z0-9.-]{0,64}|[A-Z][A-Za-z]{1,40}/[A-Za-z0-9.-]{1,64}(/_history/[A-Za-z0-9.-]{1,64})?"
 )

@@ -6,12 +6,18 @@ library between makes them better than they are.
 
 from __future__ import annotations
 
+import functools
+import gzip
 import json
 import socket
 import socketserver
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+
+import brotli
+import zstandard
 
 from testbed.process import Server
 
@@ -107,6 +113,82 @@ def _status(talk: Talk) -> None:
     talk.answer(b"{}", "Content-Type: application/json", status=f"{code} Whatever")
 
 
+#: Who the odd answers are about: what tells two such servers apart.
+PATIENT = {"name": "Nobody", "ssn": "000-00-0000"}
+
+
+@functools.cache
+def _odd_bodies() -> dict[str, tuple[bytes, list[str]]]:
+    """Name → body and headers: one patient in many forms."""
+    name, ssn = PATIENT["name"], PATIENT["ssn"]
+    plain = json.dumps({"id": 7, "name": name, "ssn": ssn, "tags": [name], name: 1}).encode()
+    escaped = "".join(f"\\u{ord(one):04x}" for one in name)
+    kind = "Content-Type: application/json"
+    coded = {
+        "gzip": gzip.compress(plain, mtime=0),
+        "deflate": zlib.compress(plain),
+        "raw-deflate": zlib.compress(plain)[2:-4],
+        "br": brotli.compress(plain),
+        "zstd": zstandard.ZstdCompressor().compress(plain),
+    }
+    found: dict[str, tuple[bytes, list[str]]] = {
+        coding: (data, [kind, f"Content-Encoding: {coding.removeprefix('raw-')}"])
+        for coding, data in coded.items()
+    }
+    text = f"Dear {name}, your number is {ssn}."
+    hl7 = (
+        f"MSH|^~\\&|A|B|C|D|20240101||ADT^A01|1|P|2.5\rPID|1||{ssn}||{name}||19700101|M\rZZZ|{name}"
+    )
+    event = f'id: 1\ndata: {plain.decode()}\n\n: {name}\n\ndata: {{"name":\ndata: "{name}"}}\n\n'
+    return found | {
+        "json": (plain, [kind]),
+        "bom": (b"\xef\xbb\xbf" + plain, [kind]),
+        "utf-16": (plain.decode().encode("utf-16"), [f"{kind}; charset=utf-16"]),
+        "utf-16-unsaid": (plain.decode().encode("utf-16"), [kind]),
+        "latin": (plain, [f"{kind}; charset=iso-8859-1"]),
+        "twice": (f'{{"name": "x", "name": "{name}"}}'.encode(), [kind]),
+        "escaped": (f'{{"n\\u0061me": "{escaped}"}}'.encode(), [kind]),
+        "deep": (b'{"name":' * 300 + plain + b"}" * 300, [kind]),
+        "number": (f'{{"ssn": {int(ssn.replace("-", ""))}}}'.encode(), [kind]),
+        "cut": (plain[:-2], [kind]),
+        "html-as-json": (f"<p>{text}</p>".encode(), [kind]),
+        "json-as-text": (plain, ["Content-Type: text/plain"]),
+        "no-type": (plain, []),
+        "ndjson": (plain + b"\n" + plain, ["Content-Type: application/x-ndjson"]),
+        "events": (event.encode(), ["Content-Type: text/event-stream"]),
+        "csv": (f"id,name,{name}\r\n7,{name},{ssn}\r\n".encode(), ["Content-Type: text/csv"]),
+        "text": (text.encode(), ["Content-Type: text/plain; charset=utf-8"]),
+        "hl7": (hl7.encode(), ["Content-Type: application/hl7-v2"]),
+        "hl7-odd": (hl7.replace("|", "#").encode(), ["Content-Type: application/hl7-v2"]),
+        "html": (text.encode(), ["Content-Type: text/html"]),
+        "xml": (f"<a>{text}</a>".encode(), ["Content-Type: application/xml"]),
+        "image": (text.encode(), ["Content-Type: image/png"]),
+        "multipart": (text.encode(), ["Content-Type: multipart/mixed; boundary=x"]),
+        "two-codings": (plain, [kind, "Content-Encoding: gzip, br"]),
+        "wrong-coding": (plain, [kind, "Content-Encoding: gzip"]),
+        "unknown-coding": (plain, [kind, "Content-Encoding: rot13"]),
+        "bomb": (gzip.compress(b" " * 10**8, mtime=0), [kind, "Content-Encoding: gzip"]),
+        "headers": (
+            plain,
+            [
+                *(kind, f"X-Patient: {name}", f"Set-Cookie: p={ssn}", f'ETag: "{ssn}"'),
+                *(f"Content-Disposition: attachment; filename={name}.json", f"Server: {name}"),
+                *(f"Link: </{name}>; rel=next", f"Content-MD5: {ssn}", f'Warning: 199 - "{name}"'),
+                *(f"Location: https://elsewhere.example/{name}", f"Last-Modified: {ssn}"),
+                *(f"Retry-After: {name}", f"WWW-Authenticate: Basic realm={name}"),
+            ],
+        ),
+    }
+
+
+@route("/odd/")
+def _odd(talk: Talk) -> None:
+    """A form of an answer, or an error with one for a body: ``/odd/FORM``, ``/odd/FORM/STATUS``."""
+    form, _, status = talk.path.partition("?")[0].removeprefix("/odd/").partition("/")
+    body, headers = _odd_bodies()[form]
+    talk.answer(body, *headers, status=f"{status} {PATIENT['name']}" if status else "200 OK")
+
+
 @route("")
 def _echo(talk: Talk) -> None:
     seen = {
@@ -129,14 +211,18 @@ class Upstream:
     :ivar port: on 127.0.0.1, once started.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._log = directory / "upstream.log"
+    def __init__(
+        self, directory: Path, patient: tuple[str, str] = ("Nobody", "000-00-0000")
+    ) -> None:
+        """:param patient: name and number, for the odd answers."""
+        self._log = directory / f"upstream-{patient[1]}.log"
+        self._patient = patient
         self._server: Server | None = None
         self.port = 0
 
     def __enter__(self) -> Upstream:
         self._server = Server(
-            [sys.executable, "-m", "testbed.upstream"],
+            [sys.executable, "-m", "testbed.upstream", *self._patient],
             log=self._log,
             environment={"PYTHONPATH": str(Path(__file__).parents[1])},
         )
@@ -156,6 +242,7 @@ class Upstream:
 
 
 if __name__ == "__main__":
+    PATIENT.update(name=sys.argv[1], ssn=sys.argv[2])
     with _Listening(("127.0.0.1", 0), Talk) as server:
         print("port", server.server_address[1], flush=True)
         server.serve_forever()

@@ -38,6 +38,17 @@ RULES: list[dict[str, Any]] = [
     {"name": "agents", "verdict": "allow", "match": {"groups": ["agents"]}},
 ]
 
+#: For both of the twins; of what is not named here nothing is shown.
+ODD_LABELS: list[dict[str, Any]] = [
+    {"resource": resource, **label}
+    for resource in ("odda", "oddb")
+    for label in (
+        {"place": ["/id", "id"], "level": "public"},
+        {"place": ["/name", "name"], "kind": "NAME"},
+        {"place": "/ssn", "kind": "SSN"},
+    )
+]
+
 
 class Web:
     """A running gateway with its issuer and its upstream."""
@@ -135,14 +146,16 @@ def running_web(
     *,
     adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
 ) -> Iterator[Web]:
-    """Start upstream, issuer and gateway: the resource ``web`` holds no PHI, ``open`` neither and
-    takes no credential of the gateway's."""
+    """Start upstream, issuer and gateway: the resource ``web`` holds no PHI, ``own`` neither and
+    takes the client's own credential; ``odda`` and ``oddb`` differ in the patient alone."""
     secret = directory / "upstream.password"
     write_private(secret, UPSTREAM_PASSWORD.encode())
     with (
         Upstream(directory) as upstream,
+        Upstream(directory, ("Ann Canary-Long", "111-11-1111")) as one,
+        Upstream(directory, ("Bo Canary", "222-22-2222")) as other,
         TestIssuer(
-            web_clients("hoopgate:web", "hoopgate:own", "hoopgate:json"),
+            web_clients(*(f"hoopgate:{name}" for name in ("web", "own", "json", "odda", "oddb"))),
             {**AGENTS, **REVIEWERS},
             certificates,
         ) as issuer,
@@ -157,8 +170,9 @@ def running_web(
             ),
             web_resource("own", upstream.port, phi=False, http={"pass_authorization": True}),
             web_resource("json", upstream.port),
+            *(web_resource(f"odd{key}", twin.port) for key, twin in (("a", one), ("b", other))),
         ]
-        settings = web_settings(directory, certificates, issuer, resources, RULES, [])
+        settings = web_settings(directory, certificates, issuer, resources, RULES, ODD_LABELS)
         adjust(settings)
         with Gateway(directory, settings, certificates) as gateway:
             yield Web(gateway, issuer, upstream, certificates)
