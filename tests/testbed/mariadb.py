@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pymysql
 
@@ -48,7 +49,7 @@ class MariaDB:
     user = "root"
     password = "testbed-superuser"
     protocol = "mariadb"
-    SETTINGS = _SETTINGS
+    SETTINGS: ClassVar[Mapping[str, str]] = _SETTINGS
 
     def __init__(
         self, certificates: Certificates, *, settings: Mapping[str, str] | None = None
@@ -152,6 +153,7 @@ class MariaDB:
             text=True,
             capture_output=True,
             cwd=directory,
+            env={**os.environ, "TMPDIR": str(directory)},  # ours may be closed to its account
             timeout=180,
             check=False,
             **more,
@@ -166,7 +168,7 @@ class MariaDB:
             *(f"--ssl-cert={self._root / 'server.crt'}", f"--ssl-key={self._root / 'server.key'}"),
             f"--ssl-ca={self._root / 'ca.crt'}",
             *self._own_settings(),
-            f"--pid-file={self._root / 'server.pid'}",
+            *(f"--pid-file={self._root / 'server.pid'}", f"--tmpdir={self._root}"),
             *(f"--{k}={v}" if v else f"--{k}" for k, v in self._settings.items()),
         ]
 

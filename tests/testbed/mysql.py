@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from testbed.mariadb import MariaDB
 from testbed.parts import CHECKOUT, MissingPart
@@ -19,7 +21,7 @@ class MySQL(MariaDB):
     """As :class:`testbed.mariadb.MariaDB`. Accounts log in by caching_sha2_password only."""
 
     protocol = "mysql"
-    SETTINGS = {
+    SETTINGS: ClassVar[Mapping[str, str]] = {
         "skip-log-bin": "",
         "skip-mysqlx": "",
         "secure-file-priv": "NULL",
