@@ -108,9 +108,9 @@ SELECT phi.leak()
 SELECT same(name) FROM patients LIMIT 1
 SELECT upper(same('x')), same(1)
 -- family: catalogue
-SELECT table_rows, avg_row_length, data_length, index_length FROM information_schema.tables WHERE table_schema = 'phi'
+SELECT table_rows, avg_row_length, data_length, index_length FROM information_schema.tables WHERE table_schema = 'phi' AND table_name = 'patients'
 SELECT * FROM information_schema.tables WHERE table_schema = 'phi' AND table_name = 'patients'
-SELECT * FROM information_schema.statistics WHERE table_schema = 'phi'
+SELECT * FROM information_schema.statistics WHERE table_schema = 'phi' ORDER BY table_name, index_name, seq_in_index
 SELECT cardinality FROM information_schema.statistics WHERE table_name = 'patients'
 SELECT sum(cardinality) FROM information_schema.statistics WHERE table_name = 'patients'
 SELECT table_name FROM information_schema.statistics WHERE cardinality > 50
@@ -129,7 +129,7 @@ SELECT * FROM information_schema.optimizer_trace
 SELECT * FROM information_schema.profiling
 SELECT * FROM information_schema.routines
 SELECT * FROM information_schema.triggers
-SELECT * FROM information_schema.views
+SELECT * FROM information_schema.views WHERE table_schema = 'phi' ORDER BY table_name
 SELECT * FROM information_schema.column_statistics
 SELECT * FROM mysql.column_stats
 SELECT * FROM mysql.innodb_table_stats
@@ -325,3 +325,29 @@ SELECT date'2020-01-01', dob FROM patients WHERE id = 1
 SELECT timestamp'2020-01-01 00:00:00' > dob FROM patients WHERE id = 1
 SELECT dob FROM patients WHERE dob > '1950-01-01'
 SELECT interval 1 day + dob FROM patients WHERE id = 1
+-- family: nulls
+SELECT email, ssn, email IS NULL, ssn <=> NULL FROM patients ORDER BY id
+SELECT coalesce(email, 'none'), ifnull(ssn, id), nullif(email, 'x'), isnull(ssn) FROM patients ORDER BY id
+SELECT if(email IS NULL, 1, 0), CASE WHEN ssn IS NULL THEN 'no' ELSE 'yes' END FROM patients ORDER BY id
+SELECT concat(email, 'x') IS NULL, concat_ws('-', email, ssn), length(email) FROM patients ORDER BY id
+SELECT count(email) FROM patients
+SELECT count(*) FROM patients WHERE email IS NULL
+SELECT id FROM patients WHERE email IS NOT NULL ORDER BY id LIMIT 3
+SELECT id FROM patients ORDER BY email IS NULL, id LIMIT 5
+SELECT e.id, p.email FROM encounters e LEFT JOIN patients p ON p.id = e.patient_id AND p.email IS NULL WHERE e.id < 5 ORDER BY 1
+SELECT e.id, p.email, p.id FROM encounters e LEFT JOIN patients p ON p.id = e.patient_id + 100 WHERE e.id < 50 ORDER BY 1
+SELECT sum(pin IS NULL) FROM derived
+SELECT doubled, masked, pin FROM derived ORDER BY id
+SELECT photo, kind, ts, photo IS NULL FROM binaries ORDER BY id
+SELECT note FROM encounters WHERE id < 9
+UPDATE patients SET email = NULL WHERE id = 5
+UPDATE patients SET weight = if(email IS NULL, 1, 2) WHERE id = 5 ;; SELECT weight FROM patients WHERE id = 5
+UPDATE encounters SET note = coalesce(note, 'x') WHERE id = 3
+INSERT INTO codes(dx, descr) VALUES ('n', (SELECT email FROM patients WHERE id = 5))
+SELECT max(id) FROM patients WHERE coalesce(ssn, 'none') = 'none'
+SELECT greatest(email, 'a'), least(ssn, 'z'), interval(id, 1, 2) FROM patients ORDER BY id LIMIT 9
+SELECT first_value(email) OVER (ORDER BY id), count(*) OVER () FROM patients LIMIT 9
+SELECT nth_value(email, 2) OVER (ORDER BY id), lag(ssn, 1, 'none') OVER (ORDER BY id) FROM patients LIMIT 9
+SELECT concat(nullif(email, 'x'), exp(id)) FROM patients WHERE id < 800
+SELECT elt(email IS NULL, exp(710)), 1 FROM patients WHERE id = 5
+SELECT make_set(email IS NULL, 'a', 'b'), field(email, NULL, 'x'), find_in_set(email, 'x,y') FROM patients LIMIT 9

@@ -13,3 +13,8 @@ INSERT INTO `odd ``table` SELECT concat('Qanary',seq*{side}), seq, seq FROM seq_
 INSERT INTO staging(t, n) VALUES ('start', 1);
 INSERT INTO binaries SELECT seq, repeat(concat('Qanary',seq*{side}), {side}), (seq*{side})%256, seq*{side}/7, seq%2, 1950+(seq*{side})%80, sec_to_time(seq*{side}*100), from_unixtime(1000000*seq*{side}), 1+(seq*{side})%3, 1+(seq*{side})%7 FROM seq_1_to_12;
 INSERT INTO touched(id, who) SELECT seq, concat('Qanary', seq*{side}) FROM seq_1_to_6;
+UPDATE patients SET email = NULL WHERE (id * {side}) % 5 = 0;
+UPDATE patients SET ssn = NULL WHERE id > 20 AND (id * {side}) % 7 = 0;
+UPDATE encounters SET note = NULL WHERE (id * {side}) % 3 = 0;
+UPDATE derived SET pin = NULL WHERE (id * {side}) % 4 = 0;
+UPDATE binaries SET photo = NULL, kind = NULL, ts = NULL WHERE (id * {side}) % 3 = 0;
