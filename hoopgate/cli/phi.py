@@ -20,6 +20,8 @@ from hoopgate.errors import HoopgateError
 from hoopgate.gateway.service import ITSELF
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.identity.secrets import SecretSource
+from hoopgate.mysql import side as mysql_side
+from hoopgate.mysql.inspection import MysqlColumns
 from hoopgate.phi.detectors.columns import IColumnSource, Relation, Sample
 from hoopgate.phi.detectors.proposals import Proposal, propose
 from hoopgate.phi.detectors.report import Finding, as_toml, findings
@@ -40,8 +42,20 @@ def _postgres(reactor: Any, resource: Resource) -> IColumnSource:
     return source
 
 
+def _mysql(reactor: Any, resource: Resource) -> IColumnSource:
+    side = mysql_side.SideConnections(
+        reactor, resource, NodeTLS(), SecretSource(reactor), ITSELF, 1
+    )
+    source: IColumnSource = MysqlColumns(side, resource.scratch)
+    return source
+
+
 #: protocol → opens the columns of a resource.
-SOURCES: Final[dict[str, Callable[[Any, Resource], IColumnSource]]] = {"postgres": _postgres}
+SOURCES: Final[dict[str, Callable[[Any, Resource], IColumnSource]]] = {
+    "postgres": _postgres,
+    "mariadb": _mysql,
+    "mysql": _mysql,
+}
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -65,6 +65,8 @@ def check_secrets(settings: Settings) -> None:
     }
     if isinstance(settings.directory, LDAPDirectory):
         secrets["directory.bind_password"] = settings.directory.bind_password
+    if settings.console is not None:
+        secrets["console.client_secret"] = settings.console.client_secret
     for key, secret in secrets.items():
         if secret is None or secret.command is not None:
             continue

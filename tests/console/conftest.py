@@ -49,7 +49,7 @@ def visitor(console: ConsoleClinic, browser: Browser) -> Iterator[Visitor]:
                 else None
             ),
         )
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         if name:
             log_in(page, console.url + path, name)
             page.wait_for_selector("main h1")
