@@ -19,6 +19,9 @@ import pytest
 from testbed.certificates import Certificates, write_private
 from testbed.clinic import LABELS, Clinic, running_clinic
 from testbed.postgres import Postgres
+from testbed.raw import Raw
+
+from hoopgate.postgres import wire
 
 TOKEN = re.compile(r"\[([A-Z]+):1\.[0-9a-f]{20}\]")
 
@@ -32,6 +35,7 @@ TOKEN_LABELS: list[dict[str, Any]] = [
     {"column": "public.patients.mrn", "kind": "MRN", "method": "token"},
     {"column": "public.patients.portal_id", "kind": "ACCOUNT", "method": "token"},
     {"column": "public.patients.email", "kind": "EMAIL", "method": "token"},
+    {"column": "public.patients.phone", "kind": "PHONE", "level": "public"},
     {
         "column": ["public.patients.dob"],
         "kind": "DOB",
@@ -49,7 +53,7 @@ RULES: list[dict[str, Any]] = [
         "name": "analysts",
         "verdict": "allow",
         "match": {"groups": ["analysts"]},
-        "tokens": ["PID", "MRN", "ACCOUNT"],
+        "tokens": ["PID", "MRN", "ACCOUNT", "PHONE"],
     },
     {"name": "exporters", "verdict": "allow", "match": {"groups": ["exporters"]}},
 ]
@@ -375,3 +379,82 @@ def test_what_is_kept_is_the_token(tokens: Clinic) -> None:
     for file in told.rglob("*"):
         if file.is_file():
             assert b"MRN0000001" not in file.read_bytes(), file
+
+
+def test_what_was_bound_before_tokens_were_asked_for_does_not_run(tokens: Clinic) -> None:
+    """Labels change while values that may be guesses are with the server."""
+    by_phone = "SELECT sex FROM patients WHERE phone = $1"
+    guess = b"555-010-0001"
+    with (
+        psycopg.connect(tokens.dsn("executor"), autocommit=True) as connection,
+        Raw(tokens) as raw,
+    ):
+        cursor = psycopg.RawCursor(connection)
+        assert cursor.execute(by_phone, [guess.decode()], prepare=True).fetchall() == [("M",)]
+        connection.execute("PREPARE by_phone AS SELECT sex FROM patients WHERE phone = $1")
+        assert connection.execute("EXECUTE by_phone ('x')").fetchall() == []
+        raw.login()
+        raw.send(wire.query(b"BEGIN")).until_ready()
+        raw.send(wire.parse(b"s", by_phone.encode()) + wire.bind(b"p", b"s", (), (guess,), ()))
+        raw.send(wire.flush())
+        assert [raw.message()[:1] for _ in range(2)] == [b"1", b"2"]
+        label = next(
+            one
+            for one in tokens.gateway.settings["labels"]
+            if one["column"] == "public.patients.phone"
+        )
+        label |= {"level": "secret", "kind": "PHONE", "method": "token"}
+        tokens.gateway.reload()
+        with pytest.raises(psycopg.Error) as refused:
+            cursor.execute(by_phone, [guess.decode()], prepare=True)
+        assert reason(refused)["reason"] in ("token.expected", "portal.stale")
+        with pytest.raises(psycopg.Error) as refused:
+            cursor.execute(by_phone, [guess.decode()], prepare=True)
+        assert reason(refused)["reason"] == "token.expected"
+        with pytest.raises(psycopg.Error) as refused:
+            connection.execute("EXECUTE by_phone ('555-010-0001')")
+        assert reason(refused)["reason"] in ("portal.stale", "phi.predicate")
+        raw.send(wire.execute(b"p") + wire.sync())
+        error = next(message for message in raw.until_ready() if message[:1] == b"E")
+        assert b"portal.stale" in error
+        [(token,)] = connection.execute("SELECT phone FROM patients ORDER BY last_seen LIMIT 1")
+        assert TOKEN.fullmatch(token)
+        assert len(cursor.execute(by_phone, [token], prepare=True).fetchall()) == 1
+
+
+def test_keys_change_and_old_tokens_serve_until_they_are_retired(tokens: Clinic) -> None:
+    keys = tokens.gateway.directory / "tokens.keys"
+    sql = "SELECT mrn FROM patients ORDER BY last_seen LIMIT 1"
+
+    def read(wanted: str) -> str:
+        """A token once it is of the epoch that is wanted."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            [(token,)] = rows(tokens, sql)
+            if token.startswith(wanted):
+                return str(token)
+            time.sleep(0.1)
+        raise AssertionError("the keys were not read again")
+
+    old = read("[MRN:1.")
+    write_private(keys, keys.read_bytes() + f"2 {secrets.token_hex(32)}\n".encode())
+    tokens.gateway.reload()
+    new = read("[MRN:2.")
+    for token in (old, new):
+        assert rows(tokens, "SELECT mrn FROM patients WHERE mrn = %s", token) == [(new,)]
+    write_private(keys, keys.read_bytes().splitlines(keepends=True)[1])
+    tokens.gateway.reload()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            rows(tokens, "SELECT 1 FROM patients WHERE mrn = %s", old)
+        except psycopg.Error as refused:
+            detail = json.loads(refused.diag.message_detail or "{}")
+            assert detail["reason"] == "token.unknown"
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("a retired token is still known")
+    tokens.gateway.stop()
+    tokens.gateway.start()
+    assert rows(tokens, "SELECT mrn FROM patients WHERE mrn = %s", new) == [(new,)]
