@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,12 @@ from hoopgate.cli.node import Node, add_node_arguments, inert
 from hoopgate.errors import HoopgateError
 from hoopgate.recorder.cosigning import WITNESSED
 from hoopgate.recorder.errors import BadLog, BadNote
-from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.files import read_whole, write_file
 from hoopgate.recorder.known import check_known, check_witnessed
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.rotation import rotate
+from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.verify import Report, verify_log
 
 
@@ -78,6 +80,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     rotating.set_defaults(run=run_rotate)
 
+    keygen = actions.add_parser(
+        "keygen",
+        help="make an auditor's key: the private half stays with the auditor",
+        description="Writes FILE (private, mode 0600) and FILE.pub, for recording.auditors.",
+    )
+    keygen.add_argument("-o", "--out", type=Path, required=True, metavar="FILE")
+    keygen.set_defaults(run=run_keygen)
+
     for name, help_ in (
         ("hold", "forbid the destruction of a recording until the hold is released"),
         ("release", "take a hold back"),
@@ -92,6 +102,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             help="number of the case or order; stands in the log, so no names and no PHI",
         )
         add_node_arguments(keep, f"audit {name}", run_keep)
+
+
+def run_keygen(options: argparse.Namespace) -> int:
+    """0 and two files."""
+    public = options.out.with_name(f"{options.out.name}.pub")
+    try:
+        key = ReplayKey.create(options.out)
+        write_file(public, key.recipient.pem(), os.O_EXCL, 0o644)
+    except OSError as error:
+        raise unreadable(error, options.out) from None
+    print(f"{public}: name it in recording.auditors; {options.out} opens what is sealed to it")
+    return 0
 
 
 def run_keep(options: argparse.Namespace, node: Node) -> None:

@@ -23,7 +23,7 @@ from hoopgate.recorder.integrate import Integrator, discard_unsigned
 from hoopgate.recorder.note import Checkpoint, Verifier, open_checkpoint
 from hoopgate.recorder.recover import recover
 from hoopgate.recorder.rotation import SIGNER_KEY, retired_keys, taken_up
-from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.sealing import Recipient, ReplayKey
 from hoopgate.recorder.segments import Segment
 from hoopgate.recorder.signer import FileSigner, Signer
 from hoopgate.recorder.signer_process import ProcessSigner
@@ -133,6 +133,13 @@ def _head(path: Path, verifiers: Sequence[Verifier]) -> Checkpoint | None:
         return None
 
 
+def _recipients(recording: Recording, path: Path) -> list[Recipient]:
+    """Whom recordings are sealed to: the auditors, or a key of the node's own."""
+    if recording.auditors:
+        return [Recipient.load(auditor) for auditor in recording.auditors]
+    return [(ReplayKey.load(path) if path.exists() else ReplayKey.create(path)).recipient]
+
+
 def _open(
     recording: Recording,
     state_dir: Path,
@@ -142,9 +149,7 @@ def _open(
     signer: Signer,
 ) -> Log:
     directory = recording.directory
-    replay_path = state_dir / REPLAY_KEY
-    replay = ReplayKey.load(replay_path) if replay_path.exists() else ReplayKey.create(replay_path)
-    recipients = [replay.recipient]
+    recipients = _recipients(recording, state_dir / REPLAY_KEY)
     head_path = state_dir / HEAD
     retired = retired_keys(state_dir)
     checkpoint, rotated = taken_up(directory, signer.verifier, retired)

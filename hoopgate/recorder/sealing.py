@@ -77,6 +77,23 @@ class Recipient:
     def id(self) -> str:
         return sha256(self.public).hexdigest()[:16]
 
+    @classmethod
+    def load(cls, path: Path) -> Recipient:
+        """:raises BadNote: not such a key. :raises OSError: unreadable."""
+        try:
+            key = serialization.load_pem_public_key(path.read_bytes())
+        except ValueError:
+            key = None
+        if not isinstance(key, X25519PublicKey):
+            raise BadNote(f"{path} is not an X25519 public key in PEM")
+        return cls(key.public_bytes_raw())
+
+    def pem(self) -> bytes:
+        """The key, to be handed to those who record."""
+        return X25519PublicKey.from_public_bytes(self.public).public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayKey:

@@ -513,6 +513,7 @@ class Recording:
     :ivar gate: ``durable``: a request is forwarded when its leaf is on the disk; ``witnessed``:
         when a checkpoint above it is cosigned, too.
     :ivar signer: socket of a signer that was started apart; None: a child of the node.
+    :ivar auditors: public keys (X25519, PEM) that recordings are sealed to; empty: one of the node.
     """
 
     directory: Path
@@ -527,6 +528,7 @@ class Recording:
     gate: str = "durable"
     witnesses: tuple[WitnessPeer, ...] = ()
     signer: Path | None = None
+    auditors: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

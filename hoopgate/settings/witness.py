@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hoopgate.settings import endpoints, material
 from hoopgate.settings.model import Node, Recording, Witness, WitnessPeer
@@ -26,6 +30,7 @@ def recording(table: Table, node: Node, check: bool) -> Recording:
         witnesses=witnesses,
         gate=table.choice("gate", GATES, "durable"),
         signer=table.optional_path("signer"),
+        auditors=tuple(_auditors(table, check)),
         **table.bounds(Recording),
     )
     if any(character.isspace() or character == "+" for character in found.origin):
@@ -39,6 +44,22 @@ def recording(table: Table, node: Node, check: bool) -> Recording:
         table.wrong("gate", "there is no witness to wait for", "a table [[recording.witnesses]]")
     table.finish()
     return found
+
+
+def _auditors(table: Table, check: bool) -> Iterator[Path]:
+    for name in table.texts("auditors", (), '["auditor.pub"]', empty=True):
+        path = table.problems.file.parent / name
+        content = material.read(table, "auditors", path, "a public key") if check else None
+        if content is not None and not _is_public_key(content):
+            table.wrong("auditors", f"{path} is no X25519 public key in PEM", "one that is")
+        yield path
+
+
+def _is_public_key(content: bytes) -> bool:
+    try:
+        return isinstance(load_pem_public_key(content), X25519PublicKey)
+    except ValueError:
+        return False
 
 
 def _peers(parent: Table, check: bool) -> Sequence[WitnessPeer]:
