@@ -172,19 +172,15 @@ class World:
     def _restore(self, resource: str) -> None:
         """The database anew; sessions on it end."""
         self.restored[resource] += 1
-        self._owners.pop(resource, None)
-        self._own(
-            "postgres",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{resource}'",
-        )
-        self._own("postgres", f"DROP DATABASE {resource} WITH (FORCE)")
         kept = resource.replace(*_kept(resource))
-        if kept in self._owners:
-            self._owners.pop(kept).close()
-        self._own(
-            "postgres",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{kept}'",
-        )
+        for name in (resource, kept):
+            if name in self._owners:
+                self._owners.pop(name).close()
+            self._own(
+                "postgres",
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+            )
+        self._own("postgres", f"DROP DATABASE {resource} WITH (FORCE)")
         self._own("postgres", f"CREATE DATABASE {resource} TEMPLATE {kept}")
 
 
