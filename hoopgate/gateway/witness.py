@@ -27,8 +27,9 @@ from hoopgate.recorder.errors import BadNote
 from hoopgate.recorder.files import make_directory, replace_file
 from hoopgate.recorder.gate import Log
 from hoopgate.recorder.note import Verifier
+from hoopgate.recorder.timestamping import Authority, TimestampFailed
 from hoopgate.recorder.witness import PLAIN, Answer, Witness
-from hoopgate.settings.model import Recording
+from hoopgate.settings.model import Recording, TimestampAuthority
 from hoopgate.settings.model import Witness as WitnessSettings
 
 log = Logger()
@@ -143,10 +144,12 @@ class WitnessService(Service):
 
 
 def seek_witnesses(recorder: Log, settings: Recording, metrics: Metrics) -> None:
-    """Have the log's checkpoints cosigned by the witnesses in the settings.
+    """Have the log's checkpoints cosigned and timestamped as the settings say.
 
-    :raises SettingsError: a witness's key is not one.
+    :raises SettingsError: a witness's key, or an authority's certificate, is not one.
     """
+    if settings.timestamps is not None:
+        _seek_timestamps(recorder, settings.timestamps, metrics)
     if not settings.witnesses:
         return
     peers = []
@@ -172,3 +175,20 @@ def seek_witnesses(recorder: Log, settings: Recording, metrics: Metrics) -> None
     recorder.on_witness = changed
     recorder.witness(peers, settings.quorum)
     metrics.health.check("witnesses", state)
+
+
+def _seek_timestamps(recorder: Log, settings: TimestampAuthority, metrics: Metrics) -> None:
+    try:
+        authority = Authority(settings.url, settings.roots.read_bytes(), settings.ca_file)
+    except (TimestampFailed, OSError) as error:
+        raise SettingsError([f"recording.timestamps.roots: {error}"]) from error
+    state = [OK]
+
+    def changed(failing: bool) -> None:
+        state[0] = DEGRADED if failing else OK
+        level = LogLevel.error if failing else LogLevel.info
+        log_event(log, "timestamps.away" if failing else "timestamps.back", level)
+
+    recorder.on_timestamps = changed
+    recorder.timestamp(authority, settings.interval_seconds)
+    metrics.health.check("timestamps", lambda: state[0])

@@ -29,6 +29,7 @@ from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.recording import SessionRecording, check_type, session_fields
 from hoopgate.recorder.sealing import Recipient
 from hoopgate.recorder.tiles import CHECKPOINT
+from hoopgate.recorder.timestamping import Authority, Timestamping
 from hoopgate.recorder.wraps import Sealer
 from hoopgate.recorder.writer import Batch, Writer
 from hoopgate.settings.model import Recording
@@ -77,6 +78,10 @@ class Log:
         self.waiting: set[Deferred[Any]] = set()
         self.cosigning: Cosigning | None = None
         self.on_witness: Callable[[Peer], object] = lambda peer: None
+        self.timestamping: Timestamping | None = None
+        self.on_timestamps: Callable[[bool], object] = lambda failing: None
+        self._publish_to: list[Callable[[bytes], object]] = []
+        integrator.published = self._published
         self.recordings: set[SessionRecording] = set()
         self._entries: set[Entry] = set()  #: that somebody waits for
         self.last_commit_seconds = 0.0
@@ -299,9 +304,31 @@ class Log:
             witnessed=lambda size: self._back(self._cosigned, size),
             changed=lambda peer: self._back(self._witness_changed, peer),
         )
-        self._integrator.published = self.cosigning.offer
+        self._publish_to.append(self.cosigning.offer)
         self.cosigning.offer(read_whole(self._directory / CHECKPOINT))
         self.cosigning.start()
+
+    def timestamp(self, authority: Authority, interval: float) -> None:
+        """Have a checkpoint timestamped every ``interval`` seconds from now on."""
+        self.timestamping = Timestamping(
+            self._directory,
+            authority,
+            interval,
+            changed=lambda why: self._back(self._timestamps_changed, bool(why)),
+        )
+        self._publish_to.append(self.timestamping.offer)
+        self.timestamping.offer(read_whole(self._directory / CHECKPOINT))
+        self.timestamping.start()
+
+    def _published(self, note: bytes) -> None:
+        for offer in self._publish_to:
+            offer(note)
+
+    def _timestamps_changed(self, failing: bool) -> None:
+        if self._stopping is None and not self.failed():
+            detail = {"event": "timestamps.away" if failing else "timestamps.back"}
+            self.append("admin", detail).addErrback(lambda failure: None)
+        self.on_timestamps(failing)
 
     def _witness_changed(self, peer: Peer) -> None:
         # What it says of itself is a witness's word; that it said so is a fact of this log.
@@ -423,6 +450,8 @@ class Log:
         self._integrator.close()
         if self.cosigning is not None:
             self.cosigning.stop()
+        if self.timestamping is not None:
+            self.timestamping.stop()
         self._mailbox.close()
         if self._lock is not None:
             os.close(self._lock)

@@ -506,6 +506,20 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class TimestampAuthority:
+    """Who timestamps the log's checkpoints (RFC 3161).
+
+    :ivar roots: PEM: certificates that verify its tokens.
+    :ivar ca_file: those that verify its TLS; None: the system's.
+    """
+
+    url: str
+    roots: Path
+    interval_seconds: float = 3600.0
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """The log. ``checkpoint_ms``: signed checkpoint at most this late when dirty.
 
@@ -529,6 +543,7 @@ class Recording:
     witnesses: tuple[WitnessPeer, ...] = ()
     signer: Path | None = None
     auditors: tuple[Path, ...] = ()
+    timestamps: TimestampAuthority | None = None
 
 
 @dataclass(frozen=True, slots=True)

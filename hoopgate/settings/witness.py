@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hoopgate.settings import endpoints, material
-from hoopgate.settings.model import Node, Recording, Witness, WitnessPeer
+from hoopgate.settings.model import Node, Recording, TimestampAuthority, Witness, WitnessPeer
 from hoopgate.settings.reader import Table
 
 #: c2sp.org/signed-note: name, hash and key; :mod:`hoopgate.recorder` checks the rest.
@@ -31,6 +31,7 @@ def recording(table: Table, node: Node, check: bool) -> Recording:
         gate=table.choice("gate", GATES, "durable"),
         signer=table.optional_path("signer"),
         auditors=tuple(_auditors(table, check)),
+        timestamps=_authority(table, check) if "timestamps" in table else None,
         **table.bounds(Recording),
     )
     if any(character.isspace() or character == "+" for character in found.origin):
@@ -74,6 +75,28 @@ def _peers(parent: Table, check: bool) -> Sequence[WitnessPeer]:
         table.finish()
         peers.append(peer)
     return peers
+
+
+def _authority(parent: Table, check: bool) -> TimestampAuthority:
+    table = parent.table("timestamps")
+    found = TimestampAuthority(
+        url=table.text("url", example='"https://tsa.example.net/tsr"'),
+        roots=table.path("roots", example='"/etc/hoopgate/tsa.pem"'),
+        interval_seconds=table.duration("interval", 3600.0),
+        ca_file=table.optional_path("ca_file"),
+    )
+    try:
+        usable = urlsplit(found.url).scheme in ("https", "http") and urlsplit(found.url).hostname
+    except ValueError:
+        usable = None
+    if found.url and not usable:
+        table.wrong("url", f'"{found.url}" is no http address', '"https://tsa.example.net/tsr"')
+    if check:
+        material.read(table, "roots", found.roots, "certificates (PEM)")
+        if found.ca_file is not None:
+            material.read(table, "ca_file", found.ca_file, "certificates (PEM)")
+    table.finish()
+    return found
 
 
 def witness(table: Table, check: bool) -> Witness:

@@ -48,6 +48,7 @@ SECTIONS = {
     "times": "rules.match.times",
     "[recording]": "recording",
     "[[recording.witnesses]]": "recording.witnesses",
+    "[recording.timestamps]": "recording.timestamps",
     "[witness]": "witness",
     "tls of the witness": "witness.tls",
     "[limits]": "limits",
@@ -64,6 +65,7 @@ kind = "{kind}"
 bind_password = {{ environment = "X" }}
 [embedded_issuer]
 [recording]
+[recording.timestamps]
 [[recording.witnesses]]
 [witness]
 tls = {{}}
