@@ -394,6 +394,8 @@ class HTTPSession:
                 block = Block("http", "upstream.credential", "The gateway has no credential now.")
                 self._refuse(exchange, Decision(decision.request_id, block), 503)
                 return
+            name = credential[0].lower()
+            written = [pair for pair in written if pair[0] != name]  # the client's own is no key
         if inquiry.accept is not None:
             written = [(name, value) for name, value in written if name != b"accept"]
             written.append((b"Accept", inquiry.accept))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import socket
@@ -299,6 +300,24 @@ def test_everything_is_recorded_and_no_credential_is(web: Web, agent: httpx.Clie
     assert token not in shown + log
     assert UPSTREAM_PASSWORD not in shown + log
     assert "canary" not in log
+
+
+def test_the_gateway_shows_the_upstream_a_token_of_its_own(web: Web, agent: httpx.Client) -> None:
+    first, second = (header(agent.get("/oauth/x").json(), "authorization") for _ in range(2))
+    assert first == second
+    said = base64.urlsafe_b64decode(first[0].removeprefix("Bearer ")).decode()
+    assert said.startswith(f"gateway:{UPSTREAM_PASSWORD} ")
+    assert "scope=system" in said
+
+
+def test_a_resource_may_have_a_key_and_a_host_of_its_own(web: Web, agent: httpx.Client) -> None:
+    for path, more in (("/keyed/a/b", {}), ("/a/b", {"Host": "keyed.example"})):
+        seen = agent.get(path, headers=more).json()
+        assert seen["path"] == "/a/b"
+        assert header(seen, "x-api-key") == [UPSTREAM_PASSWORD]
+        assert not header(seen, "authorization")
+    own = agent.get("/keyed/a", headers={"X-Api-Key": "mine"}).json()
+    assert header(own, "x-api-key") == [UPSTREAM_PASSWORD]
 
 
 ODD = (

@@ -6,6 +6,7 @@ library between makes them better than they are.
 
 from __future__ import annotations
 
+import base64
 import functools
 import gzip
 import json
@@ -105,6 +106,19 @@ def _raw(talk: Talk) -> None:
 def _redirect(talk: Talk) -> None:
     host = talk.header("host")
     talk.answer(b"", f"Location: http://{host}/base/there", status="302 Found")
+
+
+@route("/token")
+def _token(talk: Talk) -> None:
+    """An issuer for clients (RFC 6749 4.4): says in the token who asked for which scope."""
+    given = base64.b64decode(talk.header("authorization").removeprefix("Basic ")).decode()
+    form = talk.body.decode()
+    if "grant_type=client_credentials" not in form:
+        talk.answer(b"{}", "Content-Type: application/json", status="400 Bad Request")
+        return
+    word = base64.urlsafe_b64encode(f"{given} {form}".encode()).decode()
+    answer = {"access_token": word, "token_type": "Bearer", "expires_in": 300}
+    talk.answer(json.dumps(answer).encode(), "Content-Type: application/json")
 
 
 @route("/status/")

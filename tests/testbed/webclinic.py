@@ -38,6 +38,8 @@ RULES: list[dict[str, Any]] = [
     {"name": "agents", "verdict": "allow", "match": {"groups": ["agents"]}},
 ]
 
+SCOPES = ("web", "own", "json", "oauth", "keyed", "odda", "oddb")
+
 #: For both of the twins; of what is not named here nothing is shown.
 ODD_LABELS: list[dict[str, Any]] = [
     {"resource": resource, **label}
@@ -155,7 +157,7 @@ def running_web(
         Upstream(directory, ("Ann Canary-Long", "111-11-1111")) as one,
         Upstream(directory, ("Bo Canary", "222-22-2222")) as other,
         TestIssuer(
-            web_clients(*(f"hoopgate:{name}" for name in ("web", "own", "json", "odda", "oddb"))),
+            web_clients(*(f"hoopgate:{name}" for name in SCOPES)),
             {**AGENTS, **REVIEWERS},
             certificates,
         ) as issuer,
@@ -167,6 +169,24 @@ def running_web(
                 phi=False,
                 http={"base": "/base", "credential": "basic"},
                 credentials={"user": "gateway", "password": {"file": str(secret)}},
+            ),
+            web_resource(
+                "oauth",
+                upstream.port,
+                phi=False,
+                http={
+                    "credential": "oauth",
+                    "token_url": f"http://127.0.0.1:{upstream.port}/token",
+                    "token_scope": "system/*.read",
+                },
+                credentials={"user": "gateway", "password": {"file": str(secret)}},
+            ),
+            web_resource(
+                "keyed",
+                upstream.port,
+                phi=False,
+                http={"credential": "header", "header": "X-Api-Key", "hosts": ["keyed.example"]},
+                credentials={"password": {"file": str(secret)}},
             ),
             web_resource("own", upstream.port, phi=False, http={"pass_authorization": True}),
             web_resource("json", upstream.port),
