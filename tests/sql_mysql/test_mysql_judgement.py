@@ -204,6 +204,17 @@ def test_labels_that_change_change_what_is_sent(mysql_world: World) -> None:
     assert mysql_world.cached(text) is None
 
 
+def test_a_function_of_users_is_none_of_the_list(mysql_world: World) -> None:
+    """One that the other dialect has, and this server's database, too."""
+    body = "RETURNS text READS SQL DATA RETURN (SELECT name FROM patients WHERE id = 1)"
+    mysql_world.server.sql(f"CREATE FUNCTION uuid_to_bin(x text) {body}", database="phi")
+    try:
+        assert mysql_world.outcome("SELECT uuid_to_bin('x')") == "phi.function"
+        assert mysql_world.outcome("SELECT uuid_to_bin(dx) FROM codes") == "phi.function"
+    finally:
+        mysql_world.server.sql("DROP FUNCTION uuid_to_bin", database="phi")
+
+
 def test_a_resolution_names_what_it_rests_on(mysql_world: World) -> None:
     found = mysql_world.resolve("SELECT upper(n) FROM v_pat v JOIN codes ON dx = v.s")
     name = ColumnRef("phi", "patients", "name")

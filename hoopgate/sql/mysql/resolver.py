@@ -236,7 +236,8 @@ class Resolver:
         queries = {
             name: query
             for name in ("query", "effect", "returning")
-            if (query := getattr(asked, name)) and asked.kind != "constant"
+            # Without a table there is nothing to resolve but functions: some may be of users.
+            if (query := getattr(asked, name)) and (asked.kind != "constant" or "(" in query)
         }
         script: list[Step] = [Describe(text), *map(View, queries.values())]
         if asked.returning:
