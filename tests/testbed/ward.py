@@ -103,6 +103,7 @@ HOOPGATE = Path(sys.executable).with_name("hoopgate")
 class Ward:
     """A running gateway with its issuer and its SSH server.
 
+    :ivar authority: public key of whoever certifies the gateway's account, where a test has one.
     :ivar home: directory for what clients keep: known_hosts, keys, control sockets.
     """
 
@@ -112,6 +113,7 @@ class Ward:
         self.gateway = gateway
         self.issuer = issuer
         self.server = server
+        self.authority: Path | None = None
         self._tokens: dict[str, str] = {}
         self._credentials: dict[str, tuple[str, str]] = {}
         self.home = directory / "home"
