@@ -28,7 +28,14 @@ MODULES = (
     *("postgres.names", "postgres.planning", "postgres.requests", "postgres.answers"),
     *("postgres.simple", "postgres.extended", "postgres.session"),
     *("recorder.leaf", "recorder.payload", "recorder.sealing"),
-    *("recorder.commit", "recorder.writer", "recorder.gate", "recorder.recording", "recorder.tree", "recorder.tiles"),
+    *(
+        "recorder.commit",
+        "recorder.writer",
+        "recorder.gate",
+        "recorder.recording",
+        "recorder.tree",
+        "recorder.tiles",
+    ),
 )
 COMMANDS = {"bdist_wheel", "build_ext"}
 
