@@ -236,6 +236,7 @@ class MysqlServer(Protocol):
                 message_limit=limits.message_bytes,
                 response_limit=limits.response_message_bytes,
                 hold_seconds=limits.hold_seconds,
+                tokeniser=self._gateway.tokeniser(resource),
             )
             return session
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import secrets
 import subprocess
 import sys
 import threading
@@ -14,9 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import mysql.connector
 import pymysql
 import pytest
-from testbed.certificates import Certificates
+from testbed.certificates import Certificates, write_private
 from testbed.clinic import LABELS
 from testbed.clinic_mysql import AGENT_PASSWORD, MysqlClinic, grants, running_mysql_clinic
 from testbed.mariadb import MariaDB
@@ -105,7 +107,18 @@ def clinic(
                 "resources": ["m"],
             },
         ]
-        listener["resources"] = ["clinic", *WAYS]
+        keys = directory / "tokens.keys"
+        write_private(keys, f"1 {secrets.token_hex(32)}\n".encode())
+        settings["resources"].append(
+            {**settings["resources"][0], "name": "tokens", "scope": "hoopgate:clinic"}
+            | {"tokens": {"keys": {"file": str(keys)}}}
+        )
+        settings["labels"] += [
+            {**label, "resource": "tokens"}
+            | ({"method": "token"} if label.get("kind") in ("MRN", "PHONE") else {})
+            for label in settings["labels"][: len(LABELS)]
+        ]
+        listener["resources"] = ["clinic", "tokens", *WAYS]
         for one in WAYS:
             settings["labels"] += [
                 {**label, "resource": one} for label in settings["labels"][: len(LABELS)]
@@ -395,6 +408,33 @@ def test_the_backend_knows_the_gateway_and_not_the_client(clinic: MysqlClinic) -
     with clinic.connect(program_name="agent with a secret name") as connection:
         ((user,),) = rows(connection, "SELECT USER()")
         assert user.startswith("agent@")
+
+
+# --- tokens ------------------------------------------------------------------------------------
+
+
+def test_tokens_are_the_same_in_text_and_in_binary(clinic: MysqlClinic) -> None:
+    query = "SELECT mrn, phone, ssn FROM patients WHERE id IN (6, 7) ORDER BY id"
+    with clinic.connect(database="tokens") as connection:
+        text = rows(connection, query)
+    (one, phone, ssn), (other, nothing, _) = text
+    assert re.fullmatch(r"\[MRN:1\.[0-9a-f]{20}\]", one)
+    assert re.fullmatch(r"\[PHONE:1\.[0-9a-f]{20}\]", phone)
+    assert (ssn, nothing, other != one) == ("[SSN]", None, True)
+    connection = mysql.connector.connect(
+        host=clinic.gateway.host,
+        port=clinic.gateway.port,
+        user="executor",
+        password=clinic.token(),
+        database="tokens",
+        ssl_ca=str(clinic.gateway.certificates.ca),
+    )
+    try:
+        cursor = connection.cursor(prepared=True)
+        cursor.execute(query)
+        assert cursor.fetchall() == list(text)
+    finally:
+        connection.close()
 
 
 # --- the gateway's own login -------------------------------------------------------------------
