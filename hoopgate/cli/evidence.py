@@ -21,6 +21,7 @@ from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.render import inert
 from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.timestamping import Authority
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,6 +73,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         required=True,
         metavar="FILE",
         help="whom to trust, from a source that you trust",
+    )
+    checking.add_argument(
+        "--timestamp-roots",
+        type=Path,
+        metavar="FILE",
+        help="the timestamping authority's certificates (PEM), from the authority",
     )
     checking.add_argument("--json", action="store_true", help="print for programs")
     _add_keys(checking)
@@ -178,7 +185,10 @@ def run_verify(options: argparse.Namespace) -> int:
         if options.index_key is not None:
             given = Index(_index(options.bundle), IndexKey.load(options.index_key))
             disclosures = _indexer(options, given.columns, create=False)
-        verified = verify_bundle(options.bundle, policy, disclosures)
+        authority = None
+        if options.timestamp_roots is not None:
+            authority = Authority("", options.timestamp_roots.read_bytes())
+        verified = verify_bundle(options.bundle, policy, disclosures, authority)
     except BAD as error:
         what = error.what if isinstance(error, BadLog) else str(error)
         if options.json:
@@ -255,6 +265,9 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
                     "requests": requests,
                     "recordings": manifest.recordings,
                     "witnesses": dict(verified.witnesses),
+                    "timestamps": {
+                        size: when.isoformat() for size, when in verified.stamped.items()
+                    },
                     "unproven": verified.unproven,
                 }
             )
@@ -268,5 +281,7 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
     )
     for name, time in verified.witnesses.items():
         print(f"  {name} cosigned {moment(time * 1_000_000)} UTC")
+    for size, when in list(verified.stamped.items())[-1:]:
+        print(f"  timestamped: the first {size} leaves by {when:%Y-%m-%d %H:%M:%S} UTC")
     for path in verified.unproven:
         print(f"  {path}: not signed by anybody; as the exporter wrote it")

@@ -93,7 +93,7 @@ def documents(log: LogReader, manifest: Manifest, facts: Facts) -> Documents:
 def _keys(facts: Facts) -> Iterator[dict[str, Any]]:
     """Starts of the node and rotations of its keys."""
     for leaf in facts.epochs:
-        placed = ("type", "session", "time", "version")
+        placed = ("type", "session", "time", "version", "retention", "previous")
         about = {name: leaf[name] for name in placed if name in leaf}
         yield {"leaf": leaf["index"], **about}
     yield from gathered.event_list(facts, "key.rotate")

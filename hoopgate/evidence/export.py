@@ -15,16 +15,17 @@ from hoopgate.evidence.derived import documents, entries, facts_of
 from hoopgate.evidence.disclosures import NAME as INDEX
 from hoopgate.evidence.facts import Facts
 from hoopgate.evidence.manifest import MANIFEST, Manifest, walk
-from hoopgate.evidence.partial import paths_of
+from hoopgate.evidence.partial import paths_of, provable
 from hoopgate.evidence.period import Selection, select
 from hoopgate.evidence.rules import rules_path
 from hoopgate.recorder.cosigning import WITNESSED
-from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import read_whole, sync_directory
 from hoopgate.recorder.leaf import SESSION_ID, Leaf, decode
 from hoopgate.recorder.note import open_checkpoint
 from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.segments import MAGIC, encode_record, segment_name
+from hoopgate.recorder.timestamping import TIMESTAMPS, timestamps
 from hoopgate.recorder.wraps import wrap_path
 
 LOG = "log"
@@ -116,6 +117,18 @@ def export(
     return manifest
 
 
+def _timestamps(log: LogReader, chosen: Selection, writer: Writer) -> None:
+    """Those of checkpoints that cover leaves of the range and that the bundle's tiles prove."""
+    for size, note, token in timestamps(log.directory):
+        try:
+            signed = open_checkpoint(note, log.verifiers).size == size
+        except BadNote:
+            continue  # by a key that is retired
+        if signed and size > chosen.first and provable(chosen, log.size, size):
+            writer.whole(f"{LOG}/{TIMESTAMPS}/{size}.checkpoint", note)
+            writer.whole(f"{LOG}/{TIMESTAMPS}/{size}.tsr", token)
+
+
 def _witnessed(log: LogReader) -> bytes | None:
     """The log's cosigned checkpoint, unless it is newer than what is exported."""
     try:
@@ -137,6 +150,7 @@ def _fill(
     writer.whole(f"{LOG}/checkpoint", log.note)
     for path in paths_of(chosen, log.size):
         writer.whole(f"{LOG}/{path}", tile_content(log.directory, path))
+    _timestamps(log, chosen, writer)
     if manifest.recordings:
         _segments(log, chosen, writer)
         _wraps(log, chosen, writer)

@@ -37,6 +37,12 @@ def tiles_of(chosen: Selection, size: int) -> Iterator[tuple[int, int, int]]:
         level += 1
 
 
+def provable(chosen: Selection, size: int, smaller: int) -> bool:
+    """True when these tiles prove the first ``smaller`` leaves' root, too."""
+    numbers = {number for level, number, _ in tiles_of(chosen, size) if level == 0}
+    return 0 < smaller <= size and (smaller % WIDTH == 0 or smaller // WIDTH in numbers)
+
+
 def paths_of(chosen: Selection, size: int) -> Iterator[str]:
     """Names of all tiles and entry bundles."""
     for number in bundle_numbers(chosen, size):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from hoopgate.evidence.disclosures import NAME as INDEX
 from hoopgate.evidence.export import MakeIndex
 from hoopgate.evidence.facts import Facts
 from hoopgate.evidence.manifest import BadBundle, Manifest, check_files, read_manifest
-from hoopgate.evidence.partial import check_tree, paths_of
+from hoopgate.evidence.partial import check_tree, paths_of, provable
 from hoopgate.recorder.cosigning import WITNESSED
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import read_whole
-from hoopgate.recorder.known import check_witnessed
+from hoopgate.recorder.known import check_known, check_witnessed
 from hoopgate.recorder.leaf import Leaf, decode, hash_of
-from hoopgate.recorder.note import Checkpoint
+from hoopgate.recorder.note import Checkpoint, open_checkpoint
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.segments import Scan, segment_name
+from hoopgate.recorder.timestamping import TIMESTAMPS, Authority, TimestampFailed, timestamps
 from hoopgate.recorder.tree import inclusion_proof
 
 
@@ -33,6 +35,7 @@ class Verified:
 
     :ivar facts: what the leaves say.
     :ivar witnesses: who cosigned, and when (seconds since the epoch).
+    :ivar stamped: leaves that an authority's timestamp covers → when it saw them.
     :ivar unproven: files that are in the manifest and follow from nothing that is signed.
     """
 
@@ -40,13 +43,20 @@ class Verified:
     checkpoint: Checkpoint
     facts: Facts
     witnesses: Mapping[str, int]
+    stamped: Mapping[int, datetime]
     unproven: list[str]
 
 
-def verify_bundle(bundle: Path, policy: Policy, disclosures: MakeIndex | None = None) -> Verified:
+def verify_bundle(
+    bundle: Path,
+    policy: Policy,
+    disclosures: MakeIndex | None = None,
+    authority: Authority | None = None,
+) -> Verified:
     """Verify everything.
 
     :param policy: whom to trust.
+    :param authority: whose timestamps to trust; None: they stay unproven.
     :param disclosures: makes the index of patients anew; None: it stays unproven.
     :raises BadBundle: the bundle is not what it claims.
     :raises BadNote: the checkpoint was not signed by those who are trusted.
@@ -76,14 +86,42 @@ def verify_bundle(bundle: Path, policy: Policy, disclosures: MakeIndex | None = 
     proven |= _check_proofs(log, manifest)
     proven |= _check_rules(bundle, manifest, facts)
     proven |= _check_derived(log, manifest, facts)
+    stamped = _check_timestamps(log, manifest, authority)
+    proven |= {f"log/{TIMESTAMPS}/{size}.checkpoint" for size in stamped}
+    tokens = {f"log/{TIMESTAMPS}/{size}.tsr" for size in stamped}
+    if authority is not None:
+        proven |= tokens
     if disclosures is not None:
         _compare(manifest, INDEX, iter([disclosures(log, manifest, facts)]))
         proven.add(INDEX)
-    stray = [path for path in manifest.files if path.startswith("log/") and path not in proven]
+    others = manifest.files.keys() - proven - tokens
+    stray = [path for path in others if path.startswith("log/")]
     if stray:
         raise BadBundle(f"{min(stray)} is no part of the log that the bundle needs")
     unproven = sorted(manifest.files.keys() - proven)
-    return Verified(manifest, log.checkpoint, facts, witnesses, unproven)
+    when = {size: time for size, time in stamped.items() if time is not None}
+    return Verified(manifest, log.checkpoint, facts, witnesses, when, unproven)
+
+
+def _check_timestamps(
+    log: LogReader, manifest: Manifest, authority: Authority | None
+) -> dict[int, datetime | None]:
+    """Each is of a checkpoint that the log continues, and says when the authority saw it."""
+    times: dict[int, datetime | None] = {}
+    for size, note, token in timestamps(log.directory):
+        name = f"the checkpoint of the timestamp over {size} leaves"
+        if not provable(manifest.selection, log.size, size):
+            raise BadBundle(f"{name} cannot be proven from here")
+        check_known(log, [(name, note)])
+        if open_checkpoint(note, log.verifiers).size != size:
+            raise BadBundle(f"{name} is of another size")
+        times[size] = None
+        if authority is not None:
+            try:
+                times[size] = authority.verify(token, note)
+            except TimestampFailed as error:
+                raise BadBundle(f"log/{TIMESTAMPS}/{size}.tsr: {error}") from None
+    return times
 
 
 def _check_witnessed(log: LogReader, manifest: Manifest, policy: Policy) -> Mapping[str, int]:

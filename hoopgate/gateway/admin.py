@@ -14,7 +14,8 @@
 Every call carries ``Authorization: Bearer TOKEN``, an OIDC token with the scope
 ``hoopgate:approve``, for recordings ``hoopgate:audit``, or for a credential that of the resource; a
 view is recorded under the caller's name on the machine, without a token. The directory says of
-which groups its holder is. A credential is the short user name and password for a listener that speaks SCRAM;
+which groups its holder is. A credential is the short user name and password for a listener that
+speaks SCRAM;
 ``lifetime`` is in seconds. Errors are RFC 9457 problem
 details with ``code``, the same dotted words as in the log.
 """
