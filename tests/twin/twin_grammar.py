@@ -317,7 +317,7 @@ class Maker:
         if not keys:
             return ""
         way = self.pick(("", " DESC", " NULLS FIRST"))
-        text = f" ORDER BY {', '.join(keys[:4])}{way}"
+        text = f" ORDER BY {', '.join(keys)}{way}"
         if self.often(50):
             text += self.pick(
                 (" LIMIT 3", " OFFSET 1", " LIMIT 2 OFFSET 1", " FETCH FIRST 2 ROWS WITH TIES")

@@ -18,6 +18,7 @@ from hoopgate.postgres import wire
 
 _CANARY = re.compile(rb"q\0?a\0?n\0?a\0?r\0?y", re.IGNORECASE)
 _BEGIN = query("BEGIN")
+_PLANNED = re.compile(r"\s*(SELECT|WITH|TABLE|VALUES|\()", re.IGNORECASE)
 #: Seconds after which a session begins anew: sessions end with their tokens.
 RENEWED = 300
 
@@ -29,6 +30,7 @@ class Outcome(Enum):
     MASKED = "masked"  #: unmasked it tells them apart, through the gateway it does not
     DENIED = "denied"  #: the gateway refused it, with a reason
     INERT = "inert"  #: it does not tell them apart even without the gateway
+    ORDER = "order"  #: the same rows in another order that nobody asked for, by another plan
     UNSTABLE = "unstable"  #: it differs from run to run of one twin: clocks, process ids
     CUT = "cut"  #: the gateway ended the session rather than answer
 
@@ -141,11 +143,13 @@ class Judge:
         self.world = world
         self._gateway = Pair(world, names)
         self._server = Pair(world, BARE, direct=True)
+        self._behind = Pair(world, names, direct=True)
         self._live: dict[str, bool] = {}
 
     def close(self) -> None:
         self._gateway.close()
         self._server.close()
+        self._behind.close()
 
     def live(self, case: Case) -> bool:
         """Whether it tells the twins apart where nothing protects them."""
@@ -157,6 +161,15 @@ class Judge:
             self._live[key] = found
         return found
 
+    def _planned_apart(self, case: Case) -> bool:
+        """Whether PostgreSQL plans it differently on the twins: sizes and statistics differ."""
+        script = []
+        for text in case.source.split(" ;; "):
+            explained = _PLANNED.match(text) is not None
+            script.append(query(f"EXPLAIN (COSTS OFF) {text}" if explained else text))
+        one, two = self._behind.run(Case(case.family, case.source, tuple(script)))
+        return [m for m in one if m[:1] == b"D"] != [m for m in two if m[:1] == b"D"]
+
     def judge(self, case: Case) -> Finding:
         one, two = self._gateway.run(case)
         reason = refusal((*one, *two))
@@ -167,6 +180,8 @@ class Judge:
                 return Finding(case, Outcome.UNSTABLE)
             one, two = self._gateway.run(case)
             leaked = one != two
+        if leaked and Counter(one) == Counter(two) and self._planned_apart(case):
+            return Finding(case, Outcome.ORDER, reason)
         canaries = [m for m in (*one, *two) if _CANARY.search(m) and m[:1] != b"E"]
         canaries += [m for m in (*one, *two) if m[:1] == b"E" and _CANARY.search(_server_text(m))]
         if leaked or (canaries and "qanary" not in case.source.lower()):
