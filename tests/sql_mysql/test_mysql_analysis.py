@@ -9,6 +9,10 @@ from test_mysql_tokens import TEXTS
 from hoopgate.errors import Refused
 from hoopgate.sql import classes as known
 from hoopgate.sql.mysql.analysis import analyze
+from hoopgate.sql.mysql.attestation import Attestation, attest
+from hoopgate.sql.mysql.catalogue import Relation
+from hoopgate.sql.mysql.lineage import Missing, Texts, resolve
+from hoopgate.sql.mysql.tokens import PARAMETER, scan
 
 
 @given(TEXTS)
@@ -170,3 +174,47 @@ def test_depth_is_bounded(text: str) -> None:
 )
 def test_fingerprints(one: str, other: str, *, same: bool) -> None:
     assert (analyze(one)[0].fingerprint == analyze(other)[0].fingerprint) is same
+
+
+@given(TEXTS)
+def test_any_text_is_asked_about_or_refused(text: str) -> None:
+    try:
+        asked = attest(text)
+    except Refused:
+        return
+    for place in asked.places:
+        assert place.start < place.named <= place.end
+    for query in (asked.query, asked.effect, asked.returning):
+        if query:
+            assert PARAMETER not in {token.kind for token in scan(query)}
+            attest(query)  # it is of the subset itself
+
+
+@given(TEXTS)
+def test_any_text_of_the_server_is_read_or_refused(text: str) -> None:
+    catalogue = {("s", "t"): Relation("s", "t", {"id": "id", "ssn": "ssn"})}
+    try:
+        resolve(Attestation("read", text), Texts(text), [("c", 3)], catalogue, "scratch")
+    except (Refused, Missing):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "effect"),
+    [
+        (
+            "UPDATE t AS x SET a = ? + 1, b = 'y' WHERE c = ? ORDER BY d LIMIT 3",
+            "SELECT `a`, `b`, (NULL + 1) FROM `t` AS `x` WHERE c = NULL ORDER BY d",
+        ),
+        ("DELETE FROM s.t WHERE a IN (SELECT 1)", "SELECT 1 FROM `s`.`t` WHERE a IN (SELECT 1)"),
+        ("INSERT INTO t VALUES (1, now())", "SELECT `t`.*, (now()) FROM `t`"),
+        (
+            "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE b = VALUES(a) + 1",
+            "SELECT `a`, `b`, (NULL + 1) FROM `t`",
+        ),
+        ("REPLACE INTO t SET a = @@version", "SELECT `a`, (NULL) FROM `t`"),
+        ("INSERT INTO t (`a``b`) SELECT 1 LIMIT ?", "SELECT `a``b` FROM `t`"),
+    ],
+)
+def test_what_is_asked_of_a_modification(text: str, effect: str) -> None:
+    assert attest(text).effect == effect
