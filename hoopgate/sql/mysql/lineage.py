@@ -146,7 +146,7 @@ class _Lineage:
         self.present: set[ColumnRef] = set()
         self.flows: dict[str, set[ColumnRef]] = {}
         self._views: list[tuple[str, str]] = []
-        self._seen: dict[tuple[str, str], dict[str, Flow]] = {}
+        self._seen: dict[tuple[str, str, bool], dict[str, Flow]] = {}
         self._steps = 0
         self._target_only = False  #: what is read now is the table that is modified
 
@@ -445,23 +445,24 @@ class _Lineage:
 
     def _view(self, relation: Relation) -> dict[str, Flow]:
         place = relation.schema, relation.name
-        if place in self._seen:
-            return self._seen[place]
+        writes = self._writes
+        # Columns of a view that is written to are worked out only where they are named.
+        strict = writes and not self._target_only
+        if (*place, strict) in self._seen:
+            return self._seen[*place, strict]
         if place in self._views:
             raise UnresolvableStatement("resolve.unknown", "A view reads itself.")
         self._views.append(place)
         tree, _ = parse(relation.definition)
         if not isinstance(tree, Query):
             raise UnresolvableStatement("resolve.unknown", "A view's text is no query.")
-        writes = self._writes
-        # Columns of a view that is written to are worked out only where they are named.
-        self._writes = writes and not self._target_only
+        self._writes = strict
         flows = [flow for _, flow in self._query(tree, _Scope(None, {}), _NONE)]
         self._writes = writes
         self._views.pop()
         if len(flows) != len(relation.columns):
             raise UnresolvableStatement("resolve.unknown", "A view's columns do not match.")
-        found = self._seen[place] = {
+        found = self._seen[*place, strict] = {
             column: Flow(flow.sources | {relation.ref(column)}, flow.direct)
             for column, flow in zip(relation.columns, flows, strict=True)
         }
