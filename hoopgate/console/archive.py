@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThreadPool
 
 from hoopgate.errors import HoopgateError, Refused
+from hoopgate.recorder.cast import cast
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.note import Checkpoint, Verifier
@@ -123,6 +124,10 @@ class Archive:
         """One session, decrypted and verified."""
         return self._run(lambda: self._replay(session))
 
+    def cast(self, session: str) -> Deferred[bytes]:
+        """One session as an asciicast."""
+        return self._run(lambda: self._cast(session))
+
     def checkpoint(self) -> Deferred[tuple[Checkpoint, float, str]]:
         """The signed checkpoint, when it was written (seconds since the epoch), the log's key."""
         return self._run(self._checkpoint)
@@ -196,15 +201,27 @@ class Archive:
         return any(one.kind == "request" and text in one.text.casefold() for one in recording.lines)
 
     def _replay(self, session: str) -> Recording:
+        summary = self._summary(session)
+        return self._replayed(session, summary.first, summary.last)
+
+    def _cast(self, session: str) -> bytes:
+        summary = self._summary(session)
+        _, replay = self._opened(session, summary.first, summary.last)
+        return "".join(f"{line}\n" for line in cast(replay.summary, replay.moments())).encode()
+
+    def _summary(self, session: str) -> Summary:
         for summary in self._sessions():
             if summary.id == session:
-                return self._replayed(session, summary.first, summary.last)
+                return summary
         raise Refused("session.unknown", "the log has no such session")
 
-    def _replayed(self, session: str, first: int, last: int) -> Recording:
+    def _opened(self, session: str, first: int, last: int) -> tuple[LogReader, Replay]:
         key = ReplayKey.load(self._state_dir / REPLAY_KEY)
         log = self._reader()
-        replay = Replay(log, session, key, first=first, last=last)
+        return log, Replay(log, session, key, first=first, last=last)
+
+    def _replayed(self, session: str, first: int, last: int) -> Recording:
+        log, replay = self._opened(session, first, last)
         shown = renderer(replay.summary.protocol)
         facts: dict[str, Any] = {}
         found: list[Line] = []

@@ -23,7 +23,7 @@ from hoopgate.console.layout import (
     span,
     verdict,
 )
-from hoopgate.console.visits import Page, Redirect, Visit
+from hoopgate.console.visits import File, Page, Redirect, Visit
 from hoopgate.errors import Refused
 from hoopgate.recorder.replay import Summary
 
@@ -244,12 +244,7 @@ async def replay(visit: Visit, session: str) -> Page:
     parts = visit.parts
     running = session in parts.node.sessions
     if not visit.passive:
-        detail = {
-            "session": session,
-            "issuer": visit.who.issuer[:200],
-            "subject": visit.who.subject[:200],
-        }
-        await parts.recorder.append("replay.view", detail)
+        await _viewed(visit, session)
     recording = await parts.archive.replay(session)
     lines = recording.lines
     first = 0
@@ -299,6 +294,27 @@ async def replay(visit: Visit, session: str) -> Page:
     return Page(f"{summary.subject} → {summary.resource}", body, "/sessions")
 
 
+async def _viewed(visit: Visit, session: str) -> None:
+    """Record that somebody looks, before he does."""
+    detail = {
+        "session": session,
+        "issuer": visit.who.issuer[:200],
+        "subject": visit.who.subject[:200],
+    }
+    await visit.parts.recorder.append("replay.view", detail)
+
+
+async def cast(visit: Visit, session: str) -> File:
+    """``/sessions/ID/cast``: for a player of asciicasts, as ``hoopgate replay --cast``.
+
+    :raises Refused: ``console.role``, ``log.bad``, ``session.unknown``.
+    """
+    visit.roles.demand("auditor")
+    await _viewed(visit, session)
+    content = await visit.parts.archive.cast(session)
+    return File(f"{session}.cast", "application/x-asciicast", content)
+
+
 def _verified(recording: Recording) -> Markup:
     return tag(
         "span",
@@ -331,6 +347,11 @@ def _about(recording: Recording) -> Markup:
                     [verdict(name, count) for name, count in sorted(summary.verdicts.items())],
                 ),
             ),
+        ),
+        tag(
+            "p",
+            tag("a", "Download for asciinema", href=f"/sessions/{summary.id}/cast", download=True),
+            class_="about",
         ),
     )
 

@@ -27,7 +27,7 @@ from hoopgate.console.layout import ASSETS, document, empty, heading
 from hoopgate.console.live import Streams
 from hoopgate.console.logins import COOKIE, STATE_COOKIE, STATE_SECONDS, Login, Logins
 from hoopgate.console.oidc import CALLBACK, OIDCLogin
-from hoopgate.console.visits import Answer, Data, Page, Parts, Redirect, Visit, roles_of
+from hoopgate.console.visits import Answer, Data, File, Page, Parts, Redirect, Visit, roles_of
 from hoopgate.errors import DirectoryUnavailable, HoopgateError, IdentityRefused, Refused
 from hoopgate.gateway.admin import APPROVALS, details, problem
 from hoopgate.gateway.logging import log_event
@@ -81,6 +81,7 @@ def _routes() -> list[tuple[str, re.Pattern[str], Handler]]:
         ("POST", rf"/live/{_ID}/end", lambda visit, match: recordings.end(visit, match["id"])),
         ("GET", r"/sessions", lambda visit, match: recordings.search(visit)),
         ("GET", rf"/sessions/{_ID}", lambda visit, match: recordings.replay(visit, match["id"])),
+        ("GET", rf"/sessions/{_ID}/cast", lambda visit, match: recordings.cast(visit, match["id"])),
         ("GET", r"/log", lambda visit, match: logs.status(visit)),
         ("POST", r"/log/verify", lambda visit, match: logs.verify(visit)),
         ("GET", r"/identities", lambda visit, match: people.identities(visit)),
@@ -188,6 +189,9 @@ class Console(resource.Resource):
         elif isinstance(answer, Data):
             body = json.dumps(answer.content).encode() + b"\n"
             request.answer(answer.status, "application/json", body)
+        elif isinstance(answer, File):
+            kept = f'attachment; filename="{answer.name}"'
+            request.answer(200, answer.kind, answer.content, Content_Disposition=kept)
         else:
             waiting = 0 if visit is None else await approvals.waiting(visit)
             page = document(answer, visit, waiting)

@@ -136,4 +136,13 @@ class Data:
     status: int = 200
 
 
-Answer = Page | Redirect | Data
+@dataclass(frozen=True, slots=True)
+class File:
+    """An answer to keep: no browser shows it."""
+
+    name: str
+    kind: str
+    content: bytes = field(repr=False)
+
+
+Answer = Page | Redirect | Data | File

@@ -116,6 +116,7 @@ def test_an_auditor_finds_and_replays_a_session(console: ConsoleClinic, visitor:
             "the session is under a checkpoint",
         )
         page = visitor("alma", "/sessions")
+        page.wait_for_selector("body[data-live=open]")
         page.keyboard.press("/")
         page.keyboard.type("UNMISTAKABLE")
         page.keyboard.press("Enter")

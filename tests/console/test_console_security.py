@@ -533,6 +533,25 @@ def test_recordings_are_inert(console: ConsoleClinic, visitor: Visitor) -> None:
     assert not set(text) & {"\x1b", "\x07", "\u202e"}
 
 
+def test_a_recording_for_a_player_is_a_download(console: ConsoleClinic, rita: WebClient) -> None:
+    with psycopg.connect(console.clinic.dsn(), autocommit=True) as agent:
+        agent.execute("SELECT '\x1b]0;owned\x07' AS x")
+    session = until(
+        lambda: [one for one in sessions(console.gateway) if one["end"]], "it is signed"
+    )[-1]["id"]
+    auditor = WebClient(console)
+    auditor.log_in("alma")
+    answer = auditor.get(f"/sessions/{session}/cast")
+    assert answer.status == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="{session}.cast"'
+    assert answer.headers["content-type"] == "application/x-asciicast"
+    header, *lines = (json.loads(line) for line in answer.text.splitlines())
+    assert header["version"] == 2
+    assert any("SELECT" in line[2] for line in lines)
+    assert rita.get(f"/sessions/{session}/cast").status == 403
+    assert auditor.get("/sessions/ses-nothing/cast").status == 404
+
+
 def test_json_is_no_page(rita: WebClient) -> None:
     for place in ("/api/v1/approvals?state=all", "/api/v1/<script>", "/api/v1/approvals/<b>"):
         answer = rita.get(place.replace("<", "%3C").replace(">", "%3E"))
