@@ -22,6 +22,7 @@ Everything stays up until Ctrl-C. In another terminal:
    . {{env}}
    be {AGENT} psql                                    # be the agent
    be {AGENT} psql -c 'TABLE patients' | head
+   be {AGENT} mariadb -te 'SELECT * FROM department_load'   # the same on MariaDB
    be {AGENT} psql -c "COPY encounters TO STDOUT"     # is held: decide it in a third terminal
    be {REVIEWER} hoopgate approvals list
    hoopgate check                                   # what this node does, by its settings

@@ -55,6 +55,7 @@ class Story:
         expect(agent.close() == 0, "the session ends well")
         self._recorded()
         self._verified()
+        self._mariadb()
 
     # --- the agent ------------------------------------------------------------------------------
 
@@ -160,6 +161,34 @@ class Story:
         data[len(data) // 2] ^= 0xFF
         segment.write_bytes(data)
         return f"{segment.name} at byte {len(data) // 2} of {len(data)}"
+
+    # --- MariaDB ---------------------------------------------------------------------------------
+
+    def _mariadb(self) -> None:
+        self._title("MariaDB's own client, the same rules: told to come back, it passes")
+        query = "SELECT id, name, ssn, dob, sex FROM patients LIMIT 1"
+        shown = self._ask(query, 0)
+        expect("[SSN]" in shown and "-01-01" in shown, "MariaDB's rows come masked")
+        update = "UPDATE encounters SET department = 'ICU' WHERE id = 5"
+        shown = self._ask(update, 1)
+        found = re.search(r"apr-\w+", shown)
+        expect(found and "approval.pending" in shown, "the change is held")
+        line = f"hoopgate approvals approve {found and found[0]} --reason 'a typing error'"
+        answer = self._decide(REVIEWER, line, 0)
+        expect("approved" in answer, "the reviewer may approve")
+        self._ask(update, 0)
+
+    def _ask(self, statement: str, status: int) -> str:
+        """Have the agent run ``statement`` with MariaDB's client."""
+        words = ["be", AGENT, "mariadb", "-t", "-e", statement]
+        shown = self._run(words, status)
+        self._no_secret_in(shown)
+        command("agent", f'be {AGENT} mariadb -te "{statement}"')
+        answer = [line for line in shown.split("\n") if line.strip("-")]
+        answer = [line for line in answer if line != statement and not line.startswith("+--")]
+        # What is for programs on a line of its own.
+        output("\n".join(answer).replace(" {", "\n{") or "(done)")
+        return shown
 
     # --- how it is told -------------------------------------------------------------------------
 

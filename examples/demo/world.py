@@ -17,8 +17,10 @@ from string import Template
 from terminal import progress
 from testbed.certificates import Certificates, write_private
 from testbed.clinic import AGENT_PASSWORD, SCHEMA
+from testbed.clinic_mysql import make_database
 from testbed.gateway import Gateway
 from testbed.issuer import TestIssuer, client
+from testbed.mariadb import MariaDB
 from testbed.parts import debian
 from testbed.ports import free_port
 from testbed.postgres import Postgres
@@ -55,8 +57,21 @@ who=$1
 shift
 token=$(hoopgate token --issuer {issuer} --ca-file {ca} --resource hoopgate \\
     --client-id "$who" --client-secret-file {secrets}/"$who".secret) || exit
-export PGUSER="$who" PGPASSWORD="$token" HOOPGATE_TOKEN="$token"
+export PGUSER="$who" PGPASSWORD="$token" MYSQL_PWD="$token" HOOPGATE_TOKEN="$token"
 exec "$@"
+"""
+
+
+#: Read by MariaDB's clients where MYSQL_HOME says so. Who somebody is, is in the token.
+_MY_CNF = """\
+[client]
+host=127.0.0.1
+port={port}
+user=agent
+ssl-ca={ca}
+ssl-verify-server-cert
+[mariadb]
+database=ward
 """
 
 
@@ -74,6 +89,7 @@ class World:
         postgres: Postgres,
         issuer: TestIssuer,
         port: int,
+        mariadb_port: int,
         console: str,
         password: str,
     ) -> None:
@@ -91,8 +107,11 @@ class World:
             "PGDATABASE": "clinic",
             "PGSSLMODE": "verify-full",
             "PGSSLROOTCERT": str(directory / "certificates" / "ca.pem"),
+            "MYSQL_HOME": str(directory),
             "HOOPGATE_CONFIG": str(directory / "hoopgate.toml"),
         }
+        options = _MY_CNF.format(port=mariadb_port, ca=self.environment["PGSSLROOTCERT"])
+        (directory / "my.cnf").write_text(options)
 
     def write_helpers(self, pid: int) -> None:
         """Write ``env``, which a shell sources, and ``bin/be``, which runs a command as somebody.
@@ -146,6 +165,9 @@ def running(version: int) -> Iterator[World]:
             postgres = stack.enter_context(Postgres(version, certificates))
             postgres.create_database("clinic", SCHEMA.read_text())
             postgres.psql(f"ALTER ROLE agent PASSWORD '{AGENT_PASSWORD}'", "clinic")
+        with progress("MariaDB", "the same clinic"):
+            mariadb = stack.enter_context(MariaDB(certificates))
+            make_database(mariadb, "ward")
         with progress("OpenLDAP", "agents, owners, reviewers; groups in groups"):
             slapd = stack.enter_context(Slapd(certificates))
             slapd.add(_entries(slapd))
@@ -154,9 +176,19 @@ def running(version: int) -> Iterator[World]:
         with progress("hoopgate issuer", "OpenID Connect, tokens of 15 minutes"):
             issuer = stack.enter_context(_issuer(directory, certificates, console, password))
         with progress("twistd hoopgate", "the gateway, and its console"):
-            text = _settings(directory, certificates, postgres, slapd, issuer, console_port)
+            ports = {"console_port": console_port, "mariadb_gateway_port": free_port()}
+            ports |= {"postgres_port": postgres.port, "mariadb_port": mariadb.port}
+            text = _settings(directory, certificates, slapd, issuer, ports)
             gateway = stack.enter_context(_Node(directory, text, certificates))
-        world = World(directory, postgres, issuer, gateway.port, console, password)
+        world = World(
+            directory,
+            postgres,
+            issuer,
+            gateway.port,
+            ports["mariadb_gateway_port"],
+            console,
+            password,
+        )
         world.write_helpers(gateway.pid)
         yield world
 
@@ -194,17 +226,15 @@ def _issuer(directory: Path, certificates: Certificates, console: str, password:
 def _settings(
     directory: Path,
     certificates: Certificates,
-    postgres: Postgres,
     slapd: Slapd,
     issuer: TestIssuer,
-    console_port: int,
+    ports: dict[str, int],
 ) -> str:
     write_private(directory / "clinic.password", AGENT_PASSWORD.encode())
     write_private(directory / "ldap.password", slapd.reader_password.encode())
     return Template(SETTINGS.read_text()).substitute(
         port=free_port(),
         metrics_port=free_port(),
-        console_port=console_port,
         certificate=certificates.server.certificate,
         key=certificates.server.key,
         ca=certificates.ca,
@@ -213,5 +243,5 @@ def _settings(
         ldap_people=slapd.people,
         ldap_groups=slapd.groups,
         ldap_reader=slapd.reader_dn,
-        postgres_port=postgres.port,
+        **ports,
     )

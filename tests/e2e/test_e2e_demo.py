@@ -50,7 +50,7 @@ def tell(directory: Path, version: int) -> list[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=180,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout
     assert "\x1b" not in done.stdout
@@ -59,9 +59,10 @@ def tell(directory: Path, version: int) -> list[str]:
 
 
 def test_everything_is_started(told: list[str]) -> None:
-    assert len(told) == 9
+    assert len(told) == 10
     assert [line.split()[1] for line in told[0].splitlines() if "✓" in line] == [
         "PostgreSQL",
+        "MariaDB",
         "OpenLDAP",
         "hoopgate",
         "twistd",
@@ -83,6 +84,8 @@ def test_everything_is_started(told: list[str]) -> None:
         (7, r"(ses-\w+)  atlas  .*2 block.*hoopgate replay \1.*→ DROP TABLE encounters;\n"
             r".*block hipaa-baseline/ddl"),
         (8, r"audit verify\n   good .*is changed\n.*BAD  copy-of-log: leaf \d+, "),
+        (9, r"1 \| \[NAME\] \| \[SSN\] \| 19\d\d-01-01 \| M .*ERROR 1105 .* (apr-\w+)\. .*"
+            r"approval\.pending.*be rita hoopgate approvals approve \1.*\1 is approved.*\(done\)"),
     ],
 )  # fmt: skip
 def test_each_step_turns_out_as_told(told: list[str], step: int, expected: str) -> None:
@@ -92,7 +95,7 @@ def test_each_step_turns_out_as_told(told: list[str], step: int, expected: str) 
 
 def test_it_is_short_enough_to_read(told: list[str]) -> None:
     lines = "\n\n".join(told).splitlines()
-    assert len(lines) <= 90
+    assert len(lines) <= 105
     assert max(map(len, lines)) <= 240
 
 
@@ -110,7 +113,7 @@ def staying(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]
             text=True,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while "stays up" not in printed.read_text():
                 assert demo.poll() is None, printed.read_text()
                 assert time.monotonic() < deadline, printed.read_text()
@@ -131,6 +134,7 @@ def test_it_stays_up_and_what_it_prints_works(
     wanted = {
         "be atlas psql": "connected to database",
         "be atlas psql -c 'TABLE patients' | head": "[SSN]",
+        "be atlas mariadb -te 'SELECT * FROM department_load'": "| ICU",
         "be rita hoopgate approvals list": "Nothing waits.",
         "hoopgate check": "hoopgate.toml is valid.",
         "hoopgate sessions": "atlas",
