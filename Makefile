@@ -9,7 +9,7 @@ MUTATIONS ?= 100000
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper archive bench bench-mysql demo screenshots clean
+.PHONY: bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper archive bench bench-mysql demo screenshots clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -89,6 +89,9 @@ bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer 
 
 bench-mysql: bench-parts .venv/.installed ## MariaDB: point selects and bulk reads, beside haproxy (ARGS='--rounds 1')
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/bench_mysql.py' $(ARGS)
+
+bench-ssh: parts .venv/.installed ## SSH: files, output, logins, beside OpenSSH alone (ARGS='--rounds 1')
+	@PYTHONPATH=tests $(BIN)/python '$(CURDIR)/benchmarks/bench_ssh.py' $(ARGS)
 
 demo: demo-parts .venv/.installed ## a clinic and the gateway, a session told step by step; PG=18, DEMO_EXIT=1
 	@PYTHONPATH=tests $(BIN)/python examples/demo $(if $(PG),--postgres $(PG))

@@ -114,6 +114,12 @@ def _identity(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _listener(listener: Listener) -> str:
     encryption = "TLS" if listener.tls is not None else "plaintext, this machine only"
+    if listener.ssh is not None:
+        keys = _words([str(key) for key in listener.ssh.host_keys]) or "of the node's own making"
+        users = f"users name{listener.ssh.separator}resource"
+        return f"ssh on {listener.endpoint} (host key {keys}; {users}) → " + _words(
+            listener.resources
+        )
     how = {
         "token": "token as password",
         "oauthbearer": "OAUTHBEARER",
@@ -130,6 +136,11 @@ def _resources(settings: Settings) -> Iterator[tuple[str, str]]:
         yield resource.name, f"{resource.protocol} {resource.target}, database {resource.database}"
         yield "", f"as {resource.user}, {_credential(resource)}; {_encryption(resource)}"
         yield "", f"opened by tokens with scope {resource.scope}"
+        if resource.ssh is not None:
+            listed = resource.ssh.commands == "allow"
+            mode = "of the list only" if listed else "but for the tripwire's"
+            shells = "by rule" if resource.ssh.shell else "off"
+            yield "", f"commands {mode}; shells and terminals {shells}"
         if not resource.phi:
             yield "", "holds no PHI: nothing is resolved or masked"
 
@@ -137,6 +148,8 @@ def _resources(settings: Settings) -> Iterator[tuple[str, str]]:
 def _credential(resource: Resource) -> str:
     if resource.password is not None:
         return _secret(resource.password)
+    if resource.ssh is not None and resource.ssh.key is not None:
+        return f"key {resource.ssh.key}"
     if resource.certificate is not None:
         return f"client certificate {resource.certificate.certificate}"
     return "without a secret"
@@ -152,6 +165,8 @@ def _secret(secret: Secret) -> str:
 
 def _encryption(resource: Resource) -> str:
     tls = resource.tls
+    if resource.ssh is not None:
+        return f"{resource.ssh.host_name} as {resource.ssh.known_hosts} knows it"
     if tls.mode is TLSMode.DISABLE:
         return "plaintext, this machine only"
     trust = str(tls.ca_file) if tls.ca_file is not None else "the system's authorities"
@@ -211,6 +226,7 @@ def describe(match: Match) -> str:
         "resource": match.resources,
         "class": match.classes,
         "flag": match.flags,
+        **{name.replace(".", " "): patterns for name, patterns in match.attributes},
         "relation": match.relations,
         "label": match.labels,
         "function": match.functions,

@@ -17,7 +17,7 @@ from testbed.certificates import Certificates, write_private
 from testbed.ports import free_port
 from testbed.process import Server
 from testbed.sshd import keygen
-from testbed.ward import Ward, running_ward
+from testbed.ward import HOOPGATE, Ward, running_ward
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +221,17 @@ def test_a_silent_client_is_turned_away(own_ward: Ward) -> None:
         while silent.recv(65536):
             pass
         assert time.monotonic() - begun < 25
+
+
+def test_hoopgate_check_says_what_is_enforced(ward: Ward) -> None:
+    done = subprocess.run(
+        [HOOPGATE, "check", "--config", ward.gateway.config],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "commands of the list only; shells and terminals off" in done.stdout
+    assert "users name%resource" in done.stdout
+    assert "plaintext" not in done.stdout
+    assert "ssh command hostname" in done.stdout
