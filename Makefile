@@ -9,7 +9,7 @@ MUTATIONS ?= 100000
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper archive bench bench-mysql demo screenshots clean
+.PHONY: bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper archive bench bench-http bench-mysql demo screenshots clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -86,6 +86,9 @@ archive: install ## the copy in object storage, on a Ceph gateway with Object Lo
 
 bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy, compiled (ARGS=--quick)
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/run.py' $(ARGS)
+
+bench-http: bench-parts .venv/.installed ## HTTP and masked FHIR, by wrk and h2load, beside haproxy (ARGS='--rounds 1')
+	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/bench_http.py' $(ARGS)
 
 bench-mysql: bench-parts .venv/.installed ## MariaDB: point selects and bulk reads, beside haproxy (ARGS='--rounds 1')
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/bench_mysql.py' $(ARGS)

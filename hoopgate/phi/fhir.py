@@ -94,13 +94,14 @@ _RESTRICTED: Final = frozenset({"R", "V"})
 class _Element:
     """What the specification says of an element: how a plain value, how an object is masked."""
 
-    __slots__ = ("kinds", "scalar")
+    __slots__ = ("kinds", "resource", "scalar")
 
     def __init__(self, codes: str) -> None:
         # Where versions disagree, the stricter: the constants above are in that order.
         plain = [_SCALARS[code] for code in codes.split() if code in _SCALARS]
         self.scalar = max(plain) if plain else _NOTHING
         self.kinds = tuple(code for code in codes.split() if code not in _SCALARS)
+        self.resource = "Resource" in self.kinds or "ResourceList" in self.kinds
 
 
 @cache
@@ -133,6 +134,7 @@ class FHIRMasker:
         self._types = types()
         self._link = link
         self._oldest = year - OLDEST_AGE
+        self._tables: dict[tuple[str, ...], dict[str, tuple[_Element, str]]] = {}
         self._roots: dict[str, Places] = {}
         for mask in masks:
             if "." in mask.path and not mask.path.startswith("/"):
@@ -200,8 +202,9 @@ class FHIRMasker:
         if depth > DEPTH:
             raise Unreadable("the resource is nested too deeply")
         if self._roots:
-            said = [self._roots[kind] for kind in kinds if kind in self._roots]
-            places = [*(places or ()), *said] or None
+            roots = [self._roots[kind] for kind in kinds if kind in self._roots]
+            places = [*(places or ()), *roots] or None
+        table = self._table(kinds)
         found: dict[str, Any] = {}
         for name, item in value.items():
             below = _below(places, name) if places else None
@@ -215,33 +218,25 @@ class FHIRMasker:
                 birth = any((kind, name[1:]) in _BIRTHS for kind in kinds)
                 masked = _DROP if birth else self._each(item, self._primitive)
             else:
-                masked = self._element(item, kinds, name, below, depth)
+                said = table.get(name)
+                if said is None:
+                    continue
+                masked = self._value(item, said[0], said[1], name, below, depth)
             if masked is not _DROP:
                 found[name] = masked
         return found
 
-    def _element(
-        self,
-        value: Any,
-        kinds: tuple[str, ...],
-        name: str,
-        places: list[Places] | None,
-        depth: int,
-    ) -> Any:
-        element = None
-        for kind in kinds:
-            element = self._types.get(kind, {}).get(name)
-            if element is not None:
-                break
-        if element is None or (kind, name) in _HIDDEN:
-            return _DROP
-        if isinstance(value, list):
-            items = [self._value(item, element, kind, name, places, depth) for item in value]
-            items = [item for item in items if item is not _DROP]
-            if element.scalar == _TEXT and items and all(isinstance(one, str) for one in items):
-                items = items[:1]
-            return items if items or not value else _DROP
-        return self._value(value, element, kind, name, places, depth)
+    def _table(self, kinds: tuple[str, ...]) -> dict[str, tuple[_Element, str]]:
+        """Element → what is said of it and of which type it is; where types disagree, the first."""
+        found = self._tables.get(kinds)
+        if found is None:
+            found = self._tables[kinds] = {
+                name: (element, kind)
+                for kind in reversed(kinds)
+                for name, element in self._types.get(kind, {}).items()
+                if (kind, name) not in _HIDDEN
+            }
+        return found
 
     def _value(
         self,
@@ -252,22 +247,33 @@ class FHIRMasker:
         places: list[Places] | None,
         depth: int,
     ) -> Any:
+        if isinstance(value, str):
+            return self._scalar(value, element.scalar, kind, name)
         if isinstance(value, dict):
-            if not element.kinds:
+            kinds = element.kinds
+            if not kinds:
                 return _DROP
-            if "Resource" in element.kinds or "ResourceList" in element.kinds:
+            if element.resource or "resourceType" in value:
                 return self._resource(value)
-            if is_resource(value.get("resourceType")):
-                return self._resource(value)
-            for one in element.kinds:
-                special = self._special.get(one)
-                if special is not None and not (places and any(p.keys for p in places)):
-                    return special(value)
-            return self._members(value, element.kinds, places, depth + 1)
+            if not (places and any(place.keys for place in places)):
+                for one in kinds:
+                    special = self._special.get(one)
+                    if special is not None:
+                        return special(value)
+            return self._members(value, kinds, places, depth + 1)
+        if isinstance(value, list):
+            items = [
+                _DROP
+                if isinstance(item, list)
+                else self._value(item, element, kind, name, places, depth)
+                for item in value
+            ]
+            items = [item for item in items if item is not _DROP]
+            if element.scalar == _TEXT and items and all(isinstance(one, str) for one in items):
+                items = items[:1]
+            return items if items or not value else _DROP
         if value is None:
             return None  # in a list, beside its extension
-        if isinstance(value, list):
-            return _DROP
         return self._scalar(value, element.scalar, kind, name)
 
     def _scalar(self, value: Any, scalar: int, kind: str, name: str) -> Any:
