@@ -227,6 +227,8 @@ class Node:
                 return self._begin(facts, make, client, backend, interrupt, recording)
             except Exception:
                 # Twisted takes the transport of a client that has left apart.
+                if self._budgets is not None:
+                    self._budgets.close(facts.id)
                 recording.close("login.failed").addErrback(lambda _: None)
                 raise
 

@@ -8,8 +8,11 @@ import re
 import secrets
 import sqlite3
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -359,26 +362,64 @@ def test_every_message_may_carry_tokens(tokens: Clinic) -> None:
             assert [one.fetchall() for one in both] == [[(pid,)] for pid, _, _ in found]
 
 
+HOOPGATE = Path(sys.executable).with_name("hoopgate")
+
+
+def told(clinic: Clinic, *arguments: str) -> str:
+    """What a command of ``hoopgate`` prints."""
+    done = subprocess.run(
+        [HOOPGATE, *arguments, "--config", clinic.gateway.config],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def sessions(clinic: Clinic) -> dict[str, bool]:
+    """Every session in the log, and whether it has ended."""
+    lines = told(clinic, "sessions", "--json").splitlines()
+    return {one["id"]: bool(one.get("end")) for one in map(json.loads, lines)}
+
+
 def test_what_is_kept_is_the_token(tokens: Clinic) -> None:
     """Neither the log nor the state holds what a token stands for."""
-    [(mrn, account)] = rows(
-        tokens, "SELECT mrn, portal_id FROM patients ORDER BY last_seen LIMIT 1"
-    )
-    text = f"SELECT sex AS marked FROM patients WHERE mrn = '{mrn}'"
-    assert rows(tokens, text) == [("M",)]
-    assert rows(tokens, "SELECT sex FROM patients WHERE portal_id = %s", account) == [("M",)]
-    told = tokens.gateway.state_dir
-    assert told.is_dir()
-    deadline = time.monotonic() + 20
+    first = "SELECT mrn, portal_id FROM patients ORDER BY last_seen LIMIT 1"
+    [(mrn, account)] = rows(tokens, first)
+    real = tokens.postgres.psql(first, tokens.database).strip().split("|")
+    assert len(real) == 2
+    before = set(sessions(tokens))
+    with psycopg.connect(tokens.dsn(), autocommit=True) as connection:
+        for sql, value in (
+            (f"SELECT sex AS by_literal FROM patients WHERE mrn = '{mrn}'", None),
+            ("SELECT sex AS by_value FROM patients WHERE portal_id = %s", [account]),
+            ("SELECT sex AS refused FROM patients WHERE ssn = %s", [mrn]),
+        ):
+            if "refused" in sql:
+                with pytest.raises(psycopg.Error):
+                    connection.execute(sql, value)
+            else:
+                assert connection.execute(sql, value).fetchall() == [("M",)]
+    deadline = time.monotonic() + 60
+    ended: set[str] = set()
+    while not ended and time.monotonic() < deadline:
+        ended = {id for id, end in sessions(tokens).items() if end and id not in before}
+    replayed = told(tokens, "replay", ended.pop())
+    assert replayed.count(mrn) == 2
+    assert account in replayed
+    assert not any(one in replayed for one in real)
     count = 0
-    while count < 4 and time.monotonic() < deadline:
-        with sqlite3.connect(f"file:{told / 'state.sqlite'}?mode=ro", uri=True) as state:
-            [(count,)] = state.execute("SELECT count(*) FROM tokens").fetchall()
+    deadline = time.monotonic() + 30
+    state = tokens.gateway.state_dir / "state.sqlite"
+    while count < 2 and time.monotonic() < deadline:
+        with sqlite3.connect(f"file:{state}?mode=ro", uri=True) as database:
+            [(count,)] = database.execute("SELECT count(*) FROM tokens").fetchall()
         time.sleep(0.05)
-    assert count >= 4
-    for file in told.rglob("*"):
+    assert count >= 2
+    for file in tokens.gateway.state_dir.rglob("*"):
         if file.is_file():
-            assert b"MRN0000001" not in file.read_bytes(), file
+            assert not any(one.encode() in file.read_bytes() for one in real), file
 
 
 def test_what_was_bound_before_tokens_were_asked_for_does_not_run(tokens: Clinic) -> None:

@@ -43,7 +43,7 @@ class World:
 
     def values(self, *tokens: Token, vault: Vault | None = None) -> dict[Token, bytes]:
         asked = Deferred.fromCoroutine((vault or self.vault).values(tokens))
-        found: dict[Token, bytes] = self.loop.wait(asked) if not asked.called else asked.result
+        found: dict[Token, bytes] = self.loop.wait(asked)
         return found
 
     def written(self) -> None:
