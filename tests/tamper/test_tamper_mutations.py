@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mutator import Target, applied, harmless, log_target, outcome, run_many, table
 
-COUNT = int(os.environ.get("MUTATIONS", "4000"))
+COUNT = int(os.environ.get("MUTATIONS", "3000"))
 SEED = int(os.environ.get("TAMPER_SEED", "1"))
 
 
