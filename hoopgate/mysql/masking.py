@@ -237,11 +237,11 @@ def _generaliser(
         return lambda value: None if value is None else string(safe_harbor.zip_area(value))
     coarse: Callable[[int], bytes]
     if kind in safe_harbor.AGES:
-        coarse = _age_in_words if words else _age
+        coarse = safe_harbor.age_in_words if words else safe_harbor.age
     elif kind in safe_harbor.ZIPS and column.type in types.INTEGERS:
         coarse = safe_harbor.zip_area_of_number
     elif floor is not None and (column.type in types.INTEGERS or column.type == Type.YEAR):
-        coarse = _births(floor, words)
+        coarse = safe_harbor.births(floor, words)
     else:
         return None
     read = _number(column, binary)
@@ -269,29 +269,10 @@ def _dates(
             found = int(match[1])
         early = floor is not None and found <= floor
         if words:
-            return string(_words(floor or 0) if early else b"%04d" % found)
+            return string(safe_harbor.or_earlier(floor or 0) if early else b"%04d" % found)
         return write(types.date(column, (floor or 0) if early else found, binary))
 
     return year
-
-
-def _words(floor: int) -> bytes:
-    return b"%d or earlier" % floor
-
-
-def _age(years: int) -> bytes:
-    return b"%d" % min(years, safe_harbor.OLDEST_AGE)
-
-
-def _age_in_words(years: int) -> bytes:
-    return b"90+" if years >= safe_harbor.OLDEST_AGE else b"%d" % years
-
-
-def _births(floor: int, words: bool) -> Callable[[int], bytes]:
-    def birth(year: int) -> bytes:
-        return _words(floor) if words and year <= floor else b"%d" % max(year, floor)
-
-    return birth
 
 
 def _numbers(

@@ -8,6 +8,7 @@ people live (B). How values are written is each protocol's own.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 ZIPS: Final = frozenset({"ZIP", "ZIPCODE", "ZIP_CODE", "ZIP5", "POSTAL_CODE"})
@@ -40,3 +41,30 @@ def zip_area_of_number(code: int) -> bytes:
 def is_date(kind: str) -> bool:
     """True for the kinds of labels whose text may be a date."""
     return kind in BIRTHS or kind == "DATE" or kind.endswith("_DATE")
+
+
+def age(years: int) -> bytes:
+    """An age in digits, 90 for all above."""
+    return b"%d" % min(years, OLDEST_AGE)
+
+
+def age_in_words(years: int) -> bytes:
+    """An age, ``90+`` for all above 89."""
+    return b"90+" if years >= OLDEST_AGE else b"%d" % years
+
+
+def births(floor: int, words: bool) -> Callable[[int], bytes]:
+    """Makes years of birth from years of birth.
+
+    :param floor: the year of birth of those of 90; who was born earlier is told with them.
+    """
+
+    def birth(year: int) -> bytes:
+        return or_earlier(floor) if words and year <= floor else b"%d" % max(year, floor)
+
+    return birth
+
+
+def or_earlier(year: int) -> bytes:
+    """``1936 or earlier``."""
+    return b"%d or earlier" % year

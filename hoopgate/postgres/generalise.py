@@ -14,25 +14,24 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from hoopgate.phi.safe_harbor import (
+    AGES,
+    BIRTHS,
+    OLDEST_AGE,
+    ZIPS,
+    age,
+    age_in_words,
+    births,
+    is_date,
+    zip_area,
+    zip_area_of_number,
+)
 from hoopgate.plans import ColumnMask
 from hoopgate.postgres import types
 
 #: old value (None: NULL) → new one
 Rewriter = Callable[[bytes | None], bytes | None]
 
-ZIPS: Final = frozenset({"ZIP", "ZIPCODE", "ZIP_CODE", "ZIP5", "POSTAL_CODE"})
-AGES: Final = frozenset({"AGE", "AGE_YEARS", "AGE_AT_VISIT", "AGE_AT_ADMISSION"})
-BIRTHS: Final = frozenset(
-    {"DOB", "BIRTHDATE", "BIRTH_DATE", "DATE_OF_BIRTH", "BIRTHDAY"}
-    | {"YOB", "BIRTH_YEAR", "YEAR_OF_BIRTH"}
-)
-OLDEST_AGE: Final = 90
-
-#: Three digits shared by 20,000 people or fewer (45 CFR 164.514(b)(2)(i)(B), census of 2000).
-_RARE_ZIPS: Final = frozenset(
-    b"036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893".split()
-)
-_ZIP: Final = re.compile(rb"([0-9]{3})[0-9]{2}(?:-?[0-9]{4})? *")
 _NUMBER: Final = re.compile(rb"([0-9]{1,19})(?:\.[0-9]+)? *")
 # ISO output only; other styles do not match and become the constant. Five or more digits of year
 # are possible.
@@ -64,15 +63,15 @@ def generaliser(
         )
     if oid in types.TEXTUAL and kind in ZIPS:
         return _zip
-    if oid in types.TEXTUAL and (kind in BIRTHS or kind == "DATE" or kind.endswith("_DATE")):
+    if oid in types.TEXTUAL and is_date(kind):
         return _text_dates(oid, this_year - OLDEST_AGE if kind in BIRTHS else None, True, constant)
     coarse: Callable[[int], bytes]
     if kind in AGES:
-        coarse = _age_in_words if words else _age
+        coarse = age_in_words if words else age
     elif kind in ZIPS and oid in _INTEGERS:
-        coarse = _zip_number
+        coarse = zip_area_of_number
     elif kind in BIRTHS and oid in _INTEGERS:
-        coarse = _births(this_year - OLDEST_AGE, words)
+        coarse = births(this_year - OLDEST_AGE, words)
     else:
         return None
     read = _reader(oid, binary)
@@ -168,32 +167,10 @@ def _year_start(year: int) -> int:
 def _zip(value: bytes | None) -> bytes | None:
     if value is None:
         return None
-    match = _ZIP.fullmatch(value)
-    return b"000" if match is None or match[1] in _RARE_ZIPS else match[1]
-
-
-def _zip_number(value: int) -> bytes:
-    """Of five digits or nine, whose leading zeros a number has lost."""
-    area = b"%03d" % (value // 100 if value < 100_000 else value // 1_000_000)
-    return b"000" if len(area) > 3 or area in _RARE_ZIPS else area
+    return zip_area(value)
 
 
 # --- numbers -----------------------------------------------------------------------------------
-
-
-def _age(years: int) -> bytes:
-    return b"%d" % min(years, OLDEST_AGE)
-
-
-def _age_in_words(years: int) -> bytes:
-    return b"90+" if years >= OLDEST_AGE else b"%d" % years
-
-
-def _births(floor: int, words: bool) -> Callable[[int], bytes]:
-    def birth(year: int) -> bytes:
-        return _words(floor, True) if words and year <= floor else b"%d" % max(year, floor)
-
-    return birth
 
 
 def _numbers(
