@@ -23,7 +23,7 @@ from setuptools.command.build_ext import build_ext
 MODULES = (
     *("events", "plans", "verdicts", "turns", "network", "tls_records"),
     *("gateway.reactor", "gateway.relay"),
-    *("postgres.kernels", "postgres.generalise", "postgres.masking"),
+    *("phi.safe_harbor", "postgres.kernels", "postgres.generalise", "postgres.masking"),
     *("postgres.wire_buffer", "postgres.wire_frontend", "postgres.wire_backend"),
     *("postgres.names", "postgres.planning", "postgres.requests", "postgres.answers"),
     *("postgres.simple", "postgres.extended", "postgres.session"),
