@@ -292,13 +292,17 @@ class SSHServer(ServerTransport):
             return
         self._principal = principal
         made: list[SSHSession] = []
-        relay = await self._gateway.serve(
-            self._facts(principal, resource),
-            self._session(resource, made),
-            channel,
-            end,
-            partial(_interrupt, end),
-        )
+        try:
+            relay = await self._gateway.serve(
+                self._facts(principal, resource),
+                self._session(resource, made),
+                channel,
+                end,
+                partial(_interrupt, end),
+            )
+        except BaseException:
+            end.abortConnection()
+            raise
         _join(relay, made[0], channel, end)
         if self._ended or channel.disconnected:
             relay.client_lost()

@@ -283,6 +283,7 @@ class SSHTransport(conch.SSHTransportBase):
     def rekey(self) -> None:
         """Begin an exchange, unless one is under way or it is too early."""
         if self._may_rekey and not self._ended and not self.blocked and self._phase == "open":
+            self._seen = self._packets = 0  # KEXINIT is counted itself
             self._kexinit_out()
             self._after("exchange", EXCHANGE_SECONDS, self._too_slow)
 
