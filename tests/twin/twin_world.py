@@ -141,7 +141,7 @@ class World:
             if resource not in self._digests:
                 self._digests[resource] = self._digest(resource.replace(*_kept(resource)))
             if self._digest(resource) != self._digests[resource]:
-                self._restore(resource)
+                self.restore(resource)
 
     def close(self) -> None:
         for owner in self._owners.values():
@@ -169,7 +169,7 @@ class World:
         )
         return self._own(database, rows)
 
-    def _restore(self, resource: str) -> None:
+    def restore(self, resource: str) -> None:
         """The database anew; sessions on it end."""
         self.restored[resource] += 1
         kept = resource.replace(*_kept(resource))
