@@ -14,7 +14,7 @@ from hoopgate.recorder.commit import Stream
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.leaf import Leaf, decode, hash_of
-from hoopgate.recorder.note import Checkpoint, Verifier, open_checkpoint
+from hoopgate.recorder.note import Checkpoint
 from hoopgate.recorder.segments import (
     Scan,
     quarantined,
@@ -22,7 +22,7 @@ from hoopgate.recorder.segments import (
     segment_numbers,
     segment_path,
 )
-from hoopgate.recorder.tiles import CHECKPOINT, WIDTH, Edge, TileReader
+from hoopgate.recorder.tiles import WIDTH, Edge, TileReader
 from hoopgate.recorder.tree import Frontier, frontier, leaf_hash
 
 #: A log without a checkpoint ended during its very first start: it can hold nothing else.
@@ -46,18 +46,6 @@ class Recovered:
     sealed: list[list[object]] = field(default_factory=list)
     gaps: list[tuple[int, int, int]] = field(default_factory=list)
     next_segment: int = 1
-
-
-def load_checkpoint(directory: Path, verifier: Verifier) -> Checkpoint | None:
-    """The verified checkpoint, or None when there is none.
-
-    :raises BadNote: malformed or signed by another key.
-    """
-    try:
-        note = read_whole(directory / CHECKPOINT)
-    except FileNotFoundError:
-        return None
-    return open_checkpoint(note, [verifier])
 
 
 def recover(directory: Path, checkpoint: Checkpoint | None, head: Checkpoint | None) -> Recovered:

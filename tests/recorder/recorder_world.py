@@ -105,7 +105,13 @@ class World:
     def __init__(self, base: Path, **recording: Any) -> None:
         self.state = base / "state"
         self.directory = base / "log"
-        given = {"reserve_bytes": 0, "retention_seconds": 0.0, "checkpoint_ms": 20, "window_ms": 10, **recording}
+        given = {
+            "reserve_bytes": 0,
+            "retention_seconds": 0.0,
+            "checkpoint_ms": 20,
+            "window_ms": 10,
+            **recording,
+        }
         self.recording = Recording(self.directory, ORIGIN, **given)
         self.pump = Pump()
         self.log: Log
