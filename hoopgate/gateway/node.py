@@ -42,8 +42,8 @@ from hoopgate.interfaces import (
 )
 
 if TYPE_CHECKING:
-    from hoopgate.gateway.metrics import Metrics
     from hoopgate.gateway.budgets import Budgets
+    from hoopgate.gateway.metrics import Metrics
     from hoopgate.gateway.tokens import Tokens
     from hoopgate.guardrails.budgets import Meter
     from hoopgate.phi.tokens import Tokeniser

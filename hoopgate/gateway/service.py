@@ -28,8 +28,8 @@ from twisted.python.failure import Failure
 from hoopgate.approvals.sealing import Sealer
 from hoopgate.approvals.service import Approvals
 from hoopgate.errors import HoopgateError, SettingsError
-from hoopgate.evidence.rules import keep_rules
 from hoopgate.events import Principal
+from hoopgate.evidence.rules import keep_rules
 from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.budgets import Budgets
 from hoopgate.gateway.judge import Rules

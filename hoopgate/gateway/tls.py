@@ -38,8 +38,8 @@ from hoopgate.settings.model import (
     TLSMode,
 )
 
-#: What a client that negotiates ALPN on a listener must offer (PostgreSQL 17 manual, 55.2.11; RFC 7301
-#: 6).
+#: What a client that negotiates ALPN on a listener must offer (PostgreSQL 17 manual, 55.2.11; RFC
+#: 7301 6).
 ALPN = {"postgres": (b"postgresql",), "http": (b"http/1.1",)}
 
 #: TLS 1.2: ephemeral keys and authenticated encryption only. TLS 1.3 has nothing else.
