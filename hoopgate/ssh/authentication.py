@@ -31,6 +31,7 @@ MOST_TRIES: Final = 6
 #: An agent with many keys offers them all.
 MOST_OFFERS: Final = 24
 
+_METHODS: Final = b"publickey,password,keyboard-interactive"
 _NAME_BYTES: Final = 512
 
 
@@ -74,12 +75,10 @@ class Login:
     :ivar user: the name of the first request, before it is split.
     """
 
-    def __init__(self, session_id: bytes, *, secret_limit: int, device: bool = False) -> None:
+    def __init__(self, session_id: bytes, *, secret_limit: int) -> None:
         self.user: str | None = None
         self._session_id = session_id
         self._secret_limit = secret_limit
-        self._methods = b"publickey,password" + (b",keyboard-interactive" if device else b"")
-        self._device = device
         self._waiting = False
         self._prompted = False
         self._tries = 0
@@ -107,7 +106,7 @@ class Login:
             return self._password(reader)
         if method == b"publickey":
             return self._publickey(reader, payload)
-        if method == b"keyboard-interactive" and self._device:
+        if method == b"keyboard-interactive":
             return self._keyboard(reader)
         if method == b"none":
             return [self._failure()]
@@ -125,7 +124,7 @@ class Login:
             raise RemoteProtocolError("the user name may not change during a login")
 
     def _failure(self) -> Send:
-        return Send(FAILURE, string(self._methods) + b"\0")
+        return Send(FAILURE, string(_METHODS) + b"\0")
 
     def refused(self, why: IdentityRefused | None = None) -> list[Step]:
         """The last question's answer is no.

@@ -132,7 +132,7 @@ def channel(data: bytes) -> None:
 
 def login(data: bytes) -> None:
     """No bytes are a login without a signature that was checked."""
-    one = Login(b"s" * 32, secret_limit=100, device=True)
+    one = Login(b"s" * 32, secret_limit=100)
     try:
         for _, piece in pieces(data):
             if piece:

@@ -191,6 +191,20 @@ def test_a_credential_of_another_name_or_password_is_none(ward: Ward) -> None:
     assert password_login(ward, f"{user}%ward", password[:-1]).returncode == 255
 
 
+def test_a_credential_typed_at_a_prompt(ward: Ward) -> None:
+    user, password = ward.credential("executor")
+    options = [one.replace("=password", "=keyboard-interactive") for one in ward.options()]
+    done = subprocess.run(
+        ["ssh", *options, "-p", str(ward.port), f"{user}%ward@127.0.0.1", "echo", "typed"],
+        env=ward.environment(password),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == b"typed\n", done.stderr
+
+
 def test_a_token_without_the_scope_is_refused(ward: Ward) -> None:
     async def log_in() -> None:
         with pytest.raises(asyncssh.PermissionDenied):

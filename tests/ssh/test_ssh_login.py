@@ -24,8 +24,8 @@ OTHER = Key(ed25519.Ed25519PrivateKey.generate())
 CERTIFICATE = UserCertificate("hg-x", KEY.public(), None)
 
 
-def login(*, device: bool = False) -> Login:
-    return Login(SESSION, secret_limit=1000, device=device)
+def login() -> Login:
+    return Login(SESSION, secret_limit=1000)
 
 
 def request(method: bytes, rest: bytes = b"", user: bytes = b"agent%ward") -> bytes:
@@ -158,7 +158,7 @@ def test_a_password_that_is_too_long_or_no_ascii_is_wrong() -> None:
 
 
 def test_one_prompt_for_clients_that_know_no_other_way() -> None:
-    one = login(device=True)
+    one = login()
     body = request(b"keyboard-interactive", string(b"") + string(b""))
     (asked,) = one.received(auth.REQUEST, body)
     assert isinstance(asked, Send)
@@ -169,7 +169,7 @@ def test_one_prompt_for_clients_that_know_no_other_way() -> None:
 
 @given(st.integers(0, 255), st.binary(max_size=200))
 def test_any_bytes_raise_one_error_only(number: int, payload: bytes) -> None:
-    one = login(device=True)
+    one = login()
     try:
         steps = one.received(number, payload)
     except RemoteProtocolError:
