@@ -1,0 +1,159 @@
+"""What is left of documents: single cases, one per promise of docs/http.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hoopgate.http.headers import Links
+from hoopgate.http.rewriting import _FHIR
+from hoopgate.phi.documents import JSONMasker, Unreadable, decode, encode
+from hoopgate.phi.fhir import FHIRMasker
+from hoopgate.phi.hl7 import HL7Masker
+from hoopgate.phi.texts import CSVMasker, TextMasker
+from hoopgate.plans import BodyPlan, Method, PathMask
+
+LINKS = Links(["fhir.example", "fhir.example:443"], "/r4", "https://gw/ehr")
+
+
+def public(*paths: str) -> tuple[PathMask, ...]:
+    return tuple(PathMask(path, "PUBLIC", None) for path in paths)
+
+
+def fhir(resource: dict[str, Any], *masks: PathMask) -> Any:
+    return FHIRMasker(masks, LINKS.url, 2026).mask({"resourceType": "Patient", **resource})
+
+
+def test_links_of_a_bundle_lead_through_the_gateway_or_are_left_out() -> None:
+    bundle = {
+        "resourceType": "Bundle",
+        "link": [
+            {"relation": "next", "url": "https://fhir.example/r4/Patient?_cursor=x"},
+            {"relation": "self", "url": "https://elsewhere.example/Canary"},
+        ],
+        "entry": [
+            {"fullUrl": "https://fhir.example:443/r4/Patient/1"},
+            {"fullUrl": "https://fhir.example.evil/r4/Patient/Canary"},
+            {"response": {"status": "201 Canary", "location": "Patient?name=Canary"}},
+        ],
+    }
+    shown = fhir(bundle)
+    assert shown["link"] == [{"url": "https://gw/ehr/Patient?_cursor=x", "relation": "next"}]
+    assert [one.get("fullUrl") for one in shown["entry"]] == [
+        "https://gw/ehr/Patient/1",
+        None,
+        None,
+    ]
+    assert shown["entry"][2]["response"] == {"status": "201"}
+
+
+def test_an_exports_files_are_fetched_through_the_gateway() -> None:
+    mask = _FHIR(BodyPlan(()), LINKS)
+    manifest = {
+        "transactionTime": "2026-01-02T03:04:05Z",
+        "request": "https://fhir.example/r4/$export?_since=Canary",
+        "output": [{"type": "Patient", "url": "https://fhir.example/r4/files/1.ndjson"}],
+    }
+    shown = json.loads(mask(json.dumps(manifest).encode()))
+    assert shown["output"] == [{"type": "Patient", "url": "https://gw/ehr/files/1.ndjson"}]
+    assert "Canary" not in json.dumps(shown)
+    manifest["output"] = [{"type": "Patient", "url": "https://bucket.example/signed"}]
+    with pytest.raises(Unreadable):
+        mask(json.dumps(manifest).encode())
+
+
+def test_births_ages_and_dates() -> None:
+    assert fhir({"birthDate": "1920-05-06"})["birthDate"] == "1936"
+    assert fhir({"birthDate": "1980-05-06"})["birthDate"] == "1980"
+    assert "birthDate" not in fhir({"birthDate": "Canary"})
+    assert "_birthDate" not in fhir({"_birthDate": {"extension": [{"url": "x", "valueDate": "1"}]}})
+    assert fhir({"deceasedDateTime": "2020-01-02"})["deceasedDateTime"] == "2020"
+    age = {"resourceType": "Condition", "onsetAge": {"value": 97, "code": "a"}}
+    assert fhir(age)["onsetAge"]["value"] == 90
+
+
+def test_a_label_of_a_resource_can_only_make_it_stricter() -> None:
+    shown = fhir({"id": "1", "gender": "male", "meta": {"security": [{"code": "R"}]}})
+    assert set(shown) == {"resourceType", "id", "meta"}
+
+
+def test_the_dictionary_decides_about_single_elements() -> None:
+    patient = {"name": [{"family": "Canary"}], "maritalStatus": {"text": "married"}}
+    assert fhir(patient)["maritalStatus"] == {"text": "[TEXT]"}
+    assert fhir(patient, *public("CodeableConcept.text"))["maritalStatus"] == {"text": "married"}
+    assert fhir(patient, *public("Patient.maritalStatus"))["maritalStatus"]["text"] == "married"
+    assert fhir(patient, PathMask("Patient.name.family", "SURNAME", Method.REDACT))["name"] == [
+        {"family": "[SURNAME]"}
+    ]
+    assert "gender" not in fhir({"gender": 5})
+    assert fhir({"gender": "x"}, PathMask("Patient.gender", "SEX", Method.REDACT)) == {
+        "resourceType": "Patient",
+        "gender": "[SEX]",
+    }
+
+
+@pytest.mark.parametrize("resource", [{}, {"resourceType": "Nonsense"}, [], "x", 5, None])
+def test_what_is_no_resource_is_unreadable(resource: object) -> None:
+    with pytest.raises(Unreadable):
+        FHIRMasker([], LINKS.url, 2026).mask(resource)
+
+
+def test_json_by_pointers() -> None:
+    masks = (
+        PathMask("/patients/*/ssn", "SSN", Method.REDACT),
+        *public("/patients/*/id", "/total"),
+        PathMask("/patients/*/dob", "DOB", Method.GENERALISE),
+    )
+    document = {
+        "total": 1,
+        "note": "Canary",
+        "patients": [{"id": 7, "ssn": "Canary", "dob": "1980-01-02", "friends": ["Canary"]}],
+    }
+    shown = JSONMasker(masks, unlabelled=True).mask(document)
+    assert shown == {"total": 1, "patients": [{"id": 7, "ssn": "[SSN]", "dob": "1980"}]}
+    lax = JSONMasker(masks, unlabelled=False).mask(document)
+    assert lax["note"] == "Canary"
+    assert lax["patients"][0]["ssn"] == "[SSN]"
+
+
+def test_numbers_keep_their_digits() -> None:
+    text = b'{"a":1.10,"b":12345678901234567890,"c":-0.0}'
+    assert encode(decode(text)) == text
+
+
+def test_tables_by_names() -> None:
+    masks = (*public("id"), PathMask("name", "NAME", Method.REDACT))
+    text = 'id,Name,Canary\r\n1,"Canary, A",x\r\n2,,\r\n'
+    shown = CSVMasker(masks, unlabelled=True).mask(text)
+    assert shown == "id,Name,column_3\r\n1,[NAME],[UNLABELLED]\r\n2,,\r\n"
+    with pytest.raises(Unreadable):
+        CSVMasker(masks, unlabelled=True).mask("id\r\n1,Canary\r\n")
+
+
+def test_text_is_shown_whole_or_not() -> None:
+    assert TextMasker((), unlabelled=True).mask("Canary") == "[UNLABELLED]"
+    assert TextMasker(public("text"), unlabelled=True).mask("fine") == "fine"
+    spotted = TextMasker((), unlabelled=False).mask("call about 123-45-6789 now")
+    assert "123-45-6789" not in spotted
+    assert spotted.endswith(" now")
+
+
+def test_hl7_keeps_codes_and_years() -> None:
+    message = (
+        "MSH|^~\\&|LAB|H|EHR|H|20240102030405||ORU^R01|42|P|2.5\r"
+        "PID|1||Canary^^^MRN||Canary^Ann||19700102|F|||Canary St\r"
+        "OBX|1|NM|29463-7^Weight^LN||70|kg|||||F\r"
+        "OBX|2|TX|note||Canary said\r"
+        "NTE|1||Canary\r"
+        "ZXY|Canary\r"
+    )
+    lines = HL7Masker(()).mask(message).split("\r")
+    assert lines[0] == "MSH|^~\\&|LAB|H|EHR|H|2024||ORU^R01|42|P|2.5"
+    assert lines[1] == "PID|1||[PID-3]||[PID-5]||[PID-7]|F|||[PID-11]"
+    assert lines[2] == "OBX|1|NM|29463-7^Weight^LN||70|kg|||||F"
+    assert lines[3] == "OBX|2|TX|note||[OBX-5]"
+    assert "Canary" not in "".join(lines)
+    with pytest.raises(Unreadable):
+        HL7Masker(()).mask("Canary")
