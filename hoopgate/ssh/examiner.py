@@ -14,7 +14,7 @@ from hoopgate.events import Command, Operation, OperationFacts
 from hoopgate.interfaces import ICommandExaminer
 from hoopgate.shell.line import Line
 from hoopgate.shell.transfers import Transfer, transfer
-from hoopgate.shell.words import quote
+from hoopgate.shell.words import literal_words, quote
 from hoopgate.ssh.side import SidePaths
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _CLASSES: Final = {
 #: Words of a command line that are resolved at most.
 _MOST_WORDS: Final = 32
 _NO_PATH: Final = (("", ""),)
+_NOT_LITERAL: Final = Line((), frozenset({"not_literal"}))
 
 
 @implementer(ICommandExaminer)
@@ -83,7 +84,10 @@ class SSHExaminer:
         return _operation(kind, command.text, command, paths=tuple(paths), phi=phi)
 
     async def _line(self, command: Command) -> Operation:
-        line = await self._parse(command.text)
+        line = _NOT_LITERAL
+        if not self._literal or literal_words(command.text) is not None:
+            # The grammar has crashed on odd texts: where only words count, it sees nothing else.
+            line = await self._parse(command.text)
         found = transfer(line.words) if line.words else None
         if found is not None:
             return await self._transfer(command, found)
