@@ -186,8 +186,10 @@ def _seek_timestamps(recorder: Log, settings: TimestampAuthority, metrics: Metri
 
     def changed(failing: bool) -> None:
         state[0] = DEGRADED if failing else OK
-        level = LogLevel.error if failing else LogLevel.info
-        log_event(log, "timestamps.away" if failing else "timestamps.back", level)
+        if failing:
+            log_event(log, "timestamps.away", LogLevel.error)
+        else:
+            log_event(log, "timestamps.back")
 
     recorder.on_timestamps = changed
     recorder.timestamp(authority, settings.interval_seconds)
