@@ -23,8 +23,10 @@ def console(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the whole run: Playwright keeps an event loop running in this thread, beside which
+    nobody else can run one."""
     with browsing() as running:
         yield running
 

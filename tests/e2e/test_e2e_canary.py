@@ -202,9 +202,14 @@ class Abuse:
             )
             for statement in (*refused, *failing):
                 self.try_(connection, statement)
-            (parser,) = children(self.clinic.gateway.pid)
+            (parser,) = (
+                pid
+                for pid in children(self.clinic.gateway.pid)
+                if b"hoopgate.sql.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            )
+            before = children(self.clinic.gateway.pid)
             os.kill(parser, signal.SIGABRT)
-            until(lambda: children(self.clinic.gateway.pid) - {parser}, "a new parser")
+            until(lambda: children(self.clinic.gateway.pid) - before, "a new parser")
             self.try_(connection, f"SELECT '{c['orphan']}'")
 
     def holds(self) -> None:
