@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 30
+# Processes that tests run in, a file in one.
+JOBS ?= 2
 # Of PostgreSQL, for make twin.
 VERSIONS := 15,18
 MUTATIONS ?= 100000
@@ -37,7 +39,7 @@ test: install interpreted ## ruff, mypy and all tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile --durations=25
 
 test-compiled: install compiler ## compile a copy, and run the tests of what is compiled
 	@tools/compiled $(BIN)/python -m pytest -q -p no:cacheprovider -c '$(CURDIR)/setup.cfg' \
