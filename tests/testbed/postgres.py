@@ -255,15 +255,25 @@ class Postgres:
         return done.stdout
 
     def create_database(self, name: str, schema_sql: str = "") -> None:
-        """Create a database and run a script in it as the superuser."""
+        """Create a database and run a script in it as the superuser.
+
+        One of that name goes: where files are handed out to processes, a fixture of a whole run is
+        made as often as its parameter comes round.
+        """
+        self.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self.psql(f'CREATE DATABASE "{name}"')
         if schema_sql:
             self.psql(schema_sql, database=name)
 
     def create_role(self, name: str, password: str, options: str = "LOGIN") -> None:
-        """Create a role with a password (kept as ``password_encryption`` says)."""
+        """Create a role with a password (kept as ``password_encryption`` says); one of that name
+        is given them."""
         quoted = password.replace("'", "''")
-        self.psql(f"CREATE ROLE \"{name}\" {options} PASSWORD '{quoted}'")
+        role = f"\"{name}\" {options} PASSWORD '{quoted}'"
+        self.psql(
+            f"DO $$ BEGIN CREATE ROLE {role}; "
+            f"EXCEPTION WHEN duplicate_object THEN ALTER ROLE {role}; END $$"
+        )
 
 
 def conninfo(
