@@ -223,7 +223,7 @@ def test_a_held_statement_may_be_approved_while_it_waits(clinic: MysqlClinic) ->
                 return str(found)
         return ""
 
-    request = until(pending)
+    request = until(pending, 90)
     hoopgate(clinic, "approvals", "approve", request, "--reason", "quick", who="rita")
     thread.join(60)
     assert outcomes == [1]

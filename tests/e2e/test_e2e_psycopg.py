@@ -98,13 +98,14 @@ def test_a_secret_in_a_predicate_is_refused(connection: psycopg.Connection) -> N
 def test_dangerous_statements_never_reach_the_server(
     clinic: Clinic, connection: psycopg.Connection, statement: str, rule: str | None
 ) -> None:
+    before = len(clinic.postgres.log_text())  # others may have sent it directly
     for prepare in (False, True):
         with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
             connection.execute(statement.encode(), prepare=prepare)
         if rule is not None:
             refused(caught.value, rule)
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert statement not in clinic.postgres.log_text()
+    assert statement not in clinic.postgres.log_text()[before:]
 
 
 def test_an_error_in_a_pipeline_leaves_nothing_half_done(
