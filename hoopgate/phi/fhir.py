@@ -169,6 +169,9 @@ class FHIRMasker:
             return self._resource(resource, top=True)
         except RecursionError:
             raise Unreadable("the resource is nested too deeply") from None
+        except (TypeError, ValueError, KeyError, AttributeError):
+            # An element of another shape than its type has: what it holds is not known.
+            raise Unreadable("the resource is not formed as its type says") from None
 
     # --- by type ----------------------------------------------------------------------------------
 

@@ -203,9 +203,10 @@ def test_a_held_statement_is_told_to_come_back_and_passes_once(clinic: MysqlClin
 def test_a_held_statement_may_be_approved_while_it_waits(clinic: MysqlClinic) -> None:
     text = "UPDATE encounters SET department = 'ER' WHERE id = 6"
     outcomes: list[Any] = []
+    connection = clinic.connect()  # here: the issuer's command is run in this process
 
     def run() -> None:
-        with clinic.connect() as connection, connection.cursor() as cursor:
+        with connection, connection.cursor() as cursor:
             for _ in range(200):
                 try:
                     outcomes.append(cursor.execute(text))

@@ -399,7 +399,8 @@ class TestStart:
 
     def test_an_altered_tile_of_leaves(self, stopped: World) -> None:
         path = stopped.directory / "tile/0/000"
-        path.write_bytes(b"\0" + path.read_bytes()[1:])
+        data = path.read_bytes()
+        path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
         assert "leaf 0, segment 1, offset 8: the segment's leaf is not" in self.refused(stopped)
 
     def test_an_altered_segment(self, stopped: World) -> None:
