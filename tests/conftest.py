@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from testbed.certificates import Certificates
 from testbed.mariadb import MariaDB
-from testbed.mysql import MySQL, installed
+from testbed.mysql import MySQL, unavailable
 from testbed.parts import MissingPart
 from testbed.postgres import VERSIONS, Postgres
 
@@ -30,6 +30,29 @@ def pytest_configure() -> None:
         source = binary.with_name(binary.name.partition(".")[0] + ".py")
         if source.stat().st_mtime > binary.stat().st_mtime:
             pytest.exit(f"{binary} is older than its source: make interpreted, or make compile", 4)
+
+
+def _on_mysql(item: pytest.Item) -> bool:
+    parameters = getattr(item, "callspec", None)
+    return "mysql9" in getattr(item, "fixturenames", ()) or (
+        parameters is not None and "mysql9" in parameters.params.values()
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs on MySQL 9 where ``tools/install-mysql`` could not get it."""
+    if unavailable():
+        config.hook.pytest_deselected(items=[item for item in items if _on_mysql(item)])
+        items[:] = [item for item in items if not _on_mysql(item)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out."""
+    if why := unavailable():
+        terminalreporter.section("left out", sep="=", yellow=True, bold=True)
+        terminalreporter.line(
+            f"MySQL 9 is not tested: {why}. What needs it was not collected; MariaDB is tested."
+        )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -72,9 +95,7 @@ def mariadb(certificates: Certificates) -> Iterator[MariaDB]:
 
 @pytest.fixture(scope="session")
 def mysql9(certificates: Certificates) -> Iterator[MySQL]:
-    """MySQL 9, where it can be had; where not, what needs it is skipped, and pytest says so."""
-    if not installed():
-        pytest.skip("MySQL 9 is not installed; run: tools/install-mysql")
+    """MySQL 9. Where it cannot be had, what needs it is not collected."""
     with MySQL(certificates) as server:
         yield server
 

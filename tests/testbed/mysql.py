@@ -10,11 +10,35 @@ from testbed.mariadb import MariaDB
 from testbed.parts import CHECKOUT, MissingPart
 
 ROOT = CHECKOUT / "var" / "parts" / "mysql"
+#: Of the server and of its clients.
+PLUGINS = ROOT / "usr" / "lib" / "mysql" / "plugin"
+#: Written by ``tools/install-mysql`` where Debian sid has not been had.
+UNAVAILABLE = ROOT.with_name("mysql-unavailable")
 
 
-def installed() -> bool:
-    """Whether there is one: it cannot be had everywhere."""
-    return (ROOT / "usr" / "sbin" / "mysqld").exists()
+def unavailable() -> str:
+    """Why it cannot be had on this machine; ``""`` where it is installed, or should be."""
+    if (ROOT / "usr" / "sbin" / "mysqld").exists() or not UNAVAILABLE.exists():
+        return ""
+    return UNAVAILABLE.read_text().strip() or "no reason is known"
+
+
+def program(name: str) -> list[str]:
+    """The command line of one of its programs, ``usr/bin/mysqldump``, with its own C library.
+
+    :raises MissingPart: it is not installed.
+    """
+    path = ROOT / name
+    if not path.exists():
+        raise MissingPart("MySQL 9", "tools/install-mysql")
+    libraries = ROOT / "usr" / "lib"
+    native = next(libraries.glob("*/ld-linux-*.so.*"))
+    return [
+        str(native),
+        "--library-path",
+        f"{native.parent}:{libraries / 'mysql' / 'private'}",
+        str(path),
+    ]
 
 
 class MySQL(MariaDB):
@@ -38,18 +62,11 @@ class MySQL(MariaDB):
     }
 
     def _find(self) -> None:
-        if not installed():
-            raise MissingPart("MySQL 9", "tools/install-mysql")
-        libraries = ROOT / "usr" / "lib"
-        native = next(libraries.glob("*/ld-linux-*.so.2"))
         self._daemon = [
-            str(native),
-            "--library-path",
-            f"{native.parent}:{libraries / 'mysql' / 'private'}",
-            str(ROOT / "usr" / "sbin" / "mysqld"),
+            *program("usr/sbin/mysqld"),
             "--no-defaults",
             f"--lc-messages-dir={ROOT / 'usr' / 'share' / 'mysql'}",
-            f"--plugin-dir={libraries / 'mysql' / 'plugin'}",
+            f"--plugin-dir={PLUGINS}",
         ]
 
     def _own_settings(self) -> list[str]:
