@@ -45,6 +45,27 @@ _encode = json.JSONEncoder(
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
+# Most leaves are chunks, and a log is read leaf by leaf: one pattern says that a chunk is canonical
+# and has all fields, and takes it apart, in a fifth of the time that decoding it and encoding it
+# anew takes. What it does not match is not refused: it is looked at the long way.
+_NUMBER = "(0|[1-9][0-9]{0,18})"
+_HASH = "([A-Za-z0-9+/]{43}=)"
+_PLAIN = r'"[ !#-\[\]-~]*"'  # text in which JSON escapes nothing
+_VERDICT = '"(?:allow|block|hold|mask)"'
+_NAMED = rf"\[{_PLAIN},{_VERDICT},{_PLAIN}\]"
+_FIELDS = (
+    rf'(?:"decisions":(\[{_NAMED}(?:,{_NAMED})*\]),)?',
+    f'"direction":"(backend|both|client)","hash":"{_HASH}","hmac":"{_HASH}",',
+    f'"index":{_NUMBER},"length":([1-9][0-9]{{0,18}}),"mono":{_NUMBER},"offset":{_NUMBER},',
+    f'"prev":"{_HASH}","segment":{_NUMBER},"seq":{_NUMBER},',
+    f'"session":"([A-Za-z0-9][A-Za-z0-9._-]{{0,63}})","time":{_NUMBER},"type":"chunk"',
+    rf'(?:,"verdicts":(\{{{_VERDICT}:[1-9][0-9]{{0,18}}\}}))?',
+)
+#: Groups: decisions, direction, hash, hmac, index, length, mono, offset, prev, segment, seq,
+#: session, time, verdicts.
+CHUNK: Final = re.compile(rf"\{{{''.join(_FIELDS)}\}}\Z".encode())
+
+
 def encode(value: object) -> bytes:
     """Canonical JSON. Keys are ASCII and numbers integers, so this is RFC 8785."""
     return _encode(value).encode("utf-8", "backslashreplace")
@@ -57,6 +78,50 @@ def decode(data: bytes) -> Leaf:
     """
     if len(data) > LEAF_BYTES:
         raise BadLog(f"a leaf of {len(data)} bytes")
+    if (found := CHUNK.match(data)) is not None:
+        return _chunk(*found.groups())
+    return _decode(data)
+
+
+def _chunk(  # the groups of CHUNK
+    decisions: bytes | None,
+    direction: bytes,
+    hash: bytes,
+    hmac: bytes,
+    index: bytes,
+    length: bytes,
+    mono: bytes,
+    offset: bytes,
+    prev: bytes,
+    segment: bytes,
+    seq: bytes,
+    session: bytes,
+    time: bytes,
+    verdicts: bytes | None,
+) -> Leaf:
+    leaf: Leaf = {
+        "direction": direction.decode(),
+        "hash": hash.decode(),
+        "hmac": hmac.decode(),
+        "index": int(index),
+        "length": int(length),
+        "mono": int(mono),
+        "offset": int(offset),
+        "prev": prev.decode(),
+        "segment": int(segment),
+        "seq": int(seq),
+        "session": session.decode(),
+        "time": int(time),
+        "type": "chunk",
+    }
+    if decisions is not None:
+        leaf["decisions"] = json.loads(decisions)
+    if verdicts is not None:
+        leaf["verdicts"] = json.loads(verdicts)
+    return leaf
+
+
+def _decode(data: bytes) -> Leaf:
     try:
         leaf: Leaf = json.loads(data)
         canonical = isinstance(leaf, dict) and encode(leaf) == data

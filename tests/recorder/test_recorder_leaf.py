@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoopgate.events import Decision, StatementFacts
-from hoopgate.recorder.leaf import encode_chunk, encode_decisions
+from hoopgate.recorder.leaf import (
+    CHUNK,
+    LEAF_BYTES,
+    decode,
+    encode,
+    encode_chunk,
+    encode_decisions,
+)
 from hoopgate.recorder.sealing import SessionKey
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
@@ -117,3 +124,39 @@ def test_the_mac_is_hmac(key: bytes, plaintext: bytes) -> None:
     session = SessionKey("ses-1", key)
     for _ in range(2):
         assert session.mac(plaintext) == hmac.digest(derived, plaintext, "sha256")
+
+
+def test_every_number_and_text_of_a_chunk_is_read_by_its_pattern() -> None:
+    leaf = encode_chunk(
+        *("both", "A" * 43 + "=", "B" * 43 + "=", 7, 300, 12, 8, "C" * 43 + "=", 1, 3, "ses-1", 99),
+        (Decision("req-1", Allow("operator/readers")),),
+    )
+    assert CHUNK.match(leaf) is not None
+    assert decode(leaf) == json.loads(leaf)
+    without = encode_chunk(
+        *("client", "A" * 43 + "=", "B" * 43 + "=", 0, 1, 0, 8, "C" * 43 + "=", 1, 0, "s", 0)
+    )
+    assert CHUNK.match(without) is not None
+    assert decode(without) == json.loads(without)
+
+
+@given(st.data())
+def test_the_pattern_of_a_chunk_takes_what_decoding_takes(data: st.DataObject) -> None:
+    """Whatever becomes of a chunk's bytes, the short way and the long way agree."""
+    leaf = bytearray(
+        encode_chunk(
+            data.draw(st.sampled_from(["both", "client", "backend"])),
+            *("A" * 43 + "=", "B" * 43 + "=", data.draw(st.integers(0, 2**64)), 300, 12, 8),
+            *("C" * 43 + "=", 1, 3, "ses-1", 99),
+            data.draw(st.lists(decisions(), max_size=2)),
+        )
+    )
+    for _ in range(data.draw(st.integers(0, 2))):
+        at = data.draw(st.integers(0, len(leaf) - 1))
+        piece = data.draw(st.binary(max_size=3) | st.sampled_from([b"0", b'"', b",", b"]", b"\n"]))
+        leaf[at : at + data.draw(st.integers(0, 2))] = piece
+    if len(leaf) > LEAF_BYTES or CHUNK.match(leaf) is None:
+        return
+    value = json.loads(leaf)
+    assert encode(value) == leaf
+    assert decode(bytes(leaf)) == value
