@@ -9,7 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
-from story import Story, StoryFailed
+from story import Story
+from telling import StoryFailed
 from terminal import say, style, wait_for_interrupt
 from testbed.parts import MissingPart
 from testbed.process import ServerFailed
@@ -23,6 +24,8 @@ Everything stays up until Ctrl-C. In another terminal:
    be {AGENT} psql                                    # be the agent
    be {AGENT} psql -c 'TABLE patients' | head
    be {AGENT} mariadb -te 'SELECT * FROM department_load'   # the same on MariaDB
+   be {AGENT} hoopgate ssh-cert files "$(dirname "$SSH_CONFIG")"/id_ed25519.pub
+   ssh -F "$SSH_CONFIG" files cat $FILES/public/fax.log
    be {AGENT} psql -c "COPY encounters TO STDOUT"     # is held: decide it in a third terminal
    be {REVIEWER} hoopgate approvals list
    hoopgate check                                   # what this node does, by its settings

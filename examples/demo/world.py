@@ -25,6 +25,7 @@ from testbed.parts import debian
 from testbed.ports import free_port
 from testbed.postgres import Postgres
 from testbed.slapd import Slapd
+from testbed.sshd import SSHServer, keygen
 
 from hoopgate.identity.client_secrets import hash_secret
 
@@ -75,6 +76,29 @@ database=ward
 """
 
 
+#: Named to OpenSSH's clients with -F. Who somebody is, is in the certificate beside the key.
+_SSH_CONFIG = """\
+Host files
+    HostName 127.0.0.1
+    Port {port}
+    User {user}%files
+    IdentityFile {directory}/id_ed25519
+    IdentitiesOnly yes
+    PreferredAuthentications publickey
+    UserKnownHostsFile {directory}/known_hosts
+    StrictHostKeyChecking yes
+"""
+
+_FILES = {
+    "public/handbook.txt": b"Visiting hours are from 14:00 to 19:00.\n",
+    "public/fax.log": b"2026-11-02 09:14 received, 2 pages, re 123-45-6789\n",
+    "labs/2026-11.csv": b"name,ssn,test,value\nAda Example,123-45-6789,HbA1c,5.4\n"
+    b"Bob Example,987-65-4321,HbA1c,7.1\n",
+    "letters/1.txt": b"Dear Ada Example, your results are fine.\n",
+    **{f"images/{number}.txt": b"DICOM header of scan %d\n" % number for number in range(1, 6)},
+}
+
+
 class World:
     """What runs, and how a person's programs reach it.
 
@@ -92,6 +116,8 @@ class World:
         mariadb_port: int,
         console: str,
         password: str,
+        files: SSHServer,
+        ssh_port: int,
     ) -> None:
         self.console = console
         self.password = password
@@ -109,9 +135,20 @@ class World:
             "PGSSLROOTCERT": str(directory / "certificates" / "ca.pem"),
             "MYSQL_HOME": str(directory),
             "HOOPGATE_CONFIG": str(directory / "hoopgate.toml"),
+            "FILES": str(files.root),
+            "SSH_CONFIG": str(directory / "ssh_config"),
         }
+        self._write_ssh_config(ssh_port)
         options = _MY_CNF.format(port=mariadb_port, ca=self.environment["PGSSLROOTCERT"])
         (directory / "my.cnf").write_text(options)
+
+    def _write_ssh_config(self, port: int) -> None:
+        """The agent's key, and the gateway's host key, as an administrator hands them out."""
+        keygen(self.directory / "id_ed25519")
+        host = (self.directory / "state" / "keys" / "ssh_host_ed25519_key.pub").read_text()
+        (self.directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {host}")
+        config = _SSH_CONFIG.format(port=port, user=AGENT, directory=self.directory)
+        (self.directory / "ssh_config").write_text(config)
 
     def write_helpers(self, pid: int) -> None:
         """Write ``env``, which a shell sources, and ``bin/be``, which runs a command as somebody.
@@ -168,6 +205,8 @@ def running(version: int) -> Iterator[World]:
         with progress("MariaDB", "the same clinic"):
             mariadb = stack.enter_context(MariaDB(certificates))
             make_database(mariadb, "ward")
+        with progress("OpenSSH", "a file server of the clinic"):
+            files = stack.enter_context(SSHServer(files=_FILES))
         with progress("OpenLDAP", "agents, owners, reviewers; groups in groups"):
             slapd = stack.enter_context(Slapd(certificates))
             slapd.add(_entries(slapd))
@@ -178,7 +217,8 @@ def running(version: int) -> Iterator[World]:
         with progress("twistd hoopgate", "the gateway, and its console"):
             ports = {"console_port": console_port, "mariadb_gateway_port": free_port()}
             ports |= {"postgres_port": postgres.port, "mariadb_port": mariadb.port}
-            text = _settings(directory, certificates, slapd, issuer, ports)
+            ports |= {"ssh_port": free_port(), "sshd_port": files.port}
+            text = _settings(directory, certificates, slapd, issuer, files, ports)
             gateway = stack.enter_context(_Node(directory, text, certificates))
         world = World(
             directory,
@@ -188,6 +228,8 @@ def running(version: int) -> Iterator[World]:
             ports["mariadb_gateway_port"],
             console,
             password,
+            files,
+            ports["ssh_port"],
         )
         world.write_helpers(gateway.pid)
         yield world
@@ -228,6 +270,7 @@ def _settings(
     certificates: Certificates,
     slapd: Slapd,
     issuer: TestIssuer,
+    files: SSHServer,
     ports: dict[str, int],
 ) -> str:
     write_private(directory / "clinic.password", AGENT_PASSWORD.encode())
@@ -243,5 +286,10 @@ def _settings(
         ldap_people=slapd.people,
         ldap_groups=slapd.groups,
         ldap_reader=slapd.reader_dn,
+        files=files.root,
+        files_user=files.user,
+        files_home=files.home,
+        files_key=files.key,
+        files_known_hosts=files.known_hosts,
         **ports,
     )

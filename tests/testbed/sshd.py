@@ -48,6 +48,7 @@ class SSHServer:
     :param settings: more lines of sshd_config.
     :ivar root: the directory with the files that the account may use.
     :ivar user: the account that logs in, and that the server runs as.
+    :ivar home: the directory in which its programs begin.
     :ivar key: the account's private key.
     :ivar known_hosts: a file that names the server's host key.
     """
@@ -62,6 +63,8 @@ class SSHServer:
         self._settings = {**_SETTINGS, **(settings or {})}
         self._files = files or {}
         self.user = unprivileged_user() or pwd.getpwuid(os.getuid()).pw_name
+        home = os.path.realpath(pwd.getpwnam(self.user).pw_dir)
+        self.home = home if os.path.isdir(home) else "/"
         self.port = free_port()
         self._server: Server | None = None
 
