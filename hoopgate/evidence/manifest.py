@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from hoopgate.errors import HoopgateError
 from hoopgate.evidence.period import Selection
+from hoopgate.recorder.files import open_file
 from hoopgate.recorder.leaf import encode
 
 FORMAT: Final = "hoopgate-evidence/1"
@@ -164,9 +165,13 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MANIFEST
     try:
-        if path.is_symlink() or path.stat().st_size > _MANIFEST_BYTES:
+        if path.is_symlink():
             raise BadBundle(f"{MANIFEST} is not one")
-        data = path.read_bytes()
+        fd, size = open_file(path)
+        with open(fd, "rb") as file:
+            if size > _MANIFEST_BYTES:
+                raise BadBundle(f"{MANIFEST} is not one")
+            data = file.read(_MANIFEST_BYTES)
     except OSError as error:
         raise BadBundle(f"{MANIFEST}: {error.strerror}") from None
     return Manifest.decode(data)

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 #: No file of a log is larger except segments, which are never read whole.
 WHOLE_BYTES = 256 * 65_537
 
 
-def read_whole(path: Path) -> bytes:
+def open_file(path: Path | str) -> tuple[int, int]:
+    """A descriptor to read a file, and the file's size.
+
+    Who wants a verification to hang puts a pipe or a device where a file was.
+
+    :raises OSError: unreadable, or no regular file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        about = os.fstat(fd)
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, about.st_size
+
+
+def read_whole(path: Path | str) -> bytes:
     """A small file's content.
 
     :raises OSError: unreadable, or larger than any file this is meant for.
     """
-    with path.open("rb") as file:
-        data = file.read(WHOLE_BYTES + 1)
-    if len(data) > WHOLE_BYTES:
-        raise OSError(f"{path} is too large")
-    return data
+    fd, size = open_file(path)
+    try:
+        if size > WHOLE_BYTES:
+            raise OSError(errno.EFBIG, "too large", str(path))
+        data = os.read(fd, size + 1)
+        while len(data) < size and (more := os.read(fd, size - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(fd)
 
 
 def write_all(fd: int, data: bytes) -> None:

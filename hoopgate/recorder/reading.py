@@ -33,7 +33,7 @@ class LogReader:
         self.note = read_whole(directory / CHECKPOINT)
         self.checkpoint = open_checkpoint(self.note, verifiers)
         self.size = self.checkpoint.size
-        self.tiles = TileReader(self.size, lambda name: read_whole(directory / name))
+        self.tiles = TileReader(self.size, lambda name: read_whole(f"{directory}/{name}"))
 
     def bundles(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, list[bytes]]]:
         """Index of the first entry, and the entries, of each bundle that has one in this range."""

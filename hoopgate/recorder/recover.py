@@ -12,7 +12,7 @@ from typing import Any
 
 from hoopgate.recorder.commit import Stream
 from hoopgate.recorder.errors import BadLog
-from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.files import open_file, read_whole
 from hoopgate.recorder.leaf import Leaf, decode, hash_of
 from hoopgate.recorder.note import Checkpoint
 from hoopgate.recorder.segments import (
@@ -138,7 +138,7 @@ def _scan(
 def _from_disk(path: Path) -> None:
     """Make the next reads come from the disk: after a failed fsync the page cache shows data that
     is not on it."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd, _ = open_file(path)
     try:
         os.fdatasync(fd)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -149,7 +149,8 @@ def _from_disk(path: Path) -> None:
 def hash_tail(path: Path, offset: int) -> bytes:
     """SHA-256 of a file from ``offset`` on."""
     digest = sha256()
-    with path.open("rb") as file:
+    fd, _ = open_file(path)
+    with open(fd, "rb") as file:
         file.seek(offset)
         while block := file.read(2**20):
             digest.update(block)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
-from hoopgate.recorder.files import sync_directory, write_all, write_file
+from hoopgate.recorder.files import open_file, sync_directory, write_all, write_file
 from hoopgate.recorder.leaf import LEAF_BYTES
 
 _file = struct.Struct(">4sI")
@@ -30,6 +30,8 @@ OVERHEAD = _record.size + _leaf.size
 CHUNK_BYTES = 65_536
 #: A record above is damage: a chunk, its pieces' heads, its tag, its leaf, a list of sessions.
 RECORD_BYTES = 16 * 2**20
+
+_BLOCK_BYTES = 2**20  # read at a time
 
 _NAME = re.compile(r"(\d{8,})\.hgs\Z")
 
@@ -115,7 +117,8 @@ class Scan:
 
     def __iter__(self) -> Iterator[tuple[int, bytes, bytes]]:
         """(offset, leaf, payload) of each record."""
-        with self.path.open("rb", buffering=2**20) as file:
+        fd, size = open_file(self.path)
+        with open(fd, "rb", buffering=min(max(size, 512), _BLOCK_BYTES)) as file:
             if file.read(HEADER_BYTES) != _file.pack(MAGIC, self.number):
                 return
             self.end = HEADER_BYTES
@@ -148,7 +151,8 @@ def read_record(directory: Path, number: int, offset: int, length: int) -> tuple
     """
     if not 0 <= length <= RECORD_BYTES:
         raise ValueError("no record is that long")
-    with segment_path(directory, number).open("rb") as file:
+    fd, _ = open_file(segment_path(directory, number))
+    with open(fd, "rb") as file:
         file.seek(offset)
         data = file.read(OVERHEAD + LEAF_BYTES + length)
     if len(data) < OVERHEAD:

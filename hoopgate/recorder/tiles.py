@@ -144,6 +144,7 @@ class TileReader:
         self._read = read
         self._cached = cached
         self._cache: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+        self._bundle: tuple[int, list[bytes]] = (-1, [])  # the last one
 
     def _load(self, path_of: Callable[[int], str], width: int) -> tuple[bytes, bool]:
         """A file of the given width, or the full one that has replaced it."""
@@ -181,11 +182,14 @@ class TileReader:
 
         :raises BadLog: missing or malformed.
         """
+        if self._bundle[0] == number:
+            return self._bundle[1]
         width = tile_width(0, number, self.size)
         path = bundle_path(number, width)
         try:
             data, exact = self._load(lambda w: bundle_path(number, w), width)
-            return split_bundle(data, width if exact else WIDTH)[:width]
+            self._bundle = number, split_bundle(data, width if exact else WIDTH)[:width]
+            return self._bundle[1]
         except FileNotFoundError:
             raise BadLog(f"{path} is missing", index=number * WIDTH) from None
         except BadLog as error:
@@ -214,7 +218,7 @@ class TileReader:
         entries: list[bytes] = []
         if self.size % WIDTH:
             number = self.size // WIDTH
-            entries = self.bundle(number)
+            entries = list(self.bundle(number))
             for at, (entry, hashed) in enumerate(zip(entries, levels[0], strict=True)):
                 if leaf_hash(entry) != hashed:
                     raise BadLog("entry bundle and tile disagree", index=number * WIDTH + at)

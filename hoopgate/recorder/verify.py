@@ -1,8 +1,11 @@
 """Offline verification: every byte of a log against its signature, the first bad leaf named.
 
-Checked for each leaf, in order: entry bundle, hash tile and segment agree; the record's checksum
-and its payload's hash; its place; its session's chain from ``session.open`` to ``session.close``;
-the wrap of the session's key. Then all tiles, and the root against the signed checkpoint.
+Checked for each leaf: entry bundle, hash tile and segment agree; the record's checksum and its
+payload's hash; its place; its session's chain from ``session.open`` to ``session.close``; the wrap
+of the session's key. Then all tiles, and the root against the signed checkpoint.
+
+Segments are checked by themselves (:mod:`hoopgate.recorder.verify_segment`), several at a time
+where that is asked for, and put together here in their order.
 """
 
 from __future__ import annotations
@@ -10,24 +13,28 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import read_whole
-from hoopgate.recorder.leaf import Leaf, decode, hash_of
+from hoopgate.recorder.leaf import decode
 from hoopgate.recorder.note import Checkpoint, Verifier
 from hoopgate.recorder.reading import LogReader
-from hoopgate.recorder.recover import hash_tail, segment_state
+from hoopgate.recorder.recover import hash_tail
 from hoopgate.recorder.retention import Keeper
-from hoopgate.recorder.segments import HEADER_BYTES, Scan, segment_numbers, segment_path
-from hoopgate.recorder.tiles import WIDTH, Edge
-from hoopgate.recorder.tree import Frontier, leaf_hash
-from hoopgate.recorder.wraps import wrap_path
+from hoopgate.recorder.segments import Scan, segment_numbers, segment_path
+from hoopgate.recorder.tiles import WIDTH, tile_path, tile_width
+from hoopgate.recorder.tree import frontier, perfect_root
+from hoopgate.recorder.verify_segment import Chains, Part, check_segment, place_of
 
 Progress = Callable[[int, int], object]
+#: Segments that a process has before it: a log of any size takes the same memory.
+_AHEAD = 2
+_WORTH_PROCESSES = 20_000  #: leaves; fewer are checked before a process has begun
 
 
 @dataclass(slots=True)
@@ -52,37 +59,28 @@ class Report:
 
 
 @dataclass(slots=True)
-class _Record:
-    segment: int
-    offset: int
-    leaf: bytes
-    payload: bytes
-
-
-@dataclass(slots=True)
-class _Chain:
-    seq: int = 0
-    prev: str = ""
-
-
-@dataclass(slots=True)
 class _State:
     """What has been seen so far."""
 
-    open: dict[str, _Chain] = field(default_factory=dict)
+    index: int = 0
+    chains: Chains = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     keeper: Keeper = field(default_factory=Keeper)
-    missing_wraps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unwrapped: dict[str, dict[str, Any]] = field(default_factory=dict)
     unsealed: dict[int, int] = field(default_factory=dict)  # segment → end of its records
     left: dict[int, int] = field(default_factory=dict)  # segment → first record left behind
     mono: int = 0
 
 
 def verify_log(
-    directory: Path, verifiers: Sequence[Verifier], progress: Progress = lambda done, total: None
+    directory: Path,
+    verifiers: Sequence[Verifier],
+    progress: Progress = lambda done, total: None,
+    processes: int = 1,
 ) -> Report:
     """Verify a log; what is above its checkpoint is counted only.
 
+    :param processes: that check segments at a time.
     :raises BadNote: the checkpoint is malformed or no trusted key signed it.
     :raises BadLog: the first bad leaf.
     :raises OSError: a file cannot be read.
@@ -90,158 +88,131 @@ def verify_log(
     reader = LogReader(directory, verifiers)
     report = Report(reader.checkpoint)
     state = _State()
-    records = _records(directory, state)
-    edge, tree = Edge(0, [], []), Frontier()
-    for first, entries in reader.bundles():
-        hashes = reader.tiles.tile(0, first // WIDTH)
-        for at, entry in enumerate(entries):
-            record = next(records, None)
-            hashed = leaf_hash(entry)
-            if hashed != hashes[at]:
-                raise _altered(first + at, entry, hashes[at], record)
-            leaf = decode(entry)
-            place = {name: leaf[name] for name in ("session", "segment", "offset")}
-            place["index"] = first + at
-            while record is not None and _left_behind(leaf, record):
-                state.left.setdefault(record.segment, record.offset)
-                record = next(records, None)
-            _check_record(leaf, entry, record, place)
-            assert record is not None
-            _check_chain(directory, leaf, hashed, record, state, report, place)
-            edge.append(entry, hashed)
-            tree.append(hashed)
-        _check_files(directory, edge.pending)
-        edge.pending.clear()
-        progress(first + len(entries), reader.size)
-    if tree.root() != reader.checkpoint.root:
-        raise BadLog(f"the {reader.size} leaves do not hash to the signed root")
-    _check_files(directory, edge.partials())
-    for place in (p for id, p in state.missing_wraps.items() if id not in state.keeper.purged):
-        raise BadLog("the session's wrapped key is gone and no purge is recorded", **place)
-    report.running = len(state.open)
     last = 0
-    for record in records:
-        report.above += 1
-        last = record.segment
+    for part in _parts(reader, processes):
+        state.unsealed[part.number] = part.end
+        if part.first < part.stop:
+            _add(directory, part, state, report, reader)
+            progress(state.index, reader.size)
+        if part.above:
+            report.above += part.above
+            last = part.number
+    if state.index < reader.size:
+        raise _missing(reader, state.index)
+    _check_tree(reader)
+    for place in (p for id, p in state.unwrapped.items() if id not in state.keeper.purged):
+        raise BadLog("the session's wrapped key is gone and no purge is recorded", **place)
+    report.running = len(state.chains)
     for number, end in state.unsealed.items():
         if number >= last:
             report.torn += segment_path(directory, number).stat().st_size - end
     return report
 
 
-def _records(directory: Path, state: _State) -> Iterator[_Record]:
-    """All records of all segments in order; notes where each segment's records end."""
-    done = 0
-    while numbers := [n for n in segment_numbers(directory) if n > done]:
-        for number in numbers:
-            scan = Scan(directory, number)
-            state.unsealed[number] = 0
-            for offset, leaf, payload in scan:
-                state.unsealed[number] = scan.end
-                yield _Record(number, offset, leaf, payload)
-            state.unsealed[number] = scan.end
-            done = number
+def _ranges(directory: Path, size: int) -> list[tuple[int, int, int]]:
+    """Number of each segment, and the leaves below ``size`` that it has to hold: up to the first
+    one of the next segment. Whether that is so is seen when they are put together."""
+    found: list[tuple[int, int, int]] = []
+    stop = size
+    for number in reversed(segment_numbers(directory)):
+        first = _first_leaf(directory, number)
+        if first is None:
+            # Torn before its first record was whole. Or damaged: then leaves will be missing.
+            found.append((number, size, size))
+        else:
+            found.append((number, first, stop if first < stop else size))
+            stop = min(first, size)
+    found.reverse()
+    return found
 
 
-def _left_behind(leaf: Leaf, record: _Record) -> bool:
-    """A quarantined segment may end in records that nobody acknowledged: the log went on in the
-    next segment, whose first leaf seals them like any torn end."""
-    return leaf["offset"] == HEADER_BYTES and record.segment < int(leaf["segment"])
-
-
-def _altered(index: int, entry: bytes, tile: bytes, record: _Record | None) -> BadLog:
-    """Which of a leaf's copies was altered: bundle, tile and segment each have one."""
-    good = entry
-    what = "entry bundle and hash tile disagree"
-    if record is not None and leaf_hash(record.leaf) == tile:
-        good, what = record.leaf, "the leaf in the entry bundle was altered"
-    elif record is not None and record.leaf == entry:
-        what = "the leaf's hash in the tile was altered"
+def _first_leaf(directory: Path, number: int) -> int | None:
     try:
-        leaf = decode(good)
+        for _, leaf, _ in Scan(directory, number):
+            return int(decode(leaf)["index"])
+    except BadLog:
+        pass
+    return None
+
+
+def _parts(reader: LogReader, processes: int) -> Iterator[Part]:
+    """The segments, checked, in order."""
+    directory, size = reader.directory, reader.size
+    ranges = _ranges(directory, size)
+    processes = min(processes, len(ranges))
+    if processes <= 1 or size < _WORTH_PROCESSES:
+        for number, first, stop in ranges:
+            yield check_segment(directory, number, first, stop, size, reader.tiles)
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        ahead = []
+        try:
+            for number, first, stop in ranges:
+                ahead.append(pool.submit(check_segment, directory, number, first, stop, size))
+                if len(ahead) > _AHEAD * processes:
+                    yield ahead.pop(0).result()
+            while ahead:
+                yield ahead.pop(0).result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _missing(reader: LogReader, index: int) -> BadLog:
+    entry = reader.tiles.bundle(index // WIDTH)[index % WIDTH]
+    what = "its record in the segment is missing or damaged"
+    try:
+        return BadLog(what, **place_of(decode(entry), index))
     except BadLog:
         return BadLog(what, index=index)
-    place = {name: leaf[name] for name in ("session", "segment", "offset")}
-    return BadLog(what, index=index, **place)
 
 
-def _check_record(leaf: Leaf, entry: bytes, record: _Record | None, place: dict[str, Any]) -> None:
-    if leaf["index"] != place["index"]:
-        raise BadLog("the leaf belongs to another place", **place)
-    if record is None or (record.segment, record.offset) != (leaf["segment"], leaf["offset"]):
-        raise BadLog("its record in the segment is missing or damaged", **place)
-    if record.leaf != entry:
-        raise BadLog("the segment holds another leaf", **place)
-    if len(record.payload) != leaf["length"]:
-        raise BadLog("the payload has another length", **place)
-    if record.payload and sha256(record.payload).digest() != hash_of(leaf, "hash"):
-        raise BadLog("the payload is not the one its leaf names", **place)
-
-
-def _check_chain(
-    directory: Path,
-    leaf: Leaf,
-    hashed: bytes,
-    record: _Record,
-    state: _State,
-    report: Report,
-    place: dict[str, Any],
-) -> None:
-    id, type = leaf["session"], leaf["type"]
-    if leaf["offset"] == HEADER_BYTES:
-        _check_segment(directory, leaf, record, state, place)
-    if type == "epoch.start":
-        state.mono = 0  # the node may have been booted in between
-    if leaf["mono"] < state.mono:
+def _add(directory: Path, part: Part, state: _State, report: Report, reader: LogReader) -> None:
+    """Put a segment behind those before it."""
+    leaf = part.began
+    if part.first != state.index:
+        raise _missing(reader, state.index)
+    if leaf is None:
+        assert part.bad is not None
+        raise part.bad
+    place = place_of(leaf, part.first)
+    _check_sealed(directory, part, state, place)
+    if leaf["type"] != "epoch.start" and leaf["mono"] < state.mono:
+        # The node may have been booted before an epoch.
         raise BadLog("its monotonic time is before that of the leaf before it", **place)
-    state.mono = leaf["mono"]
-    chain = state.open.get(id)
-    if type in ("session.open", "epoch.start"):
+    state.mono = part.mono
+    wrong: list[BadLog] = []
+    for id, opened in part.opened:
         if id in state.seen:
-            raise BadLog("the session's id was used before", **place)
+            wrong.append(BadLog("the session's id was used before", **opened))
+            break
         state.seen.add(id)
-        chain = state.open[id] = _Chain()
-        report.sessions += type == "session.open"
-        _check_wrap(directory, leaf, state, place)
-    elif chain is None:
-        raise BadLog("the session is not open", **place)
-    if (leaf["seq"], leaf["prev"]) != (chain.seq, chain.prev):
-        raise BadLog("the leaf does not follow the session's last one", **place)
-    chain.seq += 1
-    chain.prev = b64encode(hashed).decode()
-    report.payload_bytes += leaf["length"]
-    if type == "session.close":
-        if leaf.get("last_seq") != leaf["seq"] - 1:
-            raise BadLog("the session's last sequence number is wrong", **place)
-        del state.open[id]
-        report.crashed += leaf.get("reason") == "crash"
-    elif type == "gap.recovered":
-        report.gaps += 1
-    if wrong := state.keeper.follow(leaf):
-        raise BadLog(wrong, **place)
+    for kept, at in part.kept:
+        if what := state.keeper.follow(kept):
+            wrong.append(BadLog(what, **at))
+            break
+    if part.bad is not None:
+        wrong.append(part.bad)
+    if wrong:
+        raise min(wrong, key=lambda error: -1 if error.index is None else error.index)
+    state.chains = part.chains
+    state.unwrapped.update(part.unwrapped)
+    if part.left is not None:
+        state.left[part.number] = part.left
+    report.sessions += part.sessions
+    report.crashed += part.crashed
+    report.gaps += part.gaps
+    report.payload_bytes += part.payload_bytes
+    state.index = part.stop
 
 
-def _check_wrap(directory: Path, leaf: Leaf, state: _State, place: dict[str, Any]) -> None:
-    try:
-        wrap = read_whole(wrap_path(directory, leaf["session"]))
-    except FileNotFoundError:
-        state.missing_wraps[leaf["session"]] = place
-        return
-    if hash_of(leaf, "wrap") != sha256(wrap).digest():
-        raise BadLog("the session's wrapped key was altered", **place)
-
-
-def _check_segment(
-    directory: Path, leaf: Leaf, record: _Record, state: _State, place: dict[str, Any]
-) -> None:
+def _check_sealed(directory: Path, part: Part, state: _State, place: dict[str, Any]) -> None:
     """The first leaf of a segment says which sessions run and how the segments before it ended."""
-    running, sealed = segment_state(leaf, record.payload, place)
-    if running != {id: (chain.seq, chain.prev) for id, chain in state.open.items()}:
+    if part.running != state.chains:
         raise BadLog("the segment begins with other open sessions", **place)
-    ended = {n: end for n, end in state.unsealed.items() if n < record.segment}
+    ended = {n: end for n, end in state.unsealed.items() if n < part.number}
     ended |= state.left
     state.left.clear()
-    for number, end, length, torn in sealed:
+    for number, end, length, torn in part.sealed:
         path = segment_path(directory, number)
         place = {**place, "segment": number, "offset": end}
         if not path.exists():
@@ -254,8 +225,29 @@ def _check_segment(
         raise BadLog(
             "a segment that the log does not know", **{**place, "segment": number, "offset": end}
         )
-    for number in [n for n in state.unsealed if n < record.segment]:
+    for number in [n for n in state.unsealed if n < part.number]:
         del state.unsealed[number]
+
+
+def _check_tree(reader: LogReader) -> None:
+    """The hashes above the leaves, the signed root, and the files of the right edge.
+
+    Full tiles of leaves stand in the tiles above: that was checked with the leaves.
+    """
+    tiles, size = reader.tiles, reader.size
+    level = 1
+    while size >> 8 * (level + 1):
+        for number in range(size >> 8 * (level + 1)):
+            if tiles.tile(level + 1, number // WIDTH)[number % WIDTH] != perfect_root(
+                tiles.tile(level, number)
+            ):
+                above = number // WIDTH
+                path = tile_path(level + 1, above, tile_width(level + 1, above, size))
+                raise BadLog(f"{path} was altered", index=number << 8 * (level + 1))
+        level += 1
+    if frontier(size, tiles.subtree).root() != reader.checkpoint.root:
+        raise BadLog(f"the {size} leaves do not hash to the signed root")
+    _check_files(reader.directory, tiles.edge().partials())
 
 
 def _check_files(directory: Path, files: dict[str, bytes]) -> None:
