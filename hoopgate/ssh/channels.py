@@ -49,6 +49,9 @@ class Channel:
     :ivar deliver: takes frames of what the peer sends.
     :ivar lost: called once when the peer closed the channel, or the connection is gone.
     :ivar ahead: bytes of the peer's that were delivered and have not left yet.
+    :ivar lingers: a peer that closes the channel behind the end of our data is still told what
+        comes then. OpenSSH's master closes as soon as both directions have ended, and its server
+        says the exit status after that all the same: a program may end later than its output.
     """
 
     def __init__(self, mux: Mux, number: int, window: int) -> None:
@@ -71,6 +74,9 @@ class Channel:
         self._closing = False
         self._close_sent = False
         self._eof_received = False
+        self._eof_sent = False
+        self._peer_closed = False
+        self.lingers = False
         self._producer: Any = None
         self._told_full = False
 
@@ -93,8 +99,12 @@ class Channel:
             if self._room > _MOST_WINDOW:
                 raise LimitExceeded("a window grew beyond its bound")
             self._send()
+        elif self._peer_closed:
+            raise RemoteProtocolError("a message behind the end of a channel")
         elif number == wire.CHANNEL_CLOSE:
-            self._gone()
+            self._peer_closed = True
+            if not (self.lingers and self._eof_sent) or self._close_sent:
+                self._gone()
         elif self._closing:
             pass  # it was sent before the peer knew
         else:
@@ -117,7 +127,7 @@ class Channel:
 
     def grant(self) -> None:
         """Let the peer send on, as far as what it sent has left."""
-        if self._paused or self._closing or self._eof_received or self.disconnected:
+        if self._paused or self._closing or self._eof_received or self._peer_closed:
             return
         more = self._window - self._granted - self.ahead()
         if more >= self._window // 2:
@@ -128,11 +138,11 @@ class Channel:
         """The peer closed the channel, or is gone itself."""
         if self.disconnected:
             return
+        self.disconnected, self.connected = True, False
         self._closing = True
         self._queue.clear()
         self.queued_bytes = 0
         self._send_close()
-        self.disconnected, self.connected = True, False
         self._mux.forget(self)
         self.lost()
 
@@ -174,6 +184,7 @@ class Channel:
         self._tell()
 
     def _post(self, number: int, body: bytes) -> None:
+        self._eof_sent = self._eof_sent or number == wire.CHANNEL_EOF
         self._mux.send(number, uint32(self.remote) + body)
 
     def flush(self) -> None:
@@ -211,6 +222,8 @@ class Channel:
         if not self._close_sent and self.remote >= 0:
             self._close_sent = True
             self._mux.send(wire.CHANNEL_CLOSE, uint32(self.remote))
+            if self._peer_closed:
+                self._gone()
 
     def getPeer(self) -> Any:
         """See ITransport."""

@@ -260,6 +260,7 @@ class SSHServer(ServerTransport):
             if self._no_more:
                 raise OpenRefused(wire.PROHIBITED, "hoopgate: the client wanted no more sessions")
             channel = mux.reserve()
+            channel.lingers = True
         except OpenRefused as refusal:
             mux.refuse(channel, remote, refusal)
             return
