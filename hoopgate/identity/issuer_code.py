@@ -19,6 +19,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from hoopgate.identity.client_auth import ClientAuthenticator, TokenError
+from hoopgate.identity.issuer_grants import Grant
+from hoopgate.identity.issuer_html import Answer, alert, log_in_fields, page, page_headers
 from hoopgate.identity.issuer_settings import Client, IssuerSettings
 
 CODE_SECONDS: Final = 60.0
@@ -31,43 +33,15 @@ _CARRIED: Final = (
     *("client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "resource"),
     *("code_challenge", "code_challenge_method"),
 )
-_STYLE: Final = """
-:root{color-scheme:light dark;--ink:#1d2330;--soft:#5b6475;--ground:#f3f5f9;--card:#fff;
---line:#d5dae4;--act:#3a4fd8;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--ink:#e8ebf2;--soft:#a3adbf;--ground:#12151c;--card:#1b202b;
---line:#333b4b;--act:#8ea0ff;--bad:#ff9a92}}
-body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--ground);
-color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{box-sizing:border-box;width:min(25rem,calc(100vw - 2rem));background:var(--card);
-border:1px solid var(--line);border-radius:14px;padding:2rem}
-h1{font-size:1.25rem;margin:0 0 .25rem}p{color:var(--soft);margin:0 0 1.25rem}
-label{display:block;font-weight:600;margin:.9rem 0 .3rem}
-input{box-sizing:border-box;width:100%;font:inherit;padding:.6rem .7rem;border-radius:8px;
-border:1px solid var(--line);background:var(--ground);color:inherit}
-button{width:100%;margin-top:1.4rem;padding:.7rem;border:0;border-radius:8px;font:inherit;
-font-weight:600;background:var(--act);color:var(--card);cursor:pointer}
-:focus-visible{outline:3px solid var(--act);outline-offset:2px}
-.bad{color:var(--bad)}
-"""
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-
-Answer = tuple[int, dict[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """What a code stands for, until it is redeemed, once.
+class _Code:
+    """What a code stands for, until it is redeemed, once."""
 
-    :ivar person: whose token it will be.
-    """
-
-    client: Client
-    person: Client
+    grant: Grant
     redirect_uri: str
     challenge: str = field(repr=False)
-    scopes: frozenset[str]
-    resource: str
-    nonce: str
     expires_at: float
 
 
@@ -91,11 +65,13 @@ class _RefusedBack(Exception):
 class CodeFlow:
     """The authorization endpoint, and the codes it gave out."""
 
-    def __init__(self, settings: IssuerSettings, now: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: IssuerSettings, people: ClientAuthenticator, now: Callable[[], float]
+    ) -> None:
         self._settings = settings
         self._now = now
-        self._people = ClientAuthenticator(settings.users, frozenset(), now)
-        self._codes: OrderedDict[str, Grant] = OrderedDict()
+        self._people = people
+        self._codes: OrderedDict[str, _Code] = OrderedDict()
 
     async def answer(
         self, method: bytes, query: bytes, body: Mapping[str, str], origin: str | None, address: str
@@ -119,18 +95,18 @@ class CodeFlow:
 
         :raises TokenError: ``invalid_grant``.
         """
-        grant = self._codes.pop(form.get("code", ""), None)
+        code = self._codes.pop(form.get("code", ""), None)
         verifier = form.get("code_verifier", "")
         if (
-            grant is None
-            or grant.expires_at <= self._now()
-            or grant.client is not client
-            or grant.redirect_uri != form.get("redirect_uri")
+            code is None
+            or code.expires_at <= self._now()
+            or code.grant.client is not client
+            or code.redirect_uri != form.get("redirect_uri")
             or _VERIFIER.fullmatch(verifier) is None
-            or not hmac.compare_digest(_challenge(verifier), grant.challenge)
+            or not hmac.compare_digest(_challenge(verifier), code.challenge)
         ):
             raise TokenError("invalid_grant", "the code is unknown, used, expired or another's")
-        return grant
+        return code.grant
 
     def _question(self, fields: Mapping[str, str]) -> _Question:
         client = self._settings.clients.get(fields.get("client_id", ""))
@@ -169,14 +145,16 @@ class CodeFlow:
             )
             return self._page(question, told, 401 if error.status == 401 else error.status)
         code = secrets.token_urlsafe(32)
-        self._codes[code] = Grant(
-            question.client,
-            person,
+        self._codes[code] = _Code(
+            Grant(
+                question.client,
+                person,
+                question.scopes & (person.scopes | {"openid"}),
+                question.resource,
+                question.fields.get("nonce", ""),
+            ),
             question.redirect_uri,
             question.fields["code_challenge"],
-            question.scopes & (person.scopes | {"openid"}),
-            question.resource,
-            question.fields.get("nonce", ""),
             self._now() + CODE_SECONDS,
         )
         while len(self._codes) > _MOST_CODES:
@@ -189,7 +167,7 @@ class CodeFlow:
             back["state"] = question.fields["state"]
         mark = "&" if "?" in question.redirect_uri else "?"
         location = f"{question.redirect_uri}{mark}{urlencode(back)}"
-        return 303, {**_headers(), "Location": location}, ""
+        return 303, {**page_headers(), "Location": location}, ""
 
     def _page(self, question: _Question, told: str, status: int = 200) -> Answer:
         carried = "".join(
@@ -198,35 +176,13 @@ class CodeFlow:
             if name in question.fields
         )
         name = html.escape(question.fields.get("name", ""))
-        alert = f'<p class="bad" role="alert">{html.escape(told)}</p>' if told else ""
         target = urlsplit(question.redirect_uri)
-        page = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Log in</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{_STYLE}</style></head><body><main>
-<h1>Log in</h1><p>to {html.escape(question.client.id)}</p>{alert}
+        body = f"""<h1>Log in</h1><p>to {html.escape(question.client.id)}</p>
+{alert(html.escape(told))}
 <form method="post">{carried}
-<label for="name">Name</label>
-<input id="name" name="name" value="{name}" autocomplete="username" autocapitalize="none"
- required{"" if name else " autofocus"}>
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password"
- required{" autofocus" if name else ""}>
-<button>Log in</button></form></main></body></html>
-"""
-        return status, _headers(f"{target.scheme}://{target.netloc}"), page
-
-
-def _headers(target: str = "") -> dict[str, str]:
-    return {
-        "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
-            # Browsers hold the redirect after a form to it, too.
-            f"form-action 'self' {target}; frame-ancestors 'none'"
-        ),
-        "Referrer-Policy": "no-referrer" if not target else "same-origin",
-        "X-Frame-Options": "DENY",
-    }
+{log_in_fields(name)}<button>Log in</button></form>"""
+        headers = page_headers(f"{target.scheme}://{target.netloc}")
+        return status, headers, page("Log in", body)
 
 
 def _challenge(verifier: str) -> str:

@@ -27,8 +27,10 @@ _RESERVED_CLAIMS = frozenset(
 _TOP = {"issuer", "listen", "certificate", "key", "key_file", "lifetime", "clients", "users"}
 _CLIENT = {
     *("secret_hash", "public_keys", "scopes", "resources", "subject", "lifetime", "claims"),
-    "redirect_uris",
+    *("redirect_uris", "device", "refresh"),
 }
+#: A person logs in again after that at the latest.
+MAXIMUM_REFRESH = 30 * 86_400
 _USER = {"password_hash", "scopes", "subject", "claims"}
 
 
@@ -40,6 +42,8 @@ class Client:
     :ivar claims: put into each of its tokens: ``owner``, ``act`` …
     :ivar redirect_uris: where people who log in through it are sent back to. Such a client may be
         without a secret: a public one, for PKCE alone.
+    :ivar device: people may let it act for them by the device flow; it may be a public one, too.
+    :ivar refresh: seconds after a log-in during which it renews its tokens itself; 0: never.
     """
 
     id: str
@@ -51,6 +55,8 @@ class Client:
     public_keys: tuple[VerificationKey, ...] = ()
     claims: Mapping[str, Any] = field(default_factory=dict)
     redirect_uris: tuple[str, ...] = ()
+    device: bool = False
+    refresh: int = 0
 
     @property
     def public(self) -> bool:
@@ -150,6 +156,9 @@ def load_issuer_settings(path: Path) -> IssuerSettings:
         key=reader.file(table, "", "key") if given else None,
         users=_users(reader, table.get("users", {}), lifetime),
     )
+    if not settings.users:
+        for name in (name for name, client in clients.items() if client.device):
+            reader.wrong(f"clients.{name}.device", "nobody can log in; write a table [users.NAME]")
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
@@ -192,7 +201,14 @@ def _client(reader: _Reader, name: str, entry: object, lifetime: int) -> Client:
     redirect_uris = reader.texts(entry, where, "redirect_uris")
     for uri in redirect_uris:
         _check_redirect(reader, where, uri)
-    if secret_hash is None and not keys and not redirect_uris:
+    device = entry.get("device", False)
+    if not isinstance(device, bool):
+        reader.wrong(where + "device", "write true or false")
+    refresh = entry.get("refresh", 0)
+    if type(refresh) is not int or not 0 <= refresh <= MAXIMUM_REFRESH:
+        reader.wrong(where + "refresh", f"write seconds from 0 to {MAXIMUM_REFRESH}")
+        refresh = 0
+    if secret_hash is None and not keys and not redirect_uris and not device:
         reader.wrong(where + "secret_hash", "no way to log in; write secret_hash or public_keys")
     resources = reader.texts(entry, where, "resources")
     if not resources:
@@ -210,6 +226,8 @@ def _client(reader: _Reader, name: str, entry: object, lifetime: int) -> Client:
         public_keys=keys,
         claims=_claims(reader, where, entry),
         redirect_uris=redirect_uris,
+        device=device is True,
+        refresh=refresh,
     )
 
 
