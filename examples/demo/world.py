@@ -81,7 +81,7 @@ _SSH_CONFIG = """\
 Host files
     HostName 127.0.0.1
     Port {port}
-    User {user}%files
+    User {user}%%files
     IdentityFile {directory}/id_ed25519
     IdentitiesOnly yes
     PreferredAuthentications publickey

@@ -59,4 +59,6 @@ def run(options: argparse.Namespace, node: Node) -> None:
     os.replace(new, path)
     minutes = max(0.0, float(page["expires"]) - time.time()) / 60
     print(f"# {path}: for {inert(page['resource'])}, good for {minutes:.0f} min")
-    print(f"ssh -i {key.with_suffix('')} {inert(page['user'])}%{inert(page['resource'])}@GATEWAY")
+    # OpenSSH 10 takes one percent sign for the begin of a token.
+    user = f"{inert(page['user'])}%%{inert(page['resource'])}"
+    print(f"ssh -i {key.with_suffix('')} {user}@GATEWAY")

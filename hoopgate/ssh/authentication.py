@@ -228,9 +228,14 @@ def _same_kind(algorithm: bytes, blob: bytes) -> bool:
 def split_user(user: str, separator: str) -> tuple[str, str]:
     """``agent%resource`` → the two names; the second is empty when there is none.
 
+    A percent sign may be doubled: OpenSSH 10 expands ``%`` in ``User`` of its settings, 10.0 on
+    the command line, too, where ``%%`` stands for one, and where older ones send both.
+
     :raises IdentityRefused: ``user.ambiguous``: the separator is in it more than once.
     """
     name, _, resource = user.partition(separator)
+    if separator == "%":
+        resource = resource.removeprefix(separator)
     if separator in resource or not name:
         raise IdentityRefused(
             "user.ambiguous",

@@ -183,13 +183,14 @@ def test_any_bytes_raise_one_error_only(number: int, payload: bytes) -> None:
         ("agent%ward", ("agent", "ward")),
         ("agent", ("agent", "")),
         ("a@b%c", ("a@b", "c")),
+        ("agent%%ward", ("agent", "ward")),
     ],
 )
 def test_user_and_resource(user: str, found: tuple[str, str]) -> None:
     assert auth.split_user(user, "%") == found
 
 
-@pytest.mark.parametrize("user", ["a%b%c", "%b", "", "%"])
+@pytest.mark.parametrize("user", ["a%b%c", "%b", "", "%", "a%%b%c", "a%%%b", "a%%b%%c", "%%b"])
 def test_what_is_ambiguous_is_refused(user: str) -> None:
     with pytest.raises(IdentityRefused, match="user name"):
         auth.split_user(user, "%")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ class Wire:
         transport = SimpleNamespace(
             transport=socket, sendPacket=lambda number, body: self.sent.append((number, body))
         )
-        self.mux = Mux(transport, 4)
+        self.mux = Mux(cast(Any, transport), 4)
         self.channel: Channel = self.mux.reserve()
         self.mux.confirm(self.channel, REMOTE, room, packet)
         self.channel.lost = self._lost

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from testbed.openssh import SYSTEM, OpenSSH
 from testbed.parts import MissingPart
 from testbed.ports import free_port
 from testbed.process import Server, as_user, unprivileged_user
@@ -46,6 +47,7 @@ class SSHServer:
     """A server that runs between ``__enter__`` and ``__exit__``.
 
     :param settings: more lines of sshd_config.
+    :param openssh: the installation whose sshd it is.
     :ivar root: the directory with the files that the account may use.
     :ivar user: the account that logs in, and that the server runs as.
     :ivar home: the directory in which its programs begin.
@@ -56,11 +58,15 @@ class SSHServer:
     host = "127.0.0.1"
 
     def __init__(
-        self, settings: Mapping[str, str] | None = None, files: Mapping[str, bytes] | None = None
+        self,
+        settings: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        openssh: OpenSSH = SYSTEM,
     ) -> None:
         if shutil.which("sshd", path="/usr/sbin:/usr/bin") is None:
             raise MissingPart("sshd", "apt-get install openssh-server   (or: make parts)")
-        self._settings = {**_SETTINGS, **(settings or {})}
+        self._settings = {**_SETTINGS, **openssh.server_settings(), **(settings or {})}
+        self._program = openssh.program("sshd")
         self._files = files or {}
         self.user = unprivileged_user() or pwd.getpwuid(os.getuid()).pw_name
         home = os.path.realpath(pwd.getpwnam(self.user).pw_dir)
@@ -108,7 +114,7 @@ class SSHServer:
         self._hand_over()
         begun = self.log_text().count(_LISTENING)
         self._server = Server(
-            ["/usr/sbin/sshd", "-D", "-e", "-f", config],
+            [self._program, "-D", "-e", "-f", config],
             log=self.directory / "sshd.log",
             user=unprivileged_user(),
             environment={"HOME": str(self.root), "USER": self.user},

@@ -18,6 +18,7 @@ from testbed.certificates import Certificates
 from testbed.clinic import AGENTS, GROUPS, REVIEWERS
 from testbed.gateway import Gateway
 from testbed.issuer import TestIssuer, client
+from testbed.openssh import SYSTEM, OpenSSH
 from testbed.ports import free_port
 from testbed.sshd import SSHServer
 
@@ -245,13 +246,17 @@ class Ward:
         options: Sequence[str] = (),
         input: bytes = b"",
         timeout: float = 60,
+        openssh: OpenSSH = SYSTEM,
     ) -> subprocess.CompletedProcess[bytes]:
-        """OpenSSH's client with a session credential."""
+        """OpenSSH's client with a session credential.
+
+        :param openssh: whose client it is; version 10 wants the percent sign doubled.
+        """
         return self.run_as(
             who,
             lambda user: [
-                *("ssh", *self.options(), *options, "-p", str(self.port)),
-                *(f"{user}%ward@127.0.0.1", *command),
+                *(str(openssh.program("ssh")), *self.options(), *options, "-p", str(self.port)),
+                *(f"{user}{openssh.percent}ward@127.0.0.1", *command),
             ],
             input=input,
             timeout=timeout,
@@ -291,12 +296,13 @@ def running_ward(
     ssh: Mapping[str, Any] | None = None,
     adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
     server: Mapping[str, str] | None = None,
+    openssh: OpenSSH = SYSTEM,
 ) -> Iterator[Ward]:
     """Start SSH server, issuer and gateway.
 
     :param resource: more keys of the resource; ``ssh``: of its table ``ssh``.
     :param adjust: changes the settings before the gateway starts.
-    :param server: more lines of sshd_config.
+    :param server: more lines of sshd_config; ``openssh``: whose sshd it is.
     """
     clients = {
         name: client(secret, scopes=["hoopgate:ward", "other"])
@@ -308,7 +314,7 @@ def running_ward(
         clients[name] = client(secret, scopes=["hoopgate:approve"])
     secrets = {**AGENTS, **REVIEWERS}
     with (
-        SSHServer(server, FILES) as sshd,
+        SSHServer(server, FILES, openssh) as sshd,
         TestIssuer(clients, secrets, certificates) as issuer,
     ):
         settings = {
