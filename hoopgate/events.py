@@ -159,6 +159,19 @@ class StatementFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedTokens:
+    """Tokens of one kind that an operation compares for equality.
+
+    :ivar texts: the tokens, in order.
+    :ivar places: of everything they are compared with, in words of the data dictionary.
+    """
+
+    kind: str
+    texts: tuple[str, ...]
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OperationFacts(StatementFacts):
     """What is said of one operation of a protocol without SQL, for rules on its attributes.
 
@@ -169,10 +182,12 @@ class OperationFacts(StatementFacts):
         there is one name only, as for ``http.method``, the value is "".
     :ivar phi: reason code when it would tell something about PHI by what it asks, e.g.
         ``phi.predicate``; "" when it does not.
+    :ivar tokens: that it compares; on a resource that holds PHI their values take their places.
     """
 
     attributes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
     phi: str = ""
+    tokens: tuple[ComparedTokens, ...] = ()
 
 
 @final
@@ -343,7 +358,8 @@ class Decision:
 
     :ivar text: what is sent to the backend in place of the text: tokens have become values. The
         session takes it out; it is never recorded.
-    :ivar values: the same for the parameters of a Bind.
+    :ivar values: the same for the parameters of a Bind; of an operation what its tokens stand for,
+        in their order.
     """
 
     request_id: str

@@ -33,7 +33,13 @@ from hoopgate.events import (
     StatementFacts,
 )
 from hoopgate.gateway.logging import log_event
-from hoopgate.gateway.substitution import kinds, lifted, substitute
+from hoopgate.gateway.substitution import (
+    compared,
+    kinds,
+    lifted,
+    substitute,
+    substitute_compared,
+)
 from hoopgate.sql.digest import approval_digest
 from hoopgate.sql.mysql.attestation import edited
 from hoopgate.sql.resolver import needs_resolution
@@ -288,15 +294,18 @@ class Judge:
         self, event: Event, tokens: tuple[Mapping[int, str], ...], decision: Decision
     ) -> Decision:
         """``decision`` with values in place of the tokens that were judged."""
-        if (
-            self._tokens is None
-            or not isinstance(event, Statement)
-            or isinstance(decision.verdict, Block)
-            or not (tokens or event.binds)
-        ):
+        vault, resource = self._tokens, self._session.resource
+        if vault is None or isinstance(decision.verdict, Block):
             return decision
-        found = lifted(event.text) if tokens else None
-        block = await substitute(event, found, decision, self._tokens, self._session.resource)
+        if isinstance(event, Operation):
+            if not any(tokens):
+                return decision
+            block = await substitute_compared(event, decision, vault, resource)
+        elif not isinstance(event, Statement) or not (tokens or event.binds):
+            return decision
+        else:
+            found = lifted(event.text) if tokens else None
+            block = await substitute(event, found, decision, vault, resource)
         if block is None:
             return decision
         return self._decide(block, decision.monitored, decision.facts, decision.approval)
@@ -371,7 +380,8 @@ class Judge:
             event = await self._examiner.examine(event)
         if isinstance(event, Operation):
             unresolved = (None,) * len(event.facts or ())
-            return Judged(event, event.facts, unresolved, parse_error=event.problem)
+            held = compared(event) if self._tokens is not None else ()
+            return Judged(event, event.facts, unresolved, parse_error=event.problem, tokens=held)
         if len(event.text) > self._limit:
             return Judged(event, None, parse_error="parse.size")
         tokens: tuple[Mapping[int, str], ...] = ()

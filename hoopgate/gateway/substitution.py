@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from hoopgate.errors import HoopgateError, Refused
-from hoopgate.events import Decision, Statement
+from hoopgate.events import Decision, Operation, Statement
 from hoopgate.gateway.tokens import Tokens
 from hoopgate.phi.tokens import Token, read
-from hoopgate.plans import TokenUse
+from hoopgate.plans import BodyPlan, TokenUse
 from hoopgate.postgres.parameters import elements, rebuilt
 from hoopgate.sql.tokens import MOST_TOKENS, Lifted, fill, lift
 from hoopgate.verdicts import Block, Hold, Mask, Verdict
@@ -103,6 +103,42 @@ async def substitute(
         )
     if uses:
         decision.values = _bound(bound, uses, values)
+    return None
+
+
+def compared(event: Operation) -> tuple[Mapping[int, str], ...]:
+    """Of each operation the kinds of the tokens that it compares, numbered."""
+    return tuple(
+        {number: one.kind for number, one in enumerate(facts.tokens)} for facts in event.facts or ()
+    )
+
+
+async def substitute_compared(
+    event: Operation, decision: Decision, tokens: Tokens, resource: str
+) -> Block | None:
+    """Give ``decision`` what the tokens of an operation stand for.
+
+    :return: why that cannot be.
+    """
+    wanted: list[Token] = []
+    for facts in event.facts or ():
+        for text in (text for one in facts.tokens for text in one.texts):
+            token = read(text)
+            assert token is not None
+            wanted.append(token)
+    if len(wanted) > MOST_TOKENS:
+        return _MANY
+    plans = decision.verdict.plans if isinstance(decision.verdict, Mask) else ()
+    if not any(isinstance(plan, BodyPlan) and not plan.clear for plan in plans):
+        return None  # without PHI there are no tokens: it is a text like others
+    try:
+        values = await tokens.values(resource, set(wanted))
+    except HoopgateError:
+        return _UNAVAILABLE
+    for token in wanted:
+        if token not in values:
+            return _unknown(token)
+    decision.values = tuple(values[token] for token in wanted)
     return None
 
 

@@ -12,9 +12,11 @@ from typing import Final
 
 from zope.interface import implementer
 
-from hoopgate.events import Judged, Operation, OperationFacts, SessionFacts
+from hoopgate.events import Judged, Operation, OperationFacts, SessionFacts, StatementFacts
 from hoopgate.guardrails.rules import RuleGuard
 from hoopgate.interfaces import IGuardrail
+from hoopgate.phi.fhir_places import roots
+from hoopgate.phi.fhir_tokens import uncovered
 from hoopgate.plans import BodyPlan, PathMask
 from hoopgate.settings.model import LabelClass, Policy
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
@@ -90,6 +92,9 @@ class BodyGuard:
             return Mask("phi/labels", (clear,) * len(judged.facts or ())) if listing else None
         plan = replace(plan, permits=listing) if listing else plan
         for facts in judged.facts or ():
+            block = self._misplaced(facts, plan)
+            if block is not None:
+                return block
             reason = facts.phi if isinstance(facts, OperationFacts) else "phi.opaque"
             if not reason:
                 continue
@@ -97,6 +102,23 @@ class BodyGuard:
             if not self._rules.approves(facts, session, now, frozenset({flag})):
                 return Block("phi/labels", reason, message, remedy)
         return Mask("phi/labels", (plan,) * len(judged.facts or ()))
+
+    def _misplaced(self, facts: StatementFacts, plan: BodyPlan) -> Block | None:
+        """Why a token of the operation may not be compared with what it is compared with."""
+        if not isinstance(facts, OperationFacts):
+            return None
+        for one in facts.tokens:
+            place = uncovered(one.kind, one.places, roots(plan.paths))
+            if place is not None:
+                return Block(
+                    "phi/token",
+                    "phi.token",
+                    f"A token of kind {one.kind} is compared with {place}, whose values do not come"
+                    " as tokens of that kind.",
+                    "Search by a parameter whose elements come as such tokens.",
+                    place,
+                )
+        return None
 
     def _listing(
         self, judged: Judged, session: SessionFacts, now: float

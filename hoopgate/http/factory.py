@@ -282,6 +282,7 @@ class HTTPServer(Protocol):
             peer=self._peer,
             secure=self._node.listener.tls is not None,
             mint=mint,
+            tokens=self._gateway.tokeniser(opening.resource),
         )
 
     async def _credential(self, opening: Opening, principal: Principal) -> Credential:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hoopgate.events import Operation, OperationFacts
+from hoopgate.events import ComparedTokens, Operation, OperationFacts
 from hoopgate.http import documents, targets
+from hoopgate.http.fhir_filling import filling, pages
 from hoopgate.http.inquiry import (
     Inquiry,
     Pairs,
@@ -21,6 +22,7 @@ from hoopgate.http.targets import Target
 from hoopgate.http.wire import Malformed, RequestHead
 from hoopgate.phi import fhir_search
 from hoopgate.phi.fhir import is_resource
+from hoopgate.phi.fhir_tokens import TokenSearch, token_search
 
 #: Hits on a page; whoever wants more at once wants a copy of the data.
 PAGE: Final = 250
@@ -54,24 +56,32 @@ def inquire(head: RequestHead, target: Target, body: bytes | None) -> Inquiry:
     target = _json_only(target)
     media = media_type(head.get(b"content-type"))
     parameters = target.parameters
+    form: Pairs | None = None
     document: Any = None
     if body:
         require_utf8(head)
         if media == _FORM:
-            parameters += _json_only(Target((), targets.parse_query(_ascii(body)))).parameters
+            form = _json_only(Target((), targets.parse_query(_ascii(body)))).parameters
+            parameters += form
         elif is_json(media):
             document = documents.strict(body)
         else:
             raise Malformed(415, "type", "a body must be JSON or a form")
     segments = tuple(one for one in target.segments if one)
+    searches: tuple[TokenSearch, ...] = ()
     if head.method == "POST" and not segments:
         facts = tuple(_batch(head, document))
     else:
         exists = (head.get(b"if-none-exist") or b"").decode("ascii")
-        found = _Interaction(head.method, segments, parameters, document, media, exists)
+        found = _Interaction(
+            head.method, segments, parameters, document, media, exists, single=True
+        )
         facts = (found.facts(head, Target(target.segments, parameters), document),)
+        searches = tuple(found.searches)
     operation = Operation(canonical(head, target, body), facts, waits=False)
-    return Inquiry(operation, target, _NDJSON, "fhir")
+    filled = filling(target, form, searches)
+    shown = pages(parameters, searches)
+    return Inquiry(operation, target, _NDJSON, "fhir", filled=filled, pages=shown)
 
 
 class _Interaction:
@@ -85,6 +95,8 @@ class _Interaction:
         document: Any,
         media: str = "",
         exists: str = "",
+        *,
+        single: bool = False,
     ) -> None:
         self.method = method
         self.parameters = parameters
@@ -92,6 +104,8 @@ class _Interaction:
         self.functions: tuple[str, ...] = ()
         self.flags: set[str] = set()
         self.reasons: list[str] = []
+        self.searches: list[TokenSearch] = []
+        self._single = single
         self.template = "/" + "/".join(segments)
         self.name = self._read(segments) if method in ("GET", "HEAD") else ""
         if not self.name:
@@ -120,6 +134,12 @@ class _Interaction:
                 method=self.method,
             ),
             phi=self._reason(),
+            tokens=tuple(
+                ComparedTokens(
+                    one.parts[0][1].kind, tuple(str(token) for _, token in one.parts), one.places
+                )
+                for one in self.searches
+            ),
         )
 
     def _reason(self) -> str:
@@ -144,7 +164,7 @@ class _Interaction:
                 return self._history()
             case (kind,) if is_resource(kind):
                 self._of(kind, kind)
-                self._search(kind, self.parameters)
+                self._search(kind, self.parameters, tokens=True)
                 return "fhir.search"
             case (kind, "_history") if is_resource(kind):
                 self._of(kind, kind, "_history")
@@ -190,8 +210,12 @@ class _Interaction:
                 self._say("phi.opaque", "opaque")
         self._bounded()
 
-    def _search(self, kind: str, parameters: Pairs) -> None:
+    def _search(self, kind: str, parameters: Pairs, *, tokens: bool = False) -> None:
         for name, value in parameters:
+            found = token_search(kind, name, value) if tokens and self._single else None
+            if found is not None:
+                self.searches.append(found)
+                continue
             reason = fhir_search.reason(kind, name, value)
             if reason == fhir_search.PREDICATE:
                 self._say(reason, "phi_predicate")
@@ -224,7 +248,7 @@ class _Interaction:
                 return "fhir.search"
             case (kind, "_search") if method == "POST" and is_resource(kind):
                 self._of(kind, kind, "_search")
-                self._search(kind, self.parameters)
+                self._search(kind, self.parameters, tokens=True)
                 return "fhir.search"
             case (kind, one, other, "_search") if (
                 method == "POST" and is_resource(kind) and is_resource(other)

@@ -61,6 +61,10 @@ OF_THE_BODY: Final = frozenset(
 )
 
 
+#: What may say what was searched for.
+OF_THE_SEARCH: Final = frozenset({b"location", b"content-location"})
+
+
 def to_upstream(
     head: RequestHead,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,7 @@ _MEANING: Final = frozenset(
 _CHARSET: Final = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 
 Pairs = tuple[tuple[str, str], ...]
+Link = Callable[[str], "str | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Inquiry:
     :ivar answers: what kind of body is expected: ``rest``, ``fhir``, ``mcp``.
     :ivar asked: of MCP, id → method.
     :ivar refusal: how the protocol inside says no: status and JSON; None: by a problem document.
+    :ivar filled: target and body for the upstream, given what the operation's tokens stand for;
+        None when it holds none.
+    :ivar pages: makes the rewriter of links between pages of the one for other links; None: they
+        are the same.
     """
 
     operation: Operation
@@ -39,6 +44,8 @@ class Inquiry:
     answers: str = "rest"
     asked: Mapping[str, str] = field(default_factory=dict)
     refusal: Callable[[Problem], tuple[int, bytes] | None] = lambda problem: None
+    filled: Callable[[Sequence[str]], tuple[Target, bytes | None]] | None = None
+    pages: Callable[[Link], Link] | None = None
 
 
 def media_type(value: bytes | None) -> str:

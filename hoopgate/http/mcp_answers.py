@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hoopgate.http.headers import Links
 from hoopgate.phi import documents
-from hoopgate.phi.documents import JSONMasker, Unreadable
+from hoopgate.phi.documents import JSONMasker, Tokens, Unreadable
 from hoopgate.phi.fhir import FHIRMasker, is_resource
 from hoopgate.phi.texts import TextMasker
 from hoopgate.plans import BodyPlan
@@ -38,11 +38,18 @@ class MCPMasker:
     :param asked: id (as JSON) → method of the requests that are answered.
     """
 
-    def __init__(self, plan: BodyPlan, asked: Mapping[str, str], links: Links, year: int) -> None:
+    def __init__(
+        self,
+        plan: BodyPlan,
+        asked: Mapping[str, str],
+        links: Links,
+        year: int,
+        tokens: Tokens | None = None,
+    ) -> None:
         self._plan = plan
         self._asked = asked
-        self._fhir = FHIRMasker(plan.paths, links.url, year)
-        self._json = JSONMasker(plan.paths, unlabelled=plan.unlabelled)
+        self._fhir = FHIRMasker(plan.paths, links.url, year, tokens=tokens)
+        self._json = JSONMasker(plan.paths, unlabelled=plan.unlabelled, tokens=tokens)
         self._text = TextMasker(plan.paths, unlabelled=plan.unlabelled)
 
     def __call__(self, data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from hoopgate.http import codings
@@ -11,11 +11,11 @@ from hoopgate.http.bodies import BodyRefused, Lines, Nothing, Rewriter, Unchange
 from hoopgate.http.codings import Undecodable
 from hoopgate.http.event_streams import EventStream
 from hoopgate.http.headers import Links
-from hoopgate.http.inquiry import Inquiry, charset, is_json, media_type
+from hoopgate.http.inquiry import Inquiry, Link, charset, is_json, media_type
 from hoopgate.http.mcp_answers import MCPMasker
 from hoopgate.http.wire import ResponseHead
 from hoopgate.phi import documents
-from hoopgate.phi.documents import JSONMasker, Unreadable
+from hoopgate.phi.documents import JSONMasker, Tokens, Unreadable
 from hoopgate.phi.fhir import FHIRMasker
 from hoopgate.phi.hl7 import HL7Masker
 from hoopgate.phi.texts import CSVMasker, TextMasker
@@ -33,9 +33,16 @@ _EVENTS: Final = "text/event-stream"
 class _FHIR:
     """Masks what a FHIR server says: resources, and the manifest of an export."""
 
-    def __init__(self, plan: BodyPlan, links: Links) -> None:
+    def __init__(
+        self,
+        plan: BodyPlan,
+        links: Links,
+        page: Link | None = None,
+        tokens: Tokens | None = None,
+    ) -> None:
         self._links = links
-        self._masker = FHIRMasker(plan.paths, links.url, time.gmtime().tm_year)
+        year = time.gmtime().tm_year
+        self._masker = FHIRMasker(plan.paths, links.url, year, page, tokens)
         self._version = ""
 
     def __call__(self, data: bytes) -> bytes:
@@ -75,10 +82,11 @@ def rewriter(
     links: Links,
     limit: int,
     expansion: int,
+    tokens: Tokens | None = None,
 ) -> Rewriter:
     """How the body behind ``head`` is rewritten.
 
-    :param answers: what kind of body the request asked for: ``rest``, ``fhir``, ``mcp``.
+    :param tokens: makes the tokens of what comes as tokens.
     :param limit: bytes of a body that has to be seen whole, decoded.
     :raises BodyRefused: it cannot be shown at all.
     """
@@ -95,13 +103,15 @@ def rewriter(
     except Undecodable as error:
         raise BodyRefused(error.code, str(error)) from None
     if inquiry.answers == "fhir":
-        found = _fhir(plan, media, declared, decoder, links, limit)
+        page = None if inquiry.pages is None else inquiry.pages(links.url)
+        found = _fhir(_FHIR(plan, links, page, tokens), media, declared, decoder, limit)
     elif inquiry.answers == "mcp":
-        found = _mcp(plan, inquiry.asked, media, declared, decoder, links, limit)
+        mask = MCPMasker(plan, inquiry.asked, links, time.gmtime().tm_year, tokens)
+        found = _mcp(mask, media, declared, decoder, limit)
         if found is None and head.status < 400:
             found = Nothing()  # "Accepted"
     else:
-        found = _rest(plan, media, declared, decoder, limit)
+        found = _rest(plan, media, declared, decoder, limit, tokens)
     if found is not None:
         return found
     if head.status >= 400:
@@ -114,14 +124,8 @@ def rewriter(
 
 
 def _fhir(
-    plan: BodyPlan,
-    media: str,
-    declared: bytes | None,
-    decoder: codings.Decoder,
-    links: Links,
-    limit: int,
+    mask: _FHIR, media: str, declared: bytes | None, decoder: codings.Decoder, limit: int
 ) -> Rewriter | None:
-    mask = _FHIR(plan, links)
     if is_json(media):
         _require_utf8(declared)
         return Whole(b"application/fhir+json", decoder, limit, mask, mask.etag)
@@ -132,15 +136,8 @@ def _fhir(
 
 
 def _mcp(
-    plan: BodyPlan,
-    asked: Mapping[str, str],
-    media: str,
-    declared: bytes | None,
-    decoder: codings.Decoder,
-    links: Links,
-    limit: int,
+    mask: MCPMasker, media: str, declared: bytes | None, decoder: codings.Decoder, limit: int
 ) -> Rewriter | None:
-    mask = MCPMasker(plan, asked, links, time.gmtime().tm_year)
     if is_json(media) or media == _EVENTS:
         _require_utf8(declared)
         if media == _EVENTS:
@@ -150,11 +147,16 @@ def _mcp(
 
 
 def _rest(
-    plan: BodyPlan, media: str, declared: bytes | None, decoder: codings.Decoder, limit: int
+    plan: BodyPlan,
+    media: str,
+    declared: bytes | None,
+    decoder: codings.Decoder,
+    limit: int,
+    tokens: Tokens | None,
 ) -> Rewriter | None:
     if is_json(media) or media in _NDJSON or media == _EVENTS:
         _require_utf8(declared)
-        masker = JSONMasker(plan.paths, unlabelled=plan.unlabelled)
+        masker = JSONMasker(plan.paths, unlabelled=plan.unlabelled, tokens=tokens)
 
         def mask(data: bytes) -> bytes:
             return documents.encode(masker.mask(documents.decode(data)))
@@ -164,7 +166,7 @@ def _rest(
         if media in _NDJSON:
             return Lines(b"application/x-ndjson", decoder, mask)
         return Whole(b"application/json", decoder, limit, mask)
-    text = _text_masker(plan, media)
+    text = _text_masker(plan, media, tokens)
     if text is None:
         return None
     coding = _CHARSETS.get(charset(declared))
@@ -190,9 +192,9 @@ _CHARSETS: Final = {
 }
 
 
-def _text_masker(plan: BodyPlan, media: str) -> Callable[[str], str] | None:
+def _text_masker(plan: BodyPlan, media: str, tokens: Tokens | None) -> Callable[[str], str] | None:
     if media == "text/csv":
-        return CSVMasker(plan.paths, unlabelled=plan.unlabelled).mask
+        return CSVMasker(plan.paths, unlabelled=plan.unlabelled, tokens=tokens).mask
     if media in _HL7:
         return HL7Masker(plan.paths).mask
     if media == "text/plain":

@@ -29,6 +29,7 @@ from hoopgate.http.problems import Problem, answer, refusal, status_line
 from hoopgate.http.rewriting import rewriter
 from hoopgate.http.wire import Data, End, Malformed, RequestHead, RequestReader, ResponseReader
 from hoopgate.interfaces import IProtocolSession
+from hoopgate.phi.documents import Tokens
 from hoopgate.plans import BodyPlan
 from hoopgate.verdicts import Block, Hold, Mask
 
@@ -77,6 +78,7 @@ class HTTPSession:
     :param upstream: Host header for the upstream.
     :param hosts: names under which the upstream may speak of itself.
     :param mint: makes request ids.
+    :param tokens: makes the tokens of what comes as tokens.
     :param response_limit: bytes of a response's head and of what is held of it.
     """
 
@@ -93,6 +95,7 @@ class HTTPSession:
         peer: str,
         secure: bool,
         mint: Callable[[], str],
+        tokens: Tokens | None = None,
     ) -> None:
         self._gate = gate
         self._reader = reader
@@ -106,6 +109,7 @@ class HTTPSession:
         self._peer = peer
         self._secure = secure
         self._mint = mint
+        self._tokens = tokens
         self._responses = ResponseReader()
         self._actions: list[Action] = []
         self._ticket = 0
@@ -399,25 +403,34 @@ class HTTPSession:
         if inquiry.accept is not None:
             written = [(name, value) for name, value in written if name != b"accept"]
             written.append((b"Accept", inquiry.accept))
+        target, body = inquiry.target, bytes(exchange.body)
+        with_tokens: bytes | None = None
+        if inquiry.filled is not None and decision.values is not None:
+            # What tokens stand for is for the upstream alone.
+            target, filled = inquiry.filled([(value or b"").decode() for value in decision.values])
+            body, with_tokens = body if filled is None else filled, body
         if exchange.complete:
             if exchange.body or head.method in ("POST", "PUT", "PATCH"):
-                written.append((b"Content-Length", str(len(exchange.body)).encode()))
+                written.append((b"Content-Length", str(len(body)).encode()))
         elif head.length is None:
             written.append((b"Transfer-Encoding", b"chunked"))
         else:
             written.append((b"Content-Length", str(head.length).encode()))
         line = f"{head.method} {inquiry.target.encode(self._http.base)} HTTP/1.1"
+        sent_line = f"{head.method} {target.encode(self._http.base)} HTTP/1.1"
         shown = wire.head(line, written)
-        sent = shown
+        sent = shown if target is inquiry.target else wire.head(sent_line, written)
         if credential is not None:
-            sent = wire.head(line, [*written, credential])
+            sent = wire.head(sent_line, [*written, credential])
             shown = wire.head(line, [*written, (credential[0], b"[credential]")])
         exchange.forwarded = True
         self._responses.expect(head.method)
         received = self._received_head(exchange)
         self._actions.append(Forward(sent, received, (decision,), shown))
-        body, exchange.body = bytes(exchange.body), bytearray()
-        if body:
+        exchange.body = bytearray()
+        if body and with_tokens is not None:
+            self._actions.append(Forward(body, with_tokens, recorded=with_tokens))
+        elif body:
             self._stream(exchange, body)
 
     def _received_head(self, exchange: _Exchange) -> bytes:
@@ -493,6 +506,10 @@ class HTTPSession:
         exchange.written = headers.to_client(
             head, phi=self._phi, links=links, request_id=exchange.request_id
         )
+        if self._phi and exchange.inquiry.filled is not None:
+            exchange.written = [
+                pair for pair in exchange.written if pair[0] not in headers.OF_THE_SEARCH
+            ]
         bodiless = exchange.head.method == "HEAD" or head.status in (204, 304)
         if bodiless:
             if not self._phi and head.length is not None and head.status != 204:
@@ -508,6 +525,7 @@ class HTTPSession:
                 links,
                 self._http.body_bytes,
                 self._http.expansion,
+                self._tokens,
             )
         except BodyRefused as refused:
             self._unshown(exchange, refused.status, refused.code, str(refused))

@@ -7,6 +7,7 @@ their digits (``1.10`` stays ``1.10``: FHIR says that precision has a meaning).
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from hoopgate.plans import Method, PathMask
 
 #: Objects and arrays within each other; the walkers below recurse.
 DEPTH: Final = 200
+
+#: Makes the token of a kind and a value.
+Tokens = Callable[[str, bytes], str]
 
 _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
@@ -42,14 +46,19 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
-def replacement(value: Any, mask: PathMask) -> Any:
-    """What stands in the place of a value: text for text, else null."""
+def replacement(value: Any, mask: PathMask, tokens: Tokens | None = None) -> Any:
+    """What stands in the place of a value: text for text, else null.
+
+    :param tokens: None: what would come as a token becomes a constant.
+    """
     if mask.method is None:
         return value
     if mask.method is Method.NULL or not isinstance(value, str):
         return None
     if mask.method is Method.GENERALISE:
         return generalised(value, mask.label)
+    if mask.method is Method.TOKEN and tokens is not None and value.strip():
+        return tokens(mask.label, value.encode())
     return f"[{mask.label}]"
 
 
@@ -103,11 +112,15 @@ class JSONMasker:
     as secret: its name may be one of a patient's.
 
     :param unlabelled: whether it does.
+    :param tokens: makes the tokens of what comes as tokens; None: constants.
     """
 
-    def __init__(self, masks: tuple[PathMask, ...], *, unlabelled: bool) -> None:
+    def __init__(
+        self, masks: tuple[PathMask, ...], *, unlabelled: bool, tokens: Tokens | None = None
+    ) -> None:
         self._root = Places.of_pointers(masks)
         self._unlabelled = unlabelled
+        self._tokens = tokens
 
     def mask(self, document: Any) -> Any:
         """The document as the client may see it.
@@ -143,7 +156,7 @@ class JSONMasker:
 
     def _scalar(self, value: Any, mask: PathMask | None) -> Any:
         if mask is not None:
-            return replacement(value, mask)
+            return replacement(value, mask, self._tokens)
         if not self._unlabelled or value is None:
             return value
         return "[UNLABELLED]" if isinstance(value, str) else None

@@ -20,9 +20,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from hoopgate.phi.documents import DEPTH, Places, Unreadable, replacement
+from hoopgate.phi.documents import DEPTH, Places, Tokens, Unreadable, replacement
+from hoopgate.phi.fhir_places import NONE, below, mask_of, roots, within
 from hoopgate.phi.safe_harbor import OLDEST_AGE
-from hoopgate.plans import PathMask
+from hoopgate.plans import Method, PathMask
 
 #: A URL of the server → the one by which the client reaches it; None: it is not the server's.
 Link = Callable[[str], "str | None"]
@@ -72,6 +73,8 @@ _EXTENDING: Final = frozenset(
         *("Attachment", "Annotation", "Reference", "Period", "Age"),
     }
 )
+#: Types with constants in a fixed form, in which single elements may be shown otherwise.
+_FORMS: Final = frozenset({"HumanName", "Address", "ContactPoint", "Identifier"})
 _BIRTHS: Final = frozenset(
     (kind, "birthDate") for kind in ("Patient", "Person", "RelatedPerson", "Practitioner")
 )
@@ -128,18 +131,25 @@ class FHIRMasker:
     :param masks: what the data dictionary says: ``Patient.name``, ``CodeableConcept.text``.
     :param link: rewrites URLs of the server.
     :param year: the present one; births more than 90 years ago are shown as 90 years ago.
+    :param page: rewrites links of a bundle; None: as ``link``.
+    :param tokens: makes the tokens of what comes as tokens; None: constants.
     """
 
-    def __init__(self, masks: Sequence[PathMask], link: Link, year: int) -> None:
+    def __init__(
+        self,
+        masks: Sequence[PathMask],
+        link: Link,
+        year: int,
+        page: Link | None = None,
+        tokens: Tokens | None = None,
+    ) -> None:
         self._types = types()
         self._link = link
+        self._page = page or link
+        self._tokens = tokens
         self._oldest = year - OLDEST_AGE
         self._tables: dict[tuple[str, ...], dict[str, tuple[_Element, str]]] = {}
-        self._roots: dict[str, Places] = {}
-        for mask in masks:
-            if "." in mask.path and not mask.path.startswith("/"):
-                kind, *elements = mask.path.split(".")
-                self._roots.setdefault(kind, Places()).add(elements, mask)
+        self._roots = roots(masks)
         self._special: dict[str, Callable[[dict[str, Any]], Any]] = {
             "HumanName": self._name,
             "Address": self._address,
@@ -205,15 +215,14 @@ class FHIRMasker:
         if depth > DEPTH:
             raise Unreadable("the resource is nested too deeply")
         if self._roots:
-            roots = [self._roots[kind] for kind in kinds if kind in self._roots]
-            places = [*(places or ()), *roots] or None
+            places = within(places or NONE, kinds, self._roots) or None
         table = self._table(kinds)
         found: dict[str, Any] = {}
         for name, item in value.items():
-            below = _below(places, name) if places else None
-            mask = next((one.mask for one in below if one.mask), None) if below else None
+            said_below = below(places, name) if places else None
+            mask = mask_of(said_below) if said_below else None
             if mask is not None:
-                masked = _labelled(item, mask)
+                masked = self._labelled(item, mask)
             elif name in ("extension", "modifierExtension"):
                 masked = self._extensions(item)
             elif name.startswith("_"):
@@ -224,10 +233,39 @@ class FHIRMasker:
                 said = table.get(name)
                 if said is None:
                     continue
-                masked = self._value(item, said[0], said[1], name, below, depth)
+                masked = self._value(item, said[0], said[1], name, said_below, depth)
             if masked is not _DROP:
                 found[name] = masked
         return found
+
+    def _overlaid(
+        self, shown: dict[str, Any], value: dict[str, Any], kind: str, places: list[Places]
+    ) -> dict[str, Any]:
+        """``shown``, the constants of a type, with those elements that something is said of."""
+        for name, item in value.items():
+            said = below(places, name)
+            mask = mask_of(said)
+            if mask is not None:
+                masked = self._labelled(item, mask)
+            elif said and name in shown and name in self._types[kind]:
+                masked = self._value(item, self._types[kind][name], kind, name, said, 0)
+            else:
+                continue
+            if masked is not _DROP:
+                shown[name] = masked
+            else:
+                shown.pop(name, None)
+        return shown
+
+    def _labelled(self, value: Any, mask: PathMask) -> Any:
+        if mask.method is None:
+            return value
+        if isinstance(value, list):
+            texts = [one for one in value if isinstance(one, str)]
+            if mask.method is Method.TOKEN and self._tokens is not None:
+                return [replacement(one, mask, self._tokens) for one in texts] or _DROP
+            return [replacement("", mask)] if value and isinstance(value[0], str) else _DROP
+        return replacement(value, mask, self._tokens) if isinstance(value, str) else _DROP
 
     def _table(self, kinds: tuple[str, ...]) -> dict[str, tuple[_Element, str]]:
         """Element → what is said of it and of which type it is; where types disagree, the first."""
@@ -258,11 +296,15 @@ class FHIRMasker:
                 return _DROP
             if element.resource or "resourceType" in value:
                 return self._resource(value)
-            if not (places and any(place.keys for place in places)):
-                for one in kinds:
-                    special = self._special.get(one)
-                    if special is not None:
-                        return special(value)
+            said = places is not None and any(place.keys for place in places)
+            for one in kinds:
+                special = self._special.get(one)
+                if special is not None and one in _FORMS:
+                    shown = special(value)
+                    own = within(places or NONE, (one,), self._roots)
+                    return self._overlaid(shown, value, one, own) if own else shown
+                if special is not None and not said:
+                    return special(value)
             return self._members(value, kinds, places, depth + 1)
         if isinstance(value, list):
             items = [
@@ -406,7 +448,7 @@ class FHIRMasker:
     def _bundle_link(self, value: dict[str, Any]) -> Any:
         found = self._plain(value, "BundleLink", "relation")
         url = value.get("url")
-        shown = self._link(url) if isinstance(url, str) else None
+        shown = self._page(url) if isinstance(url, str) else None
         if shown is not None:
             found["url"] = shown
         return found
@@ -448,15 +490,3 @@ def _restricted(resource: dict[str, Any]) -> bool:
     return isinstance(security, list) and any(
         isinstance(one, dict) and one.get("code") in _RESTRICTED for one in security
     )
-
-
-def _below(places: list[Places], name: str) -> list[Places]:
-    return [place.keys[key] for place in places for key in (name, "*") if key in place.keys]
-
-
-def _labelled(value: Any, mask: PathMask) -> Any:
-    if mask.method is None:
-        return value
-    if isinstance(value, list):
-        return [replacement("", mask)] if value and isinstance(value[0], str) else _DROP
-    return replacement(value, mask) if isinstance(value, str) else _DROP

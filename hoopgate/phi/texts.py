@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
-from hoopgate.phi.documents import Unreadable, replacement
+from hoopgate.phi.documents import Tokens, Unreadable, replacement
 from hoopgate.plans import Method, PathMask
 
 #: The place of a whole text in the data dictionary.
@@ -43,7 +43,10 @@ class TextMasker:
 class CSVMasker:
     """Masks tables (RFC 4180) by the names in their first row."""
 
-    def __init__(self, masks: Sequence[PathMask], *, unlabelled: bool) -> None:
+    def __init__(
+        self, masks: Sequence[PathMask], *, unlabelled: bool, tokens: Tokens | None = None
+    ) -> None:
+        self._tokens = tokens
         self._masks = {one.path.casefold(): one for one in reversed(masks)}
         self._unlabelled = unlabelled
 
@@ -87,7 +90,7 @@ class CSVMasker:
             return detected(value)
         if mask.method is None or not value:
             return value
-        return replacement(value, mask) or ""
+        return replacement(value, mask, self._tokens) or ""
 
 
 def detected(text: str) -> str:

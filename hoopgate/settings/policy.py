@@ -32,6 +32,8 @@ _TOKEN_KIND = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 #: A JSON pointer, elements of a FHIR resource, a field of HL7 v2 (``PID-5``), a CSV column's name.
 #: Protocols whose labels are of places in documents and files, not of columns.
 _PLACED = ("http", "ssh")
+#: Protocols that take tokens back, and so have to have keys for them.
+_KEYED = ("postgres", "http")
 _PLACE = re.compile(r"(/[^/]*)+|[A-Za-z*][A-Za-z0-9_.*\[\] -]*")
 
 
@@ -178,7 +180,7 @@ def _check_tokens(table: Table, label: Label, resources: Mapping[str, Resource])
         write = "a letter, then letters, digits, _ and - (32 in all)"
         table.wrong("kind", f'"{label.kind}" cannot stand in a token', write)
     resource = resources.get(label.resource)
-    if resource is not None and resource.protocol == "postgres" and resource.tokens is None:
+    if resource is not None and resource.protocol in _KEYED and resource.tokens is None:
         write = f'tokens = {{ keys = {{ file = "…" }} }} in the resource "{resource.name}"'
         table.wrong("method", "there are no keys to make tokens with", write)
 

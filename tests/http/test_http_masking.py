@@ -85,7 +85,7 @@ def test_the_dictionary_decides_about_single_elements() -> None:
     assert fhir(patient, *public("CodeableConcept.text"))["maritalStatus"] == {"text": "married"}
     assert fhir(patient, *public("Patient.maritalStatus"))["maritalStatus"]["text"] == "married"
     assert fhir(patient, PathMask("Patient.name.family", "SURNAME", Method.REDACT))["name"] == [
-        {"family": "[SURNAME]"}
+        {"text": "[NAME]", "family": "[SURNAME]", "given": ["[NAME]"]}
     ]
     assert "gender" not in fhir({"gender": 5})
     assert fhir({"gender": "x"}, PathMask("Patient.gender", "SEX", Method.REDACT)) == {

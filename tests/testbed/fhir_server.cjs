@@ -36,7 +36,9 @@ async function answer(request, response, body) {
     for (const [key, value] of url.searchParams) {
       query[key] = key in query ? [].concat(query[key], value) : value;
     }
-    const json = body.length && (request.headers['content-type'] ?? '').includes('json') ? JSON.parse(body) : {};
+    const type = request.headers['content-type'] ?? '';
+    const form = new URLSearchParams(type.includes('form-urlencoded') ? body.toString() : '');
+    const json = body.length && type.includes('json') ? JSON.parse(body) : Object.fromEntries(form);
     const path = url.pathname.slice(base.length) || '/';
     const [outcome, resource] = await router.handleRequest(
       { method: request.method === 'HEAD' ? 'GET' : request.method, url: path + url.search, params: {}, query, body: json, headers: request.headers },
@@ -44,6 +46,16 @@ async function answer(request, response, body) {
     );
     const code = outcome.id === 'created' ? 201 : outcome.id === 'ok' || outcome.id === 'not-modified' ? 200
       : outcome.id === 'not-found' ? 404 : outcome.id === 'gone' ? 410 : 400;
+    if (resource?.resourceType === 'Bundle' && resource.type === 'searchset') {
+      // As servers do: what was searched for, in the address of this page and of the next.
+      const self = new URLSearchParams([...url.searchParams, ...form]);
+      const at = `http://${request.headers.host}${url.pathname.replace('/_search', '')}`;
+      resource.link = [{ relation: 'self', url: `${at}?${self}` }];
+      if (self.get('_count') === String(resource.entry?.length)) {
+        self.set('_offset', Number(self.get('_offset') ?? 0) + Number(self.get('_count')));
+        resource.link.push({ relation: 'next', url: `${at}?${self}` });
+      }
+    }
     reply(code, resource ?? outcome);
   } catch (error) {
     // As many a server does: the text of the error says what was wrong with which value.

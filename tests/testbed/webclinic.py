@@ -15,7 +15,11 @@ from testbed.mcpserver import MCPServer
 from testbed.ports import free_port
 from testbed.upstream import Upstream
 
-AGENTS = {"executor": "executor-secret", "stranger": "stranger-secret"}
+AGENTS = {
+    "executor": "executor-secret",
+    "reader": "reader-secret",
+    "stranger": "stranger-secret",
+}
 REVIEWERS = {"rita": "rita-secret"}
 UPSTREAM_PASSWORD = "the-upstreams-own-password"
 
@@ -136,6 +140,7 @@ def web_resource(name: str, port: int, **more: Any) -> dict[str, Any]:
 def web_clients(*scopes: str) -> dict[str, dict[str, Any]]:
     """The issuer's clients."""
     table = {"executor": client(AGENTS["executor"], scopes=list(scopes))}
+    table["reader"] = client(AGENTS["reader"], scopes=list(scopes))
     table["stranger"] = client(AGENTS["stranger"], scopes=["other"])
     table["rita"] = client(REVIEWERS["rita"], scopes=["hoopgate:approve"])
     return table
@@ -236,7 +241,13 @@ class Twins:
 
 
 @contextmanager
-def running_twins(directory: Path, certificates: Certificates, count: int = 12) -> Iterator[Twins]:
+def running_twins(
+    directory: Path,
+    certificates: Certificates,
+    count: int = 12,
+    *,
+    adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
+) -> Iterator[Twins]:
     """Start both servers, issuer and gateway."""
     with (
         FHIRServer(directory, patients(count, 1), "a") as one,
@@ -250,6 +261,7 @@ def running_twins(directory: Path, certificates: Certificates, count: int = 12) 
             for name, server in (("ehra", one), ("ehrb", other))
         ]
         settings = web_settings(directory, certificates, issuer, resources, FHIR_RULES, [])
+        adjust(settings)
         with Gateway(directory, settings, certificates) as gateway:
             yield Twins(gateway, issuer, (one, other), certificates)
 
