@@ -23,7 +23,7 @@ CODES: Final = {
     "message.malformed": (1835, "HY000"),
     "message.encoding": (1300, "HY000"),
     "command.unsupported": (1047, "08S01"),
-    "statement.unknown": (1243, "HY000"),
+    "statement.not_prepared": (1243, "HY000"),
     "statement.too_many": (1461, "42000"),
     "statement.stale": (1615, "HY000"),
     "database.other": (1044, "42000"),

@@ -22,7 +22,8 @@ from hoopgate.mysql.wire_results import column, err_packet, prepared
 from hoopgate.pooling import Pool
 from hoopgate.sql.mysql.catalogue import Rows
 from hoopgate.sql.mysql.conversation import Conversation, ServerError
-from hoopgate.sql.mysql.resolver import Outputs, Step
+from hoopgate.sql.mysql.resolver import Step
+from hoopgate.sql.mysql.shown import Outputs
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime

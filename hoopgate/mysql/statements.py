@@ -27,6 +27,7 @@ from hoopgate.mysql.wire_handshake import Capability
 from hoopgate.mysql.wire_results import Eof, Ok
 from hoopgate.mysql.wire_values import Parameter
 from hoopgate.plans import MaskPlan
+from hoopgate.sql.mysql.versioned import number, written_out
 
 if TYPE_CHECKING:
     from hoopgate.mysql.session import MysqlSession
@@ -38,7 +39,7 @@ _KILL: Final = re.compile(
 _USE: Final = re.compile(r"\s*USE\s+(?:`([^`]{1,64})`|([\w$]{1,64}))\s*;?\s*", re.IGNORECASE)
 
 _UNKNOWN: Final = (
-    "statement.unknown",
+    "statement.not_prepared",
     "There is no prepared statement of that id.",
     "Prepare it in this session first.",
 )
@@ -67,6 +68,8 @@ class Statements:
     def __init__(self, session: MysqlSession) -> None:
         self._session = session
         self._answers = session.answers
+        self._release = number(session.settings.get("version", ""))
+        self._mysql = session.protocol == "mysql"
 
     def handle(self, command: commands.Command, payload: bytes) -> None:
         """Forward, ask about, answer or refuse ``command``, which was decoded from ``payload``."""
@@ -126,7 +129,7 @@ class Statements:
 
     def _text(self, data: bytes) -> str | None:
         try:
-            return data.decode()
+            return written_out(data.decode(), self._release, mysql=self._mysql)
         except UnicodeDecodeError:
             self._refuse(
                 "message.encoding",
@@ -324,7 +327,7 @@ class Statements:
             return
         if statement.cursor is None:
             self._refuse(
-                "statement.unknown",
+                "statement.not_prepared",
                 "The statement has no open cursor.",
                 "Execute it with a cursor first.",
             )

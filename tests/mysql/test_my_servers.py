@@ -443,16 +443,16 @@ def test_long_data_is_part_of_what_is_judged(bridge: Bridge) -> None:
 
 def test_statements_that_are_not_there(bridge: Bridge) -> None:
     with Raw(bridge) as raw:
-        assert b"statement.unknown" in raw.ask(execute(77))
-        assert b"statement.unknown" in raw.ask(execute(commands.LAST_PREPARED))
-        assert b"statement.unknown" in raw.ask(fetch(77, 1))
+        assert b"statement.not_prepared" in raw.ask(execute(77))
+        assert b"statement.not_prepared" in raw.ask(execute(commands.LAST_PREPARED))
+        assert b"statement.not_prepared" in raw.ask(fetch(77, 1))
         raw.send(struct.pack("<BI", commands.STMT_CLOSE, 77), b"\x0e")
         assert raw.payload()[0] == 0
         raw.send(struct.pack("<BIH", commands.STMT_SEND_LONG_DATA, 77, 0) + b"x", b"\x0e")
         assert raw.payload()[0] == 0
         raw.send(commands.prepare(b"SELECT /*no*/ 1"), execute(commands.LAST_PREPARED))
         assert b"statement.no" in raw.payload()
-        assert b"statement.unknown" in raw.payload()
+        assert b"statement.not_prepared" in raw.payload()
 
 
 def test_prepare_and_execute_may_come_together(bridge: Bridge) -> None:

@@ -54,7 +54,8 @@ _CLASS_OF: Final = {
     "CALL": "call",
     **dict.fromkeys("PREPARE EXECUTE DEALLOCATE DO SIGNAL RESIGNAL GET".split(), "do"),
     **dict.fromkeys("GRANT REVOKE".split(), "grant"),
-    **dict.fromkeys("LOCK UNLOCK".split(), "lock"),
+    "LOCK": "lock",
+    "UNLOCK": "transaction",
     **dict.fromkeys(
         """ANALYZE OPTIMIZE REPAIR CHECK CHECKSUM FLUSH RESET KILL SHUTDOWN INSTALL UNINSTALL CACHE
         BACKUP RESTART CLONE IMPORT PURGE""".split(),
@@ -413,6 +414,7 @@ def _show(text: str, tokens: list[Token], words: list[str]) -> StatementFacts:
         return _plain("show", "unknown")
     if first == "VARIABLES":
         name = rest[1].text[1:-1].lower() if len(rest) == 2 and rest[0].text == "LIKE" else ""
+        name = name.replace("\\_", "_")
         return _plain("show") if name in settings.READABLE else _plain("show", "unknown")
     if first in _COLUMNS | _INDEXES and rest and rest[0].text in ("FROM", "IN"):
         name, length = _dotted(text, rest[1:])
@@ -423,6 +425,14 @@ def _show(text: str, tokens: list[Token], words: list[str]) -> StatementFacts:
             what = "columns" if first in _COLUMNS else "indexes"
             return _shown_part(what, (name,), text)
         return _plain("show", "unknown")
+    if first == "CREATE" and rest and rest[0].text in ("TABLE", "VIEW"):
+        name, length = _dotted(text, rest[1:])
+        if name and len(rest) == 1 + length and name.count(".") == length // 2:
+            return _shown_part("create", (name,), text)
+    if first == "TABLE" and rest and rest[0].text == "STATUS" and _from_and_like(rest[1:]):
+        return _shown_part("status", (), text)
+    if first == "TRIGGERS" and _from_and_like(rest):
+        return _shown_part("triggers", (), text)
     if first in _SHOWN and _from_and_like(rest):
         return _plain("show")
     return _plain("show", "unknown")
@@ -498,8 +508,8 @@ def _assignment(tokens: list[Token]) -> frozenset[str]:
         return frozenset()
     if name in settings.CHARACTER_SET or name == "names":
         given = _text(value).lower()
-        null = name == "character_set_results" and given == "null"
-        if given not in settings.CHARACTER_SETS and not null:
+        stored = name == "character_set_results" and given in settings.AS_STORED
+        if given not in settings.CHARACTER_SETS and not stored:
             raise _other_session()
         return frozenset()
     if name == "collation_connection":

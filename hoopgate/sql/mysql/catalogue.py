@@ -40,14 +40,17 @@ PUBLIC: Final = {
     "referential_constraints": """constraint_catalog constraint_schema constraint_name
         unique_constraint_catalog unique_constraint_schema unique_constraint_name match_option
         update_rule delete_rule table_name referenced_table_name""",
-    "views": """table_catalog table_schema table_name check_option is_updatable security_type
-        character_set_client collation_connection algorithm""",
+    "views": """table_catalog table_schema table_name check_option is_updatable definer
+        security_type character_set_client collation_connection algorithm""",
+    "triggers": """trigger_catalog trigger_schema trigger_name event_manipulation
+        event_object_catalog event_object_schema event_object_table action_order action_orientation
+        action_timing definer character_set_client collation_connection database_collation""",
     "character_sets": "character_set_name default_collate_name description maxlen",
     "collations": "collation_name character_set_name id is_default is_compiled sortlen",
     "engines": "engine support comment transactions xa savepoints",
 }
 _PUBLIC: Final = {table: frozenset(names.split()) for table, names in PUBLIC.items()}
-_QUOTED: Final = re.compile(r"`((?:[^`]|``)+)`")
+QUOTED_NAME: Final = re.compile(r"`((?:[^`]|``)+)`")
 #: How SHOW CREATE VIEW begins; the list of columns is MySQL's.
 _HEAD: Final = re.compile(
     r"CREATE (?:ALGORITHM=\w+ )?(?:DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? )?"
@@ -161,8 +164,8 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
     created, columns, statistics, partitions = answers
     if len(created) != 1 or not columns:
         raise UnresolvableStatement("resolve.failed", "The table is not known.")
-    text = _text(created[0][1])
-    names = {_text(row[0]).lower(): _text(row[0]) for row in columns}
+    text = text_of(created[0][1])
+    names = {text_of(row[0]).lower(): text_of(row[0]) for row in columns}
     relation = Relation(schema, name, names)
     kind = text.partition(" TABLE ")[0] if text.startswith("CREATE TABLE") else text[:200]
     if " VIEW " in kind:
@@ -172,21 +175,23 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
     if not text.startswith("CREATE TABLE"):
         raise UnresolvableStatement("resolve.unknown", "This kind of relation is not known.")
     for row in columns:
-        if _text(row[1]):
-            relation.generated[_text(row[0]).lower()] = _mentioned(_text(row[1]), names)
-        if "on update" in _text(row[2]).lower():
-            relation.touched.append(_text(row[0]).lower())
+        if text_of(row[1]):
+            relation.generated[text_of(row[0]).lower()] = mentioned(text_of(row[1]), names)
+        if "on update" in text_of(row[2]).lower():
+            relation.touched.append(text_of(row[0]).lower())
     nullable = False
     candidates: dict[str, bool] = {}
     for index, column, duplicates, null in statistics:
-        found = relation.indexes.setdefault(_text(index), [])
+        found = relation.indexes.setdefault(text_of(index), [])
         # An index on an expression has no column: it may be about any.
-        found += [_text(column).lower()] if column is not None else list(names)
-        nullable = _text(null).upper() == "YES" or column is None
-        unique = _text(duplicates) == "0"
-        candidates[_text(index)] = candidates.get(_text(index), True) and unique and not nullable
-        if unique and _text(index) not in relation.unique:
-            relation.unique.append(_text(index))
+        found += [text_of(column).lower()] if column is not None else list(names)
+        nullable = text_of(null).upper() == "YES" or column is None
+        unique = text_of(duplicates) == "0"
+        candidates[text_of(index)] = (
+            candidates.get(text_of(index), True) and unique and not nullable
+        )
+        if unique and text_of(index) not in relation.unique:
+            relation.unique.append(text_of(index))
     if "PRIMARY" in relation.indexes:
         relation.clustered = relation.indexes["PRIMARY"]
     else:
@@ -199,7 +204,7 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
         ]
     for expressions in partitions:
         for expression in expressions:
-            relation.partitioned += _mentioned(_text(expression), names)
+            relation.partitioned += mentioned(text_of(expression), names)
     return relation, digest(text)
 
 
@@ -248,12 +253,12 @@ def learn_effects(relation: Relation, answers: Sequence[Rows]) -> None:
         raise UnresolvableStatement(
             "resolve.triggers", "The account may not see triggers, so what a write does is unknown."
         )
-    relation.triggers = [f".{_text(row[0])}.{_text(row[1])}".lower() for row in triggers]
-    relation.checks = [_mentioned(_text(row[0]), relation.columns) for row in checks]
+    relation.triggers = [f".{text_of(row[0])}.{text_of(row[1])}".lower() for row in triggers]
+    relation.checks = [mentioned(text_of(row[0]), relation.columns) for row in checks]
     relation.keys = []
     for row in keys:
         own, other = _place(row[:3]), _place(row[3:6])
-        rules = {_text(row[6]).upper(), _text(row[7]).upper()}
+        rules = {text_of(row[6]).upper(), text_of(row[7]).upper()}
         relation.keys.append(Key(own, other, not rules <= {"RESTRICT", "NO ACTION"}))
 
 
@@ -274,19 +279,19 @@ def digest(created: str) -> str:
     return re.sub(r" AUTO_INCREMENT=\d+", "", created)
 
 
-def _mentioned(expression: str, names: dict[str, str]) -> list[str]:
+def mentioned(expression: str, names: dict[str, str]) -> list[str]:
     """Columns that an expression of the catalogue may be about."""
-    words = {name.replace("``", "`").lower() for name in _QUOTED.findall(expression)}
+    words = {name.replace("``", "`").lower() for name in QUOTED_NAME.findall(expression)}
     words |= {word.lower() for word in _WORD.findall(expression)}
     return [name for name in names if name in words]
 
 
 def _place(row: Row) -> tuple[str, str, str]:
-    schema, relation, column = map(_text, row)
+    schema, relation, column = map(text_of, row)
     return schema, relation, column.lower()
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return "" if value is None else str(value)

@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.sql.mysql.catalogue import Rows, definition
-from hoopgate.sql.mysql.resolver import Ask, Describe, Outputs, Step, View
+from hoopgate.sql.mysql.resolver import Ask, Describe, Step, View
+from hoopgate.sql.mysql.shown import Outputs
 from hoopgate.sql.mysql.tokens import quote
 
 #: Columns a query may return; what a view may have.

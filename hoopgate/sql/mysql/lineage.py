@@ -574,9 +574,10 @@ class _Lineage:
 def _same(table: _Table, named: Name) -> bool:
     """Whether a column's qualifier is this table's. The server may leave the schema out, and may
     write it before an alias."""
-    if len(named) > 1 and named[0] != table.schema:
-        return False
     system = table.schema.lower() in SYSTEM
+    if len(named) > 1 and named[0] != table.schema:
+        # MariaDB writes a schema of its own as the statement does, and before columns as it is.
+        return system and named[0].lower() == table.schema.lower() and _same(table, named[-1:])
     return table.name == named[-1] or (system and table.name.lower() == named[-1].lower())
 
 

@@ -16,15 +16,15 @@ from typing import Any, Final, Protocol
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import (
     ColumnRef,
-    OutputColumn,
     Resolution,
     SessionFacts,
     Statement,
     StatementFacts,
 )
 from hoopgate.sql.mysql import catalogue as known_of
+from hoopgate.sql.mysql import shown
 from hoopgate.sql.mysql.attestation import Attestation, edited
-from hoopgate.sql.mysql.catalogue import HIDDEN, SYSTEM, Relation, Rows
+from hoopgate.sql.mysql.catalogue import SYSTEM, Relation, Rows
 from hoopgate.sql.mysql.examination import (
     attestation,
     decode_resolution,
@@ -32,6 +32,7 @@ from hoopgate.sql.mysql.examination import (
     request,
 )
 from hoopgate.sql.mysql.lineage import Texts
+from hoopgate.sql.mysql.shown import Outputs
 from hoopgate.sql.mysql.tokens import quote
 
 #: Relations remembered; each is looked at again when the schema is confirmed.
@@ -66,8 +67,6 @@ class Ask:
 
 Step = Describe | View | Ask
 _NOTHING: Final = Ask("SELECT 1")
-#: Of a Describe: names and type codes of columns, None when there are none.
-Outputs = list[tuple[str, int]] | None
 
 
 class Side(Protocol):
@@ -207,9 +206,13 @@ class Resolver:
         :raises Refused: it cannot be resolved.
         """
         database = statement.settings.get("database", session.database)
+        if facts.name == "create":
+            return await self._created(
+                side, self._place(tuple(facts.relations[0].split(".")), database)
+            )
         if "show" in facts.classes:
             (outputs,) = await side.run(database, [Describe(statement.text)])
-            return _shown(outputs)
+            return shown.shown(outputs)
         if facts.classes & {"unknown", "call", "do", "copy.file", "copy.program"}:
             raise UnresolvableStatement(
                 "resolve.class", "What this statement reads cannot be known beforehand."
@@ -229,6 +232,22 @@ class Resolver:
         return found
 
     # --- parts --------------------------------------------------------------------------------
+
+    async def _created(self, side: Side, place: tuple[str, str]) -> Resolution:
+        """Of SHOW CREATE TABLE and VIEW: columns about whose values the text may say something
+        decide whether there is an answer."""
+        if place[0].lower() in SYSTEM or place[0].lower() == self._scratch.lower():
+            raise UnresolvableStatement("resolve.catalogue", "This table is the server's own.")
+        relation = await self._relation(side, place)
+        if not relation.definition:
+            (rows,) = await side.run("", [Ask(known_of.questions(*place)[0])])
+            return shown.of_table(relation, rows)
+        if not shown.holds_literals(relation.definition):
+            return shown.of_view(relation, None)
+        text = f"SELECT * FROM {'.'.join(map(quote, place))}"  # noqa: S608
+        content = await self._parser.work(request("attest", text=text))
+        read = await self._resolved(side, place[0], text, attestation(content), content)
+        return shown.of_view(relation, read)
 
     async def _resolved(
         self, side: Side, database: str, text: str, asked: Attestation, content: dict[str, Any]
@@ -390,21 +409,3 @@ def _digest(rows: Rows | None) -> str:
     if rows is None:
         return "?"
     return known_of.digest(repr([tuple(map(str, row)) for row in rows]))
-
-
-#: Columns of what SHOW says of a table that may have to do with data.
-_SHOWN: Final = frozenset({"default", "cardinality", "expression"})
-
-
-def _shown(outputs: Outputs) -> Resolution:
-    """Of SHOW COLUMNS and SHOW INDEX: what says something of data is masked."""
-    if not outputs:
-        raise UnresolvableStatement("resolve.unknown", "The columns are not known.")
-    hidden = frozenset({HIDDEN})
-    nothing: frozenset[ColumnRef] = frozenset()
-    return Resolution(
-        columns=tuple(
-            OutputColumn(name, type_, hidden if name.lower() in _SHOWN else nothing, True)
-            for name, type_ in outputs
-        )
-    )

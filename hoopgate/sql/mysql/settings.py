@@ -14,7 +14,8 @@ from typing import Final
 HARMLESS: Final = frozenset(
     """
     autocommit completion_type div_precision_increment group_concat_max_len
-    innodb_lock_wait_timeout interactive_timeout lc_messages lc_time_names lock_wait_timeout
+    information_schema_stats_expiry innodb_lock_wait_timeout interactive_timeout lc_messages
+    lc_time_names lock_wait_timeout
     max_execution_time max_statement_time net_read_timeout net_write_timeout sql_auto_is_null
     sql_notes sql_quote_show_create sql_safe_updates sql_select_limit sql_warnings time_zone
     transaction_isolation transaction_read_only tx_isolation tx_read_only wait_timeout
@@ -40,6 +41,8 @@ MODES: Final = frozenset(
     """.split()
 )
 CHARACTER_SETS: Final = frozenset({"utf8mb4", "utf8", "utf8mb3"})
+#: Of ``character_set_results``, besides: texts come as they are stored.
+AS_STORED: Final = frozenset({"null", "binary"})
 #: Settings that have a character set.
 CHARACTER_SET: Final = frozenset(
     {"character_set_client", "character_set_connection", "character_set_results"}
@@ -53,11 +56,11 @@ READABLE: Final = (
         """
         auto_increment_increment auto_increment_offset character_set_database character_set_server
         character_set_system collation_connection collation_database collation_server
-        default_storage_engine default_week_format event_scheduler ft_min_word_len
+        default_storage_engine default_week_format event_scheduler ft_min_word_len gtid_mode
         have_openssl have_ssl hostname init_connect innodb_version license log_bin
         lower_case_file_system lower_case_table_names max_allowed_packet max_connections
-        max_user_connections net_buffer_length performance_schema port protocol_version
-        query_cache_size query_cache_type read_only session_track_schema
+        max_user_connections ndbinfo_version net_buffer_length performance_schema port
+        protocol_version query_cache_size query_cache_type read_only session_track_schema
         session_track_system_variables skip_networking sql_mode storage_engine super_read_only
         system_time_zone tls_version
         transaction_allow_batching version version_comment version_compile_machine

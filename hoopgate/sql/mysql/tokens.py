@@ -114,6 +114,11 @@ def scan(text: str) -> list[Token]:
     return found
 
 
+def match_at(text: str, position: int) -> re.Match[str] | None:
+    """The token, space or comment at ``position``; its ``lastgroup`` says what it is."""
+    return _TOKEN.match(text, position)
+
+
 def without_comments(text: str) -> str:
     """``text`` with a space in place of each comment.
 
