@@ -17,7 +17,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("postgres", "mysql", "ssh", "http"),
     ("guardrails", "evidence"),
     ("sql", "shell", "phi", "identity", "approvals", "recorder", "state", "settings"),
-    ("interfaces", "events", "verdicts", "plans", "settings.model", "sql.classes", "pooling"),
+    (
+        "interfaces",
+        "events",
+        "verdicts",
+        "plans",
+        "settings.model",
+        "sql.classes",
+        "pooling",
+        "incoming",
+        "outgoing",
+    ),
     ("errors", "network", "turns", "__init__"),
     ("tls_records",),
 )

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.errors import Refused
 from hoopgate.http.session import Credential
 from hoopgate.interfaces import ITLS
-from hoopgate.network import keep_alive, no_delay
+from hoopgate.outgoing import Outgoing, reach
 from hoopgate.settings.model import TLSMode
 
 if TYPE_CHECKING:
@@ -36,50 +34,26 @@ class UpstreamUnavailable(Refused):
 
 
 @implementer(IHandshakeListener)
-class UpstreamConnection(Protocol):
-    """A connection that, once it is encrypted, hands every byte to ``receive``."""
+class UpstreamConnection(Outgoing):
+    """A connection to an HTTP server.
+
+    :ivar ready: fires once it is encrypted, where it is to be.
+    """
 
     def __init__(self, resource: Resource, tls: ITLS) -> None:
-        self._resource = resource
-        self._tls = tls
-        self._early: list[bytes] = []
-        self._gone = False
+        super().__init__(resource, tls)
         self.ready: Deferred[None] = Deferred()
-        self.receive: Callable[[bytes], None] | None = None
-        self.lost: Callable[[], None] = lambda: None
 
     def connectionMade(self) -> None:
-        assert self.transport is not None
-        keep_alive(self.transport)
-        no_delay(self.transport)
+        super().connectionMade()
         if self._resource.tls.mode is TLSMode.DISABLE:
             self.ready.callback(None)
         else:
-            ITLSTransport(self.transport).startTLS(self._tls.client(self._resource))
+            self.start_tls()
 
     def handshakeCompleted(self) -> None:
         """The server's certificate is verified."""
         self.ready.callback(None)
-
-    def dataReceived(self, data: bytes) -> None:
-        if self.receive is None:
-            self._early.append(data)
-        else:
-            self.receive(data)
-
-    def hand_over(self, receive: Callable[[bytes], None], lost: Callable[[], None]) -> None:
-        """From now on bytes go to ``receive``, and the connection's end to ``lost``."""
-        self.receive, self.lost = receive, lost
-        early, self._early = self._early, []
-        for data in early:
-            receive(data)
-        if self._gone:  # between two owners
-            lost()
-
-    def abandon(self) -> None:
-        """Nobody wants this connection any more."""
-        if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.ready.called:
@@ -88,18 +62,7 @@ class UpstreamConnection(Protocol):
             )
             why.__cause__ = reason.value
             self.ready.errback(Failure(why))
-        self._gone = True
-        self.lost()
-
-
-class _Single(Factory):
-    noisy = False
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        return self._protocol
+        super().connectionLost(reason)
 
 
 async def connect(reactor: IReactorTime, resource: Resource, tls: ITLS) -> UpstreamConnection:
@@ -108,10 +71,8 @@ async def connect(reactor: IReactorTime, resource: Resource, tls: ITLS) -> Upstr
     :raises UpstreamUnavailable: with a stable code; its message quotes nothing the server said.
     """
     protocol = UpstreamConnection(resource, tls)
-    connecting = clientFromString(reactor, resource.target).connect(_Single(protocol))
-    connecting.addTimeout(CONNECT_SECONDS, reactor)
     try:
-        await connecting
+        await reach(reactor, resource, protocol).addTimeout(CONNECT_SECONDS, reactor)
     except Exception as error:
         raise UpstreamUnavailable("connect", "the upstream cannot be reached") from error
     protocol.ready.addTimeout(CONNECT_SECONDS, reactor)

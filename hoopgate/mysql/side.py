@@ -16,9 +16,10 @@ from twisted.python.failure import Failure
 from hoopgate.errors import RemoteProtocolError, UnresolvableStatement
 from hoopgate.interfaces import ITLS, ISecretSource
 from hoopgate.mysql import wire_commands as commands
-from hoopgate.mysql.upstream import BackendConnection, BackendUnavailable, connect
+from hoopgate.mysql.upstream import BackendConnection, connect
 from hoopgate.mysql.wire import Oversized, PacketReader, Reader, packets
 from hoopgate.mysql.wire_results import column, err_packet, prepared
+from hoopgate.outgoing import BackendUnavailable
 from hoopgate.pooling import Pool
 from hoopgate.sql.mysql.catalogue import Rows
 from hoopgate.sql.mysql.conversation import Conversation, ServerError

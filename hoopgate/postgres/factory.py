@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHandshakeListener, ITLSTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -22,8 +20,9 @@ from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProto
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.identity.certificates import require_same
 from hoopgate.identity.jwks import DISCOVERY_PATH
+from hoopgate.incoming import Busy, DatabaseFactory, DatabaseServer, Early, Gone, Late
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay, MakeSession
-from hoopgate.network import hang_up, keep_alive, no_delay
+from hoopgate.outgoing import BackendUnavailable
 from hoopgate.postgres import scram, startup, upstream, wire
 from hoopgate.postgres.answers import REPORTED
 from hoopgate.postgres.authentication import (
@@ -39,65 +38,30 @@ from hoopgate.postgres.session import PostgresSession
 from hoopgate.postgres.side import search_path
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.internet.interfaces import IReactorTime
 
     from hoopgate.settings.model import Listener, Resource
 
-log = Logger()
-
-_T = TypeVar("_T")
-
 
 @implementer(IHandshakeListener)
-class PostgresServer(Protocol):
+class PostgresServer(DatabaseServer):
     """One client connection."""
 
     def __init__(self, factory: PostgresFactory, peer: str) -> None:
+        super().__init__(factory, peer)
         self._node = factory
-        self._gateway = factory.gateway
-        self._peer = peer
         self._startup = startup.ClientStartup(
             limit=factory.gateway.limits.startup_bytes,
             tls_required=factory.listener.tls is not None,
             tls_available=factory.listener.tls is not None,
             parameters=factory.parameters,
         )
-        self._receive: Callable[[bytes], None] = self._starting
         self._authentication: ClientAuthentication | CredentialAuthentication | None = None
-        self._relay: IRelay | None = None
-        self._backend: upstream.BackendConnection | None = None
-        self._resource_name = ""
         self._pid = 0
-        self._admitted = False
-        self._steps: Deferred[None] | None = None  # of the login, while it runs
-        self._credential: Deferred[str] | None = None
-        self._early: list[bytes] = []
-        self._early_bytes = 0
-        self._timer: IDelayedCall | None = None
-        self._ended = False
-        self._lost = False
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        keep_alive(self.transport)
-        no_delay(self.transport)
-        if not self._gateway.admit(self._turn_away):
-            self._end(fatal("53300", "too many connections", hint="Try again later."))
-            return
-        self._admitted = True
-        self._timer = self._node.reactor.callLater(
-            self._gateway.limits.login_seconds,
-            lambda: self._end(fatal("08004", "the login took too long")),
-        )
-
-    def dataReceived(self, data: bytes) -> None:
-        self._receive(data)
 
     # --- start-up -------------------------------------------------------------------------------
 
-    def _starting(self, data: bytes) -> None:
+    def _greeted(self, data: bytes) -> None:
         try:
             events = self._startup.received(data)
         except RemoteProtocolError:
@@ -112,7 +76,7 @@ class PostgresServer(Protocol):
             self.transport.write(event.data)
         elif isinstance(event, startup.StartTLS):
             tls = ITLSTransport(self.transport)
-            tls.startTLS(self._gateway.tls.server(self._node.listener))
+            tls.startTLS(self._gateway.tls.server(self._listener))
             if event.early:  # a direct TLS handshake whose first bytes were read already
                 self.transport.protocol.dataReceived(event.early)  # type: ignore[attr-defined]
         elif isinstance(event, startup.Cancel):
@@ -123,9 +87,7 @@ class PostgresServer(Protocol):
             self._end(event.data)
         else:
             self._receive = self._too_early
-            self._steps = Deferred.fromCoroutine(self._log_in(event))
-            self._steps.addErrback(self._refused)
-            self._steps.addCallback(self._steps_over)
+            self._run(self._log_in(event))
 
     def handshakeCompleted(self) -> None:
         """The client's TLS is up."""
@@ -135,41 +97,31 @@ class PostgresServer(Protocol):
 
     # --- login ----------------------------------------------------------------------------------
 
-    async def _step(self, step: Awaitable[_T]) -> _T:
-        """Wait for a step of the login.
-
-        :raises _Gone: the client left meanwhile, or was sent away.
-        """
-        outcome = await step
-        if self._ended:
-            raise _Gone
-        return outcome
-
     async def _log_in(self, start: startup.Startup) -> None:
         assert self.transport is not None
         if start.negotiate:
             self.transport.write(start.negotiate)
         resource = self._resource(start)
         self._resource_name = resource.name
-        if self._node.listener.authentication == "scram":
+        if self._listener.authentication == "scram":
             who = self._identify_by_credential(start.parameters["user"], resource)
         else:
             who = self._identify(resource)
         principal = await self._step(who)
-        if self._node.listener.clients is not None:
+        if self._listener.clients is not None:
             require_same(self._gateway.tls.certificate(self.transport), principal)
         password = None
         if resource.password is not None:
             password = await self._step(self._gateway.secrets.password(resource, principal))
         self._backend = backend = await upstream.connect(
-            self._node.reactor, resource, self._gateway.tls, password, start.session_parameters
+            self._reactor, resource, self._gateway.tls, password, start.session_parameters
         )
         if self._ended:
-            raise _Gone
+            raise Gone
         assert backend.transport is not None
         path = ""
         if resource.phi:
-            path = await self._step(search_path(backend, self._node.reactor))
+            path = await self._step(search_path(backend, self._reactor))
         facts = self._facts(start, principal, resource)
         self._relay = relay = await self._gateway.serve(
             facts,
@@ -179,7 +131,7 @@ class PostgresServer(Protocol):
             lambda: self._interrupt(resource, backend),
         )
         if self._ended:
-            raise _Gone
+            raise Gone
         self._greet(start, resource, relay, backend)
 
     def _resource(self, start: startup.Startup) -> Resource:
@@ -207,7 +159,7 @@ class PostgresServer(Protocol):
 
         :raises Refused: what came is not a token, or not one that opens ``resource``.
         """
-        listener = self._node.listener
+        listener = self._listener
         self._authentication = ClientAuthentication(
             listener.authentication,
             self._gateway.limits.token_bytes,
@@ -243,7 +195,7 @@ class PostgresServer(Protocol):
         """
         assert self.transport is not None
         if self._ended:
-            raise _Gone
+            raise Gone
         received: Deferred[str] = Deferred()
 
         def receive(data: bytes) -> None:
@@ -253,9 +205,7 @@ class PostgresServer(Protocol):
                     if isinstance(event, Send):
                         self.transport.write(event.data)
                         continue
-                    self._receive = self._too_early
-                    self._gateway.stays(self._turn_away)
-                    received.callback(event.token if isinstance(event, Token) else "")
+                    self._has_shown(received, event.token if isinstance(event, Token) else "")
             except (RemoteProtocolError, IdentityRefused) as error:
                 self._receive = lambda _: None
                 received.errback(Failure(error))
@@ -275,7 +225,7 @@ class PostgresServer(Protocol):
             protocol="postgres",
             database=resource.database,
             peer=self._peer,
-            listener=self._node.listener.name,
+            listener=self._listener.name,
             tls=self._gateway.tls.facts(self.transport),
             application=start.parameters.get("application_name", ""),
         )
@@ -308,8 +258,6 @@ class PostgresServer(Protocol):
         relay: IRelay,
         backend: upstream.BackendConnection,
     ) -> None:
-        assert self.transport is not None
-        self._stop_timer()
         ready = backend.ready
         backend_key = ready.pid, ready.key
         pid, key = self._node.cancels.open(start.minor, resource, backend_key, relay)
@@ -319,130 +267,44 @@ class PostgresServer(Protocol):
             for name, value in ready.parameters.items()
             if not resource.phi or name.encode() in REPORTED
         }
-        self.transport.write(
-            b"".join(
-                (
-                    wire.authentication_ok(),
-                    *(
-                        wire.parameter_status(name.encode(), value.encode())
-                        for name, value in reported.items()
-                    ),
-                    wire.backend_key_data(pid, key),
-                    wire.ready_for_query(b"I"),
-                )
-            )
+        greeting = (
+            wire.authentication_ok(),
+            *(
+                wire.parameter_status(name.encode(), value.encode())
+                for name, value in reported.items()
+            ),
+            wire.backend_key_data(pid, key),
+            wire.ready_for_query(b"I"),
         )
-        self._receive = relay.client_data
-        backend.hand_over(relay.backend_data, relay.backend_lost)
-        early, self._early = self._early, []
-        for data in early:
-            relay.client_data(data)
+        self._hand_over(relay, backend, b"".join(greeting))
 
     def _interrupt(self, resource: Resource, backend: upstream.BackendConnection) -> Deferred[None]:
         ready = backend.ready
-        return upstream.cancel(
-            self._node.reactor, resource, self._gateway.tls, ready.pid, ready.key
-        )
-
-    def _too_early(self, data: bytes) -> None:
-        """Bytes while a step of the login waits: kept, but only so many."""
-        self._early.append(data)
-        self._early_bytes += len(data)
-        if self._early_bytes > self._gateway.limits.startup_bytes:
-            self._end(fatal("08P01", "too much was sent before the login was through"))
+        return upstream.cancel(self._reactor, resource, self._gateway.tls, ready.pid, ready.key)
 
     # --- ends -----------------------------------------------------------------------------------
 
-    def _refused(self, failure: Failure) -> None:
-        error = failure.value
-        if self._ended:
-            if failure.check(_Gone, CancelledError, HoopgateError) is None:
-                log.failure("login.bug", failure=failure)
-        elif isinstance(error, _Fatal):
-            self._end(fatal(error.code, str(error), hint=error.hint))
-        elif isinstance(error, upstream.BackendUnavailable):
-            cause = type(error.__cause__).__name__ if error.__cause__ is not None else ""
-            log.error(
-                "backend.unavailable",
-                resource=self._resource_name,
-                code=error.code,
-                error=cause,
-                peer=self._peer,
-            )
-            self._end(fatal("08001", f"{error} ({error.code})", hint="Tell the operator."))
-        elif isinstance(error, IdentityRefused):
-            self._end(fatal("28000", f"{error} ({error.code})", hint="Get a new token."))
-        elif isinstance(error, Refused):
-            self._end(fatal("28000", f"{error} ({error.code})", hint="Try again later."))
-        elif isinstance(error, RemoteProtocolError):
-            self._end(fatal("08P01", str(error)))
-        elif isinstance(error, HoopgateError):
-            self._end(
-                fatal("58030", "the log cannot record a session now", hint="Try again later.")
-            )
-        else:
-            log.failure("login.bug", failure=failure)
-            self._end(fatal("XX000", "an internal error ended the login"))
+    def _farewell(self, why: BaseException | None) -> bytes:
+        if isinstance(why, _Fatal):
+            return fatal(why.code, str(why), hint=why.hint)
+        if isinstance(why, Busy):
+            return fatal("53300", str(why), hint="Try again later.")
+        if isinstance(why, Late):
+            return fatal("08004", str(why))
+        if isinstance(why, Early | RemoteProtocolError):
+            return fatal("08P01", str(why))
+        if isinstance(why, BackendUnavailable):
+            return fatal("08001", f"{why} ({why.code})", hint="Tell the operator.")
+        if isinstance(why, IdentityRefused):
+            return fatal("28000", f"{why} ({why.code})", hint="Get a new token.")
+        if isinstance(why, Refused):
+            return fatal("28000", f"{why} ({why.code})", hint="Try again later.")
+        if isinstance(why, HoopgateError):
+            return fatal("58030", "the log cannot record a session now", hint="Try again later.")
+        return fatal("XX000", "an internal error ended the login")
 
-    def _end(self, data: bytes) -> None:
-        assert self.transport is not None
-        if self._ended:
-            return
-        self._gone()
-        if data:
-            self.transport.write(data)
-        hang_up(self._node.reactor, self.transport)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._lost = True
-        self._gone()
+    def _forget(self) -> None:
         self._node.cancels.remove(self._pid)
-        if self._relay is not None:
-            self._relay.client_lost()
-        self._leave()
-
-    def _gone(self) -> None:
-        """The client has left or is sent away: no further step of its login is made."""
-        self._ended = True
-        self._receive = lambda _: None
-        self._early.clear()
-        self._stop_timer()
-        if self._credential is not None:
-            self._credential.cancel()
-
-    def _steps_over(self, _: None) -> None:
-        self._steps = None
-        if self._ended and self._relay is not None:
-            self._relay.client_lost()
-        elif self._relay is None and self._backend is not None:
-            self._backend.abandon()
-        self._leave()
-
-    def _leave(self) -> None:
-        """Make room for another login: once this one is through, or its client and its last step
-        are gone."""
-        if self._steps is None and (self._lost or self._relay is not None):
-            self._make_room()
-
-    def _make_room(self) -> None:
-        if self._admitted:
-            self._admitted = False
-            self._gateway.left(self._turn_away)
-
-    def _turn_away(self) -> None:
-        """It has shown nothing yet, and others wait: no ceremony."""
-        self._gone()
-        self._make_room()
-        assert self.transport is not None
-        self.transport.abortConnection()  # type: ignore[attr-defined]
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-
-
-class _Gone(Exception):
-    """Nobody waits for the outcome of this login."""
 
 
 class _Fatal(Refused):
@@ -451,13 +313,8 @@ class _Fatal(Refused):
         self.hint = hint
 
 
-class PostgresFactory(Factory):
-    """Makes a :class:`PostgresServer` per client of one listener.
-
-    :param resources: what clients may name as database here.
-    """
-
-    noisy = False
+class PostgresFactory(DatabaseFactory):
+    """Makes a :class:`PostgresServer` per client of one listener."""
 
     def __init__(
         self,
@@ -466,13 +323,8 @@ class PostgresFactory(Factory):
         listener: Listener,
         resources: dict[str, Resource],
     ) -> None:
-        self.reactor = reactor
-        self.gateway = gateway
-        self.listener = listener
-        self.resources = resources
+        super().__init__(reactor, gateway, listener, resources)
         self.parameters = frozenset().union(*(one.parameters for one in resources.values()))
         self.cancels = Cancels(reactor, gateway, gateway.limits.cancels_per_second)
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        host = getattr(addr, "host", None)
-        return PostgresServer(self, f"{host}:{addr.port}" if host else "unix")  # type: ignore[union-attr]
+    server = PostgresServer

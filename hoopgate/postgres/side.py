@@ -17,9 +17,10 @@ from zope.interface import implementer
 
 from hoopgate.errors import RemoteProtocolError, UnresolvableStatement
 from hoopgate.interfaces import ITLS, ISecretSource, ISideConnection
+from hoopgate.outgoing import BackendUnavailable
 from hoopgate.pooling import Pool
 from hoopgate.postgres import wire
-from hoopgate.postgres.upstream import BackendConnection, BackendUnavailable, connect
+from hoopgate.postgres.upstream import BackendConnection, connect
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime

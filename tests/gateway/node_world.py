@@ -17,9 +17,9 @@ from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.metrics import Metrics
 from hoopgate.gateway.node import Node
 from hoopgate.guardrails.pipeline import make_pipeline
+from hoopgate.outgoing import BackendUnavailable
 from hoopgate.postgres import factory, wire
 from hoopgate.postgres.login import Ready
-from hoopgate.postgres.upstream import BackendUnavailable
 from hoopgate.settings import model
 
 LIMITS = model.Limits(
