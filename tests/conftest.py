@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from testbed.certificates import Certificates
 from testbed.mariadb import MariaDB
 from testbed.mysql import MySQL, unavailable
 from testbed.parts import MissingPart
 from testbed.postgres import VERSIONS, Postgres
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 PACKAGE = Path(__file__).resolve().parents[1] / "hoopgate"
 
