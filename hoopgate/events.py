@@ -341,6 +341,9 @@ class Judged:
     """
 
     statement: Statement | Operation
+    :ivar affected: rows that it has changed, where it was tried; None: it was not.
+    :ivar estimated: rows that the backend's planner expects it to return or to change; None: not
+        known.
     facts: tuple[StatementFacts, ...] | None
     resolutions: tuple[Resolution | None, ...] = ()
     unresolved: Mapping[int, str] = field(default_factory=dict)
@@ -349,6 +352,8 @@ class Judged:
 
 
 # --- what a session does -----------------------------------------------------------------------
+    affected: int | None = None
+    estimated: int | None = None
 
 
 @final

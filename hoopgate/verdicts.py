@@ -53,6 +53,9 @@ class Hold:
 
     :ivar reviewers: directory groups whose members may decide.
     :ivar expires: seconds until the request lapses into a Block.
+    :ivar approvers: distinct persons who have to approve.
+    :ivar window: seconds for which the same may be done again once it is approved; 0: once.
+    :ivar effect: what is approved is what it did: it runs in a transaction that is held open.
     """
 
     rule: str
@@ -62,6 +65,9 @@ class Hold:
     expires: float
     plans: tuple[MaskPlan | None, ...] = ()
     monitored: tuple[str, ...] = field(default=())
+    approvers: int = 1
+    window: float = 0.0
+    effect: bool = False
 
 
 Verdict = Allow | Mask | Block | Hold

@@ -8,7 +8,9 @@ import json
 import re
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hoopgate.approvals.states import OPEN, State
 from hoopgate.errors import Refused
@@ -39,6 +41,8 @@ class Contents:
 
     :ivar digest: SHA-256 (hex) of the canonical statement and its parameters.
     :ivar parameters: type OID, format code (0 text, 1 binary) and value of each.
+    :ivar affected: rows that it has changed in the transaction that waits; None: it did not run.
+    :ivar estimated: rows that the backend's planner expects; None: not known.
     """
 
     text: str = field(repr=False)
@@ -49,6 +53,8 @@ class Contents:
     functions: tuple[str, ...] = field(default=(), repr=False)
     message: str = field(default="", repr=False)
     application: str = field(default="", repr=False)
+    affected: int | None = field(default=None, repr=False)
+    estimated: int | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, digest: str, judged: Judged, session: SessionFacts, hold: Hold) -> Contents:
@@ -78,6 +84,8 @@ class Contents:
             functions=tuple(sorted(functions))[:_NAMES],
             message=hold.message,
             application=session.application,
+            affected=judged.affected,
+            estimated=judged.estimated,
         )
 
     def encode(self) -> bytes:
@@ -95,13 +103,17 @@ class Contents:
                 self.functions,
                 self.message,
                 self.application,
+                self.affected,
+                self.estimated,
             ]
         ).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Contents:
         """The inverse of :meth:`encode`."""
-        text, digest, parameters, settings, relations, functions, message, app = json.loads(data)
+        text, digest, parameters, settings, relations, functions, message, app, *rows = json.loads(
+            data
+        )
         return cls(
             text,
             digest,
@@ -114,6 +126,46 @@ class Contents:
             tuple(functions),
             message,
             app,
+            *rows,  # none in what an earlier version filed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's approval.
+
+    :ivar names: every name that person goes by, folded: subject, owner, ``act`` chain.
+    :ivar at: seconds since the epoch.
+    :ivar reason: sealed.
+    """
+
+    issuer: str
+    subject: str
+    names: frozenset[str]
+    at: float
+    reason: bytes = field(repr=False)
+
+    def encode(self) -> str:
+        """JSON, for the column ``votes``."""
+        return json.dumps(
+            {
+                "issuer": self.issuer,
+                "subject": self.subject,
+                "names": sorted(self.names),
+                "at": self.at,
+                "reason": base64.b64encode(self.reason).decode(),
+            }
+        )
+
+    @classmethod
+    def decode(cls, fields: Mapping[str, Any]) -> Vote:
+        """The inverse of :meth:`encode`, after JSON."""
+        return cls(
+            fields["issuer"],
+            fields["subject"],
+            frozenset(fields["names"]),
+            fields["at"],
+            base64.b64decode(fields["reason"]),
         )
 
 
@@ -126,6 +178,10 @@ class Request:
     :ivar reviewers: directory groups whose members may decide.
     :ivar created: seconds since the epoch, as ``expires`` and ``decided``.
     :ivar reviewer: issuer and subject of who decided, or None.
+    :ivar approvers: distinct persons who have to approve; ``votes``: those who have.
+    :ivar window: seconds for which it is good once approved; 0: for one use.
+    :ivar effect: the statement has run, in a transaction that waits.
+    :ivar uses: how often it was used.
     """
 
     id: str
@@ -147,10 +203,15 @@ class Request:
     expires: float
     decided: float | None = None
     reviewer: tuple[str, str] | None = None
+    approvers: int = 1
+    window: float = 0.0
+    effect: bool = False
+    votes: tuple[Vote, ...] = field(default=(), repr=False)
+    uses: int = 0
 
 
 #: Columns of a row, in the order :func:`from_row` takes them.
-COLUMNS = "id, state, facts, session, created, expires, decided, reviewer"
+COLUMNS = "id, state, facts, session, created, expires, decided, reviewer, votes, uses"
 
 
 def facts_of(judged: Judged, session: SessionFacts, hold: Hold) -> str:
@@ -172,6 +233,9 @@ def facts_of(judged: Judged, session: SessionFacts, hold: Hold) -> str:
             "reason": hold.reason,
             "classes": sorted(classes),
             "reviewers": sorted(hold.reviewers),
+            "approvers": hold.approvers,
+            "window": hold.window,
+            "effect": hold.effect,
         },
         sort_keys=True,
         separators=(",", ":"),
@@ -180,7 +244,7 @@ def facts_of(judged: Judged, session: SessionFacts, hold: Hold) -> str:
 
 def from_row(row: tuple[object, ...], now: float) -> Request:
     """A request from its row (:data:`COLUMNS`)."""
-    id_, state, facts, session, created, expires, decided, reviewer = row
+    id_, state, facts, session, created, expires, decided, reviewer, votes, uses = row
     assert isinstance(facts, str)
     assert isinstance(created, float)
     assert isinstance(expires, float)
@@ -198,6 +262,8 @@ def from_row(row: tuple[object, ...], now: float) -> Request:
         expires=expires,
         decided=decided if isinstance(decided, float) else None,
         reviewer=(by[0], by[1]) if by else None,
+        votes=tuple(map(Vote.decode, json.loads(str(votes)))),
+        uses=int(str(uses)),
         **fields,
     )
 
@@ -207,17 +273,20 @@ def requester_key(principal: Principal) -> str:
     return _hash([principal.issuer, principal.subject, principal.owner, *principal.actors])
 
 
-def binding_key(session: SessionFacts) -> str:
-    """What an approval is tied to besides the digest: identity, resource and the rules in force."""
-    return _hash(
-        [
-            requester_key(session.principal),
-            session.resource,
-            session.protocol,
-            session.database,
-            session.rules_digest,
-        ]
-    )
+def binding_key(session: SessionFacts, transaction: str = "") -> str:
+    """What an approval is tied to besides the digest: identity, resource and the rules in force.
+
+    :param transaction: the request's id where it is about an effect: what has run in one
+        transaction is not what runs in another, so no other request is ever the same.
+    """
+    parts = [
+        requester_key(session.principal),
+        session.resource,
+        session.protocol,
+        session.database,
+        session.rules_digest,
+    ]
+    return _hash([*parts, transaction] if transaction else parts)
 
 
 def _hash(parts: list[str]) -> str:
@@ -233,9 +302,8 @@ def check_reviewer(request: Request, reviewer: Principal) -> None:
     (where ``uid`` ignores case) stands behind them all. Two strangers of the same name in two
     issuers cannot review each other; that is the safe mistake.
     """
-    asked = {request.subject, request.owner, *request.actors}
-    decides = {reviewer.subject, reviewer.owner, *reviewer.actors}
-    if {_fold(name) for name in asked if name} & {_fold(name) for name in decides if name}:
+    asked = {_fold(name) for name in (request.subject, request.owner, *request.actors) if name}
+    if asked & names_of(reviewer):
         raise Refused(
             "approval.self", "nobody decides a request of his own, of his agent or of his owner"
         )
@@ -245,6 +313,20 @@ def check_reviewer(request: Request, reviewer: Principal) -> None:
             "only members of these groups decide this request: "
             + (", ".join(sorted(request.reviewers)) or "none"),
         )
+
+
+def names_of(person: Principal) -> frozenset[str]:
+    """Every name that a person goes by, as names are compared."""
+    names = (person.subject, person.owner, *person.actors)
+    return frozenset(_fold(name) for name in names if name)
+
+
+def check_distinct(request: Request, reviewer: Principal) -> None:
+    """
+    :raises Refused: ``approval.twice``: he, or somebody who acts for the same person, approved.
+    """
+    if any(vote.names & names_of(reviewer) for vote in request.votes):
+        raise Refused("approval.twice", "it takes another person: you have approved already")
 
 
 def _fold(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Requests that wait for a person: filed, decided, used once, or lapsed.
+"""Requests that wait for a person: filed, decided, used, or lapsed.
 
 Every step is a leaf in the log first and a change of state second. The change is one
 compare-and-swap in SQL, so of two reviewers, two processes, or a reviewer and the deadline, one
@@ -8,7 +8,6 @@ rare.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
@@ -16,15 +15,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from hoopgate.approvals import model
-from hoopgate.approvals.model import COLUMNS, Contents, Request
-from hoopgate.approvals.sealing import Sealer, SealingError
-from hoopgate.approvals.states import OPEN, TIMELY, TRANSITIONS, State, Step
+from hoopgate.approvals.model import Contents, Request, Vote
+from hoopgate.approvals.rows import Filing, Rows, damaged, reasons, unknown
+from hoopgate.approvals.states import OPEN, TRANSITIONS, State, Step
+from hoopgate.approvals.waiters import Waiters
 from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import Judged, Principal, SessionFacts
 from hoopgate.interfaces import IApprovals, IRecorder, IStateStore
@@ -75,17 +75,14 @@ class Approvals:
         now: Callable[[], float] = time.time,
         bounds: Bounds = Bounds(),
     ) -> None:
-        self._store = store
+        self._rows = Rows(store)
         self._recorder = recorder
-        self._clock = clock
         self._key_file = key_file
         self._now = now
         self._bounds = bounds
         self._locks: dict[str, tuple[DeferredLock, list[None]]] = {}
-        self._waiters: dict[str, list[Deferred[bool]]] = {}
-        self._deadlines: dict[str, IDelayedCall] = {}
+        self._waiters = Waiters(clock, lambda request_id: self._wake(request_id, overdue=True))
         self._observers: list[Observer] = []
-        self._sealer: Sealer | None = None
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = clock
 
@@ -95,14 +92,17 @@ class Approvals:
         """Read or make the key, take over what an earlier process left, begin to sweep.
 
         Pending requests of sessions that died with the last process stay: they can be decided,
-        and the same statement of the same identity passes once after that.
+        and the same statement of the same identity passes once after that. Those about an effect
+        are closed: their transactions are gone.
 
         :raises SealingError: the key file is unusable.
         """
-        self._sealer = Sealer(self._key_file)
+        self._rows.open(self._key_file)
 
         async def take_over() -> None:
-            await self._store.execute("UPDATE approvals SET session = '' WHERE state = 'pending'")
+            await self._rows.leave()
+            for request_id in await self._rows.open_effects():
+                await self._abandon(request_id)
             self._sweeper.start(self._bounds.sweep_seconds, now=True)
 
         return Deferred.fromCoroutine(take_over())
@@ -111,9 +111,7 @@ class Approvals:
         """Stop the timers. Whoever still waits is not answered."""
         if self._sweeper.running:
             self._sweeper.stop()
-        for call in self._deadlines.values():
-            call.cancel()
-        self._deadlines.clear()
+        self._waiters.stop()
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call ``observer(request, step)`` after every step; the result stops that."""
@@ -127,8 +125,8 @@ class Approvals:
     ) -> Deferred[str]:
         """File a request for a person; fires with its id once it is durable.
 
-        The same statement of the same session that is still pending keeps its id. A cancelled
-        call abandons what it filed.
+        The same statement of the same session that is still pending keeps its id, but not where
+        its effect waits. A cancelled call abandons what it filed.
 
         Fails with :class:`Refused`: ``approval.too_many``.
         """
@@ -136,20 +134,16 @@ class Approvals:
         return _to_the_end(filing, unwanted=self.abandon)
 
     def passes(self, digest: str, session: SessionFacts) -> Deferred[str | None]:
-        """Use up an approval of this digest by this identity, once; its id, or None."""
+        """Use an approval of this digest by this identity, which uses it up where it is for once;
+        its id, or None."""
         return _to_the_end(self._passes(digest, session))
 
     def wait(self, request_id: str) -> Deferred[bool]:
-        """Fires with True when approved (and used up), False when it can no longer be.
+        """Fires with True when approved (and used), False when it can no longer be.
 
         Cancelling stops waiting and nothing else. Fails when the log or the store does.
         """
-
-        def forget(waiter: Deferred[bool]) -> None:
-            self._dismiss(request_id, waiter)
-
-        waiter: Deferred[bool] = Deferred(forget)
-        self._waiters.setdefault(request_id, []).append(waiter)
+        waiter = self._waiters.add(request_id)
         self._wake(request_id)
         return waiter
 
@@ -158,21 +152,16 @@ class Approvals:
         is found again by the same statement of any session of the same identity."""
 
         async def detach() -> None:
-            await self._store.execute(
-                "UPDATE approvals SET session = '' WHERE id = ? AND state = 'pending'",
-                (request_id,),
-            )
+            await self._rows.leave(request_id)
 
         return _to_the_end(self._locked(request_id, detach))
 
     def abandon(self, request_id: str) -> Deferred[None]:
         """The client left: a request still pending is closed. An approved one stays good for a
-        resubmission until its deadline."""
+        resubmission until its deadline, but not where what was approved is an effect."""
 
         async def abandon() -> None:
-            request = await self._load(request_id)
-            if request is not None and request.state is State.PENDING:
-                await self._move(request, State.PENDING, Step.ABANDON)
+            await self._abandon(request_id)
             self._wake(request_id)
 
         return _to_the_end(self._locked(request_id, abandon))
@@ -182,43 +171,43 @@ class Approvals:
     def decide(
         self, request_id: str, approve: bool, reviewer: Principal, reason: str
     ) -> Deferred[Request]:
-        """Approve or deny; fires with the request as it then stands.
+        """Approve or deny; fires with the request as it then stands: still pending when it takes
+        more persons to approve it. One who denies is enough.
 
         Fails with :class:`Refused`: ``approval.unknown``, ``approval.self``, ``approval.group``,
-        ``approval.reason``, ``approval.not_pending``, ``approval.expired``, ``approval.damaged``.
+        ``approval.reason``, ``approval.not_pending``, ``approval.expired``, ``approval.damaged``,
+        ``approval.twice``.
         """
         step = Step.APPROVE if approve else Step.DENY
         return self._review(request_id, State.PENDING, step, reviewer, reason)
 
     def revoke(self, request_id: str, reviewer: Principal, reason: str) -> Deferred[Request]:
-        """Take back an approval that is not used yet. Fails as :meth:`decide` does, with
-        ``approval.not_approved`` in place of ``approval.not_pending``."""
+        """Take back an approval that is not used yet, or whose window is open. Fails as
+        :meth:`decide` does, with ``approval.not_approved`` for ``approval.not_pending``."""
         return self._review(request_id, State.APPROVED, Step.REVOKE, reviewer, reason)
 
     def get(self, request_id: str) -> Deferred[Request]:
         """Fails with :class:`Refused`: ``approval.unknown``."""
 
         async def get() -> Request:
-            return _known(await self._load(request_id))
+            return await self._known(request_id)
 
         return Deferred.fromCoroutine(get())
 
     def requests(self, states: Collection[State], limit: int = 500) -> Deferred[list[Request]]:
         """Requests that stand in one of ``states`` now, the newest first."""
+        return Deferred.fromCoroutine(self._rows.listing(states, limit, self._now()))
 
-        async def listing() -> list[Request]:
-            now = self._now()
-            marks = ", ".join("?" * len(states))
-            # The deadline counts, not what the sweep got round to writing.
-            rows = await self._store.execute(
-                f"SELECT {COLUMNS} FROM approvals WHERE CASE"  # noqa: S608  (names and marks only)
-                " WHEN state IN ('pending', 'approved') AND expires <= ? THEN 'expired'"
-                f" ELSE state END IN ({marks}) ORDER BY created DESC, id LIMIT ?",
-                (now, *(state.value for state in states), limit),
+    def history(self, request: Request, limit: int) -> Deferred[list[Request]]:
+        """What the same identity has asked for besides, the newest first."""
+
+        async def history() -> list[Request]:
+            found = await self._rows.of_identity(
+                request.issuer, request.subject, limit + 1, self._now()
             )
-            return [model.from_row(row, now) for row in rows]
+            return [one for one in found if one.id != request.id][:limit]
 
-        return Deferred.fromCoroutine(listing())
+        return Deferred.fromCoroutine(history())
 
     def seconds_left(self, request: Request) -> float:
         """Until the deadline; 0 for what is no longer open."""
@@ -229,24 +218,19 @@ class Approvals:
 
         Fails with :class:`Refused`: ``approval.unknown``, ``approval.damaged``.
         """
-        return Deferred.fromCoroutine(self._contents(request_id))
+        return Deferred.fromCoroutine(self._rows.contents(request_id))
 
     def reason(self, request_id: str) -> Deferred[str]:
         """The reason given with the latest decision; empty without one. Fails as
         :meth:`contents` does."""
+        return Deferred.fromCoroutine(self._rows.reason(request_id))
 
-        async def reason() -> str:
-            rows = await self._store.execute(
-                "SELECT reason FROM approvals WHERE id = ?", (request_id,)
-            )
-            if not rows:
-                raise _unknown()
-            (sealed,) = rows[0]
-            if not isinstance(sealed, bytes):
-                return ""
-            return self._open(sealed, b"reason " + request_id.encode()).decode()
+    def reasons(self, request: Request) -> list[tuple[Vote, str]]:
+        """Each approval with its reason, in order.
 
-        return Deferred.fromCoroutine(reason())
+        :raises Refused: ``approval.damaged``.
+        """
+        return list(reasons(self._rows, request))
 
     # --- steps ---------------------------------------------------------------------------------
 
@@ -255,14 +239,15 @@ class Approvals:
         facts = model.facts_of(judged, session, hold)
         # Sealed before anything waits: the bound values need not stay in memory for it.
         contents = Contents.of(digest, judged, session, hold).encode()
+        request_id = model.new_id()
+        bound = model.binding_key(session, request_id if hold.effect else "")
 
         async def file() -> str:
-            same = (model.binding_key(session), self._digest(digest))
-            found = await self._pending_already(same, facts, session.id)
+            same = (bound, self._rows.digest(digest))
+            found = await self._rows.take(same, facts, session.id, self._now())
             if found is not None:
                 return found
             await self._bounded(requester)
-            request_id = model.new_id()
             now = self._now()
             await self._leaf(
                 Step.REQUEST,
@@ -275,66 +260,42 @@ class Approvals:
                     "rule": hold.rule[:100],
                     "digest_hmac": same[1],
                     "expires": now + hold.expires,
+                    **({"approvers": hold.approvers} if hold.approvers > 1 else {}),
+                    **({"window": hold.window} if hold.window else {}),
+                    **({"effect": judged.affected} if hold.effect else {}),
                 },
             )
-            await self._store.execute(
-                "INSERT INTO approvals (id, state, binding, digest, requester, facts, session,"
-                " created, expires, sealed) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    request_id,
-                    *same,
-                    requester,
-                    facts,
-                    session.id,
-                    float(now),
-                    float(now + hold.expires),
-                    self._seal(contents, _context(request_id, facts, *same)),
-                ),
+            expires = now + hold.expires
+            await self._rows.insert(
+                Filing(request_id, same, requester, facts, session.id, now, expires, contents)
             )
-            self._tell(_known(await self._load(request_id)), Step.REQUEST)
+            self._tell(await self._known(request_id), Step.REQUEST)
             return request_id
 
         return await self._locked(requester, file)
 
-    async def _pending_already(self, same: tuple[str, str], facts: str, session: str) -> str | None:
-        """The pending request of this session, or of one that a restart ended, for the same."""
-        rows = await self._store.execute(
-            "UPDATE approvals SET session = ? WHERE id = (SELECT id FROM approvals"
-            " WHERE binding = ? AND digest = ? AND state = 'pending' AND expires > ?"
-            " AND session IN (?, '') AND facts = ? ORDER BY session DESC LIMIT 1)"
-            " AND state = 'pending' AND session IN (?, '') RETURNING id",
-            (session, *same, self._now(), session, facts, session),
-        )
-        return str(rows[0][0]) if rows else None
-
     async def _bounded(self, requester: str) -> None:
-        now = self._now()
-        ((pending, hourly, total),) = await self._store.execute(
-            "SELECT (SELECT count(*) FROM approvals WHERE requester = ?1 AND state = 'pending'"
-            " AND expires > ?2), (SELECT count(*) FROM approvals WHERE requester = ?1"
-            " AND created > ?2 - 3600), (SELECT count(*) FROM approvals WHERE state = 'pending'"
-            " AND expires > ?2)",
-            (requester, now),
-        )
-        for number, bound, what in (
-            (pending, self._bounds.pending, "pending for this identity"),
-            (hourly, self._bounds.hourly, "filed by this identity within an hour"),
-            (total, self._bounds.total, "pending on this gateway"),
+        counts = await self._rows.counts(requester, self._now())
+        bounds = self._bounds
+        for number, bound, what in zip(
+            counts,
+            (bounds.pending, bounds.hourly, bounds.total),
+            (
+                "pending for this identity",
+                "filed by this identity within an hour",
+                "pending on this gateway",
+            ),
+            strict=True,
         ):
-            if isinstance(number, int) and number >= bound:
+            if number >= bound:
                 raise Refused("approval.too_many", f"already {number} requests {what}")
 
     async def _passes(self, digest: str, session: SessionFacts) -> str | None:
-        rows = await self._store.execute(
-            "SELECT id FROM approvals WHERE binding = ? AND digest = ? AND state = 'approved'"
-            " AND expires > ? ORDER BY expires",
-            (model.binding_key(session), self._digest(digest), self._now()),
-        )
-        for (found,) in rows:
-            request_id = str(found)
+        same = (model.binding_key(session), self._rows.digest(digest))
+        for request_id in await self._rows.approved(same, self._now()):
 
             async def use(request_id: str = request_id) -> bool:
-                request = await self._load(request_id)
+                request = await self._rows.load(request_id, self._now())
                 return request is not None and await self._use(request)
 
             if await self._locked(request_id, use):
@@ -344,23 +305,34 @@ class Approvals:
     async def _use(self, request: Request) -> bool:
         if request.state is not State.APPROVED:
             return False
-        if await self._contents(request.id) is None:  # what was approved is still what was asked
-            raise _damaged()
+        if await self._rows.contents(request.id) is None:  # what was approved is what was asked
+            raise damaged()
         return await self._move(request, State.APPROVED, Step.USE)
+
+    async def _abandon(self, request_id: str) -> None:
+        request = await self._rows.load(request_id, self._now())
+        if request is None:
+            return
+        if request.state is State.PENDING or (request.effect and request.state is State.APPROVED):
+            await self._move(request, request.state, Step.ABANDON)
 
     def _review(
         self, request_id: str, before: State, step: Step, reviewer: Principal, reason: str
     ) -> Deferred[Request]:
         async def review() -> Request:
-            request = _known(await self._load(request_id))
+            request = await self._known(request_id)
             model.check_reviewer(request, reviewer)
             given = model.check_reason(reason)
             _standing(request, before)
-            if step is Step.APPROVE and await self._contents(request_id) is None:
-                raise _damaged()
-            by = (reviewer.issuer, reviewer.subject)
-            moved = await self._move(request, before, step, by, given)
-            request = _known(await self._load(request_id))
+            taken = step
+            if step is Step.APPROVE:
+                if await self._rows.contents(request_id) is None:
+                    raise damaged()
+                model.check_distinct(request, reviewer)
+                if len(request.votes) + 1 < request.approvers:
+                    taken = Step.ENDORSE
+            moved = await self._move(request, before, taken, reviewer, given)
+            request = await self._known(request_id)
             if not moved:
                 _standing(request, before)
                 raise Refused("approval.not_pending", "somebody else decided first")
@@ -373,42 +345,34 @@ class Approvals:
         request: Request,
         before: State,
         step: Step,
-        by: tuple[str, str] | None = None,
+        by: Principal | None = None,
         reason: str = "",
     ) -> bool:
         """Leaf, then compare-and-swap: False when somebody else was faster, or the deadline was."""
         after = TRANSITIONS[before, step]
+        if step is Step.USE and request.window:
+            after = State.APPROVED
         detail: dict[str, object] = {}
-        sealed = None
+        sealed = vote = None
         if by is not None:
-            sealed = self._seal(reason.encode(), b"reason " + request.id.encode())
+            sealed = self._rows.seal_reason(request.id, reason)
             detail = {
-                "reviewer_issuer": by[0][:200],
-                "reviewer": by[1][:200],
-                "reason_hmac": self._commit(reason.encode()),
+                "reviewer_issuer": by.issuer[:200],
+                "reviewer": by.subject[:200],
+                "reason_hmac": self._rows.commit(reason.encode()),
             }
+            if step in (Step.ENDORSE, Step.APPROVE):
+                names = model.names_of(by)
+                vote = Vote(by.issuer, by.subject, names, float(self._now()), sealed)
+                if request.approvers > 1:
+                    detail |= {"approval": len(request.votes) + 1, "of": request.approvers}
         index = await self._leaf(step, request.id, detail)
+        who = None if by is None else (by.issuer, by.subject)
         now = self._now()
-        rows = await self._store.execute(
-            "UPDATE approvals SET state = ?, closed = coalesce(?, closed),"
-            " decided = coalesce(?, decided), reviewer = coalesce(?, reviewer),"
-            " reason = coalesce(?, reason)"
-            " WHERE id = ? AND state = ? AND expires > ? RETURNING id",
-            (
-                after.value,
-                None if after in OPEN else float(now),
-                None if by is None else float(now),
-                None if by is None else json.dumps(by),
-                sealed,
-                request.id,
-                before.value,
-                now if step in TIMELY else float("-inf"),
-            ),
-        )
-        if not rows:
+        if not await self._rows.move(request, step, before, after, now, who, sealed, vote):
             await self._record({"step": "void", "request": request.id, "of": index})
             return False
-        self._tell(_known(await self._load(request.id)), step)
+        self._tell(await self._known(request.id), step)
         self._wake(request.id)
         return True
 
@@ -418,88 +382,46 @@ class Approvals:
         """Look at the request again and answer whoever waits for it."""
 
         async def settle() -> None:
-            if not self._waiters.get(request_id) and not overdue:
+            if request_id not in self._waiters and not overdue:
                 return
             try:
                 answer = await self._standing_now(request_id, overdue)
             except HoopgateError as error:
-                self._answer(request_id, error)
+                self._waiters.answer(request_id, error)
             else:
                 if answer is not None:
-                    self._answer(request_id, answer)
+                    self._waiters.answer(request_id, answer)
 
         _to_the_end(self._locked(request_id, settle)).addErrback(_unexpected)
 
     async def _standing_now(self, request_id: str, overdue: bool) -> bool | None:
         """True: used just now. False: never any more. None: still pending."""
         now = self._now()
-        rows = await self._store.execute(
-            f"SELECT {COLUMNS} FROM approvals WHERE id = ?",  # noqa: S608  (constant names)
-            (request_id,),
-        )
-        if not rows:
+        found = await self._rows.stored(request_id, now)
+        if found is None:
             return False
-        request = model.from_row(rows[0], now)
-        stored = State(str(rows[0][1]))
+        request, stored = found
+        if stored in OPEN and request.state is not State.EXPIRED and overdue:
+            # The deadline of a request that was approved for a window has moved.
+            overdue = not (stored is State.APPROVED and request.window)
         if stored in OPEN and (overdue or request.state is State.EXPIRED):
-            self._answer(request_id, False)
+            self._waiters.answer(request_id, False)
             await self._move(request, stored, Step.EXPIRE)
             return False
         if request.state is State.APPROVED:
             return await self._use(request)
         if request.state is State.PENDING:
-            if request_id not in self._deadlines:
-                self._deadlines[request_id] = self._clock.callLater(
-                    request.expires - now, self._deadline, request_id
-                )
+            self._waiters.arm(request_id, request.expires - now)
             return None
         return False
-
-    def _deadline(self, request_id: str) -> None:
-        # The timer rules even where the wall clock was set back meanwhile; and those who wait hear
-        # it at once: no trouble with the log or the store may keep a hold alive.
-        del self._deadlines[request_id]
-        self._answer(request_id, False)
-        self._wake(request_id, overdue=True)
-
-    def _answer(self, request_id: str, answer: bool | HoopgateError) -> None:
-        waiters = self._waiters.pop(request_id, [])
-        self._disarm(request_id)
-        for waiter in waiters:
-            if isinstance(answer, HoopgateError):
-                waiter.errback(answer)
-            else:
-                waiter.callback(answer)
-                answer = False  # one approval is one use, however many wait for it
-
-    def _dismiss(self, request_id: str, waiter: Deferred[bool]) -> None:
-        waiters = self._waiters.get(request_id, [])
-        if waiter in waiters:
-            waiters.remove(waiter)
-        if not waiters:
-            self._waiters.pop(request_id, None)
-            self._disarm(request_id)
-
-    def _disarm(self, request_id: str) -> None:
-        call = self._deadlines.pop(request_id, None)
-        if call is not None:
-            call.cancel()
 
     def _sweep(self) -> Deferred[None]:
         async def sweep() -> None:
             now = self._now()
             try:
-                overdue = await self._store.execute(
-                    "SELECT id FROM approvals WHERE state IN ('pending', 'approved')"
-                    " AND expires <= ? LIMIT 200",
-                    (now,),
-                )
-                for (request_id,) in overdue:
-                    self._wake(str(request_id), overdue=True)
-                await self._store.execute(
-                    "UPDATE approvals SET sealed = NULL WHERE closed < ? AND sealed IS NOT NULL",
-                    (now - self._bounds.keep_seconds,),
-                )
+                for request_id in await self._rows.overdue(now):
+                    self._wake(request_id, overdue=True)
+                await self._rows.erase(now - self._bounds.keep_seconds)
             except HoopgateError as error:
                 # The next sweep tries again; deadlines hold without it.
                 _log.warn("approvals.sweep_failed", code=type(error).__name__)
@@ -522,26 +444,11 @@ class Approvals:
             if not users:
                 del self._locks[key]
 
-    async def _load(self, request_id: str) -> Request | None:
-        if not model.is_id(request_id):
-            return None
-        rows = await self._store.execute(
-            f"SELECT {COLUMNS} FROM approvals WHERE id = ?",  # noqa: S608  (constant names)
-            (request_id,),
-        )
-        return model.from_row(rows[0], self._now()) if rows else None
-
-    async def _contents(self, request_id: str) -> Contents | None:
-        rows = await self._store.execute(
-            "SELECT sealed, facts, binding, digest FROM approvals WHERE id = ?", (request_id,)
-        )
-        if not rows:
-            raise _unknown()
-        sealed, *bound = rows[0]
-        if not isinstance(sealed, bytes):
-            return None
-        context = _context(request_id, *(str(part) for part in bound))
-        return Contents.decode(self._open(sealed, context))
+    async def _known(self, request_id: str) -> Request:
+        request = await self._rows.load(request_id, self._now())
+        if request is None:
+            raise unknown()
+        return request
 
     async def _leaf(self, step: Step, request_id: str, detail: dict[str, object]) -> int:
         return await self._record({"step": step.value, "request": request_id, **detail})
@@ -557,26 +464,6 @@ class Approvals:
                 observer(request, step)
             except Exception:  # noqa: BLE001  (a bug of one listener stops no decision)
                 _log.failure("approvals.observer_failed")
-
-    def _digest(self, digest: str) -> str:
-        return self._commit(b"digest " + digest.encode())
-
-    def _commit(self, data: bytes) -> str:
-        return self._ready().commit(data)
-
-    def _seal(self, data: bytes, context: bytes) -> bytes:
-        return self._ready().seal(data, context)
-
-    def _open(self, sealed: bytes, context: bytes) -> bytes:
-        try:
-            return self._ready().open(sealed, context)
-        except SealingError:
-            raise _damaged() from None
-
-    def _ready(self) -> Sealer:
-        if self._sealer is None:
-            raise Refused("approval.unavailable", "approvals are not started")
-        return self._sealer
 
 
 def _to_the_end(
@@ -612,27 +499,6 @@ def _to_the_end(
 def _unexpected(failure: Any) -> None:
     if not failure.check(HoopgateError):
         _log.failure("approvals.failed", failure)
-
-
-def _context(request_id: str, facts: str, binding: str, digest: str) -> bytes:
-    """What a ciphertext is tied to: no row can borrow another's statement or change its facts."""
-    return "\n".join((request_id, binding, digest, facts)).encode()
-
-
-def _known(request: Request | None) -> Request:
-    if request is None:
-        raise _unknown()
-    return request
-
-
-def _unknown() -> Refused:
-    return Refused("approval.unknown", "no such request")
-
-
-def _damaged() -> Refused:
-    return Refused(
-        "approval.damaged", "the request cannot be read back as it was filed: it cannot be decided"
-    )
 
 
 def _standing(request: Request, wanted: State) -> None:

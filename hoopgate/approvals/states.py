@@ -3,12 +3,14 @@
 ::
 
     pending ──approve──▶ approved ──use──▶ used
+       │ endorse ▶ pending  │ use ▶ approved (as long as its window is open)
        │ deny ▶ denied      │ revoke ▶ revoked
        │ expire ▶ expired   │ expire ▶ expired
-       │ abandon ▶ abandoned
+       │ abandon ▶ abandoned │ abandon ▶ abandoned (an effect)
 
-Everything that is not in :data:`TRANSITIONS` is refused. ``used``, ``denied``, ``expired``,
-``abandoned`` and ``revoked`` are final.
+An approval that is not the last of those that it takes is an endorsement. Everything that is not
+in :data:`TRANSITIONS` is refused. ``used``, ``denied``, ``expired``, ``abandoned`` and ``revoked``
+are final.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ class State(StrEnum):
     """Where a request stands."""
 
     PENDING = "pending"
-    APPROVED = "approved"  #: a reviewer said yes; good for one use until the deadline
+    APPROVED = "approved"  #: enough said yes; good for one use until the deadline, or for a window
     USED = "used"
     DENIED = "denied"
     EXPIRED = "expired"
@@ -33,6 +35,7 @@ class Step(StrEnum):
     """What happens to a request; the word in its leaf."""
 
     REQUEST = "request"
+    ENDORSE = "endorse"  #: approved by one of several who have to
     APPROVE = "approve"
     DENY = "deny"
     USE = "use"
@@ -42,6 +45,7 @@ class Step(StrEnum):
 
 
 TRANSITIONS: Mapping[tuple[State, Step], State] = {
+    (State.PENDING, Step.ENDORSE): State.PENDING,
     (State.PENDING, Step.APPROVE): State.APPROVED,
     (State.PENDING, Step.DENY): State.DENIED,
     (State.PENDING, Step.EXPIRE): State.EXPIRED,
@@ -49,10 +53,11 @@ TRANSITIONS: Mapping[tuple[State, Step], State] = {
     (State.APPROVED, Step.USE): State.USED,
     (State.APPROVED, Step.EXPIRE): State.EXPIRED,
     (State.APPROVED, Step.REVOKE): State.REVOKED,
+    (State.APPROVED, Step.ABANDON): State.ABANDONED,  # what an effect's approval was for is gone
 }
 
 #: States a request can still leave.
 OPEN = frozenset(state for state, _ in TRANSITIONS)
 
 #: Steps that the deadline forbids. The others only ever close a request.
-TIMELY = frozenset({Step.APPROVE, Step.USE})
+TIMELY = frozenset({Step.ENDORSE, Step.APPROVE, Step.USE})

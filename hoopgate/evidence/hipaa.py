@@ -24,6 +24,10 @@ class Section:
     rest: str
 
 
+#: Steps of approvals that a reviewer takes.
+_DECISIONS = ("endorse", "approve", "deny", "revoke")
+
+
 def sections(facts: Facts) -> list[Section]:
     """The mapping for one period."""
     sessions = list(facts.sessions.values())
@@ -83,7 +87,7 @@ def sections(facts: Facts) -> list[Section]:
             "164.308(a)(1)(ii)(D)",
             "Information system activity review",
             f"{_n(views, 'view')} of recordings logged; "
-            f"{_n(approvals['approve'] + approvals['deny'], 'decision')} of reviewers.",
+            f"{_n(sum(approvals[step] for step in _DECISIONS), 'decision')} of reviewers.",
             "That somebody reviews, regularly, and acts on it.",
         ),
         Section(

@@ -81,6 +81,7 @@ _STATUS = {
     "approval.not_pending": 409,
     "approval.not_approved": 409,
     "approval.expired": 409,
+    "approval.twice": 409,
     "approval.damaged": 409,
     "approval.self": 403,
     "approval.group": 403,
@@ -307,6 +308,13 @@ def summary(found: Request, who: Principal, seconds_left: float) -> dict[str, ob
         "seconds_left": seconds_left,
         "decided": found.decided,
         "decided_by": decided_by and {"issuer": decided_by[0], "subject": decided_by[1]},
+        "approvers": found.approvers,
+        "approvals": [
+            {"issuer": vote.issuer, "subject": vote.subject, "at": vote.at} for vote in found.votes
+        ],
+        "window": found.window,
+        "effect": found.effect,
+        "uses": found.uses,
     }
 
 
@@ -323,6 +331,8 @@ def statement(contents: Contents) -> dict[str, object]:
         "functions": contents.functions,
         "message": contents.message,
         "application": contents.application,
+        "affected": contents.affected,
+        "estimated": contents.estimated,
     }
 
 

@@ -452,4 +452,7 @@ def _hold(rule: _Compiled) -> Hold:
         own.message or _DEFAULT_MESSAGE["approve"],
         own.reviewers,
         own.expires,
+        approvers=own.approvers,
+        window=own.window,
+        effect=own.effect,
     )

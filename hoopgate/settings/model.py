@@ -415,6 +415,9 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What an identity may take in a stretch of time, over all its sessions.
+    :ivar approvers: distinct persons who have to approve.
+    :ivar window: seconds for which the same statement passes again once approved; 0: once.
+    :ivar effect: what is approved is what the statement did, before it is committed.
 
     Stretches of ``window_seconds`` follow one another, the first began with the epoch.
 
@@ -428,6 +431,9 @@ class Budget:
     name: str
     match: Match = field(default_factory=Match)
     cells: int | None = None
+    approvers: int = 1
+    window: float = 0.0
+    effect: bool = False
     queries: int | None = None
     window_seconds: float = 3600.0
     verdict: str = "block"

@@ -13,6 +13,12 @@ from hoopgate.settings.operations import ATTRIBUTES
 from hoopgate.settings.reader import Table, defaults, near
 
 VERDICTS = ("allow", "block", "approve")
+#: What a person approves: the statement, or what it did before that is committed.
+WHAT = ("statement", "effect")
+#: Classes of statements whose effect can be shown before it is committed.
+WRITES = frozenset({"insert", "update", "delete", "merge"})
+MOST_APPROVERS = 10
+LONGEST_WINDOW = 86_400.0
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
@@ -89,6 +95,9 @@ def _rule(table: Table, taken: set[str], vocabulary: Vocabulary) -> Rule:
         overrides=frozenset(table.texts("overrides", ())),
         reviewers=frozenset(table.texts("reviewers", ())),
         expires=table.duration("expires", defaults(Rule)["expires"]),
+        approvers=table.integer("approvers", 1),
+        window=table.duration("window", 0.0),
+        effect=table.choice("approve", WHAT, "statement") == "effect",
         tokens=frozenset(table.texts("tokens", ())),
     )
     if verdict == "block" and rule.tokens:
@@ -97,7 +106,8 @@ def _rule(table: Table, taken: set[str], vocabulary: Vocabulary) -> Rule:
         known(table, "tokens", rule.tokens, vocabulary.labels)
     if verdict == "approve" and "reviewers" not in table:
         table.wrong("reviewers", "missing: nobody could approve", 'reviewers = ["group", …]')
-    for key in ("reviewers", "expires"):
+    _check_approval(table, rule)
+    for key in ("reviewers", "expires", "approvers", "window", "approve"):
         if verdict != "approve" and key in table:
             table.wrong(key, f'has no meaning for verdict "{verdict}"', 'it with "approve" only')
     if verdict == "allow" and rule.monitor:
@@ -111,6 +121,21 @@ def _rule(table: Table, taken: set[str], vocabulary: Vocabulary) -> Rule:
     known(table, "overrides", rule.overrides, vocabulary.rules)
     known(table, "reviewers", rule.reviewers, vocabulary.groups)
     return rule
+
+
+def _check_approval(table: Table, rule: Rule) -> None:
+    if rule.approvers > MOST_APPROVERS:
+        table.wrong("approvers", f"{rule.approvers} is too many", f"{MOST_APPROVERS} or fewer")
+    if rule.window > LONGEST_WINDOW:
+        table.wrong("window", "longer than a day", '"24h" or less')
+    if rule.effect and rule.window:
+        table.wrong("window", "an effect is approved once", 'it with approve = "statement" only')
+    if rule.effect and not (rule.match.classes and rule.match.classes <= WRITES):
+        table.wrong(
+            "match.classes",
+            "the effect of what may match cannot be shown",
+            'with approve = "effect" one or more of "insert", "update", "delete", "merge"',
+        )
 
 
 def _match(table: Table, vocabulary: Vocabulary) -> Match:

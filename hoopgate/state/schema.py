@@ -69,4 +69,20 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        # Who approved, in order: JSON objects with the sealed reason of each; how often it was used.
+        "ALTER TABLE approvals ADD COLUMN votes TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE approvals ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
+    ),
+    (
+        # Session credentials in force: whom each stands for, and verifiers, no secret.
+        """
+        CREATE TABLE credentials (
+            name        TEXT PRIMARY KEY,
+            expires     REAL NOT NULL,
+            facts       TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX credentials_expires ON credentials (expires)",
+    ),
 )

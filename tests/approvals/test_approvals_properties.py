@@ -331,7 +331,9 @@ def test_nobody_decides_for_himself(subject: str, owner: str) -> None:
     asker = Principal("i", subject, frozenset(), 0.0, owner=owner)
     verdict = Hold("r", "r", "m", frozenset({"g"}), 10.0)
     facts = model.facts_of(judged(), session(asker), verdict)
-    request = model.from_row(("apr-00000000", "pending", facts, "s", 0.0, 9.0, None, ""), 1.0)
+    request = model.from_row(
+        ("apr-00000000", "pending", facts, "s", 0.0, 9.0, None, "", "[]", 0), 1.0
+    )
     ascii_upper = subject.translate({code: code - 32 for code in range(97, 123)})
     for name in {subject, owner, ascii_upper} - {""}:
         reviewer = Principal("j", name, frozenset(), 0.0, groups=frozenset({"g"}))
