@@ -69,7 +69,7 @@ fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
 	@tools/fuzz $(SECONDS_PER_TARGET) $(BIN)/python
 
 tamper: install ## the 37 tamper and fault cases, at every system call; MUTATIONS=100000 at random
-	@TAMPER_STEP=1 TAMPER_TABLE=1 $(BIN)/pytest -q tests/tamper
+	@MUTATIONS=3000 TAMPER_STEP=1 TAMPER_TABLE=1 $(BIN)/pytest -q tests/tamper
 	@$(BIN)/python tests/tamper/mutator.py --count $(MUTATIONS)
 
 twin: .venv/.installed ## noninterference through the running gateway; PG=15, EXAMPLES=N, ARGS=--benign

@@ -126,7 +126,10 @@ class Note:
             raw = decode_base64(parts[2])
             if len(raw) < 5:
                 raise BadNote("a signature is too short")
-            signatures.append(Signature(parts[1], raw[:4], raw[4:]))
+            signature = Signature(parts[1], raw[:4], raw[4:])
+            if signature in signatures:
+                raise BadNote("a signature stands there twice")
+            signatures.append(signature)
         return cls(whole[: split + 1], tuple(signatures))
 
     def signed_too(self, more: Sequence[Signature]) -> Note:

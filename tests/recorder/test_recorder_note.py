@@ -157,3 +157,9 @@ def test_a_name_or_an_id_alone_is_not_a_key() -> None:
     with pytest.raises(BadNote, match="no trusted key"):
         open_checkpoint(SIGNED, [impostor])
     assert key_id("log.example.org/1", VERIFIER.public) != key_id(impostor.name, impostor.public)
+
+
+def test_a_signature_stands_in_a_note_once() -> None:
+    line = SIGNED.decode().split("\n\n")[1]
+    with pytest.raises(BadNote, match="twice"):
+        Note.parse(SIGNED + line.encode())
