@@ -338,22 +338,22 @@ class Judged:
     :ivar parse_error: reason code when the text is not SQL: ``parse.syntax``, ``parse.size``.
     :ivar tokens: one per statement: parameter → kind of the token that stands in the text in its
         place. ``facts`` and ``resolutions`` are of the text with parameters.
-    """
-
-    statement: Statement | Operation
     :ivar affected: rows that it has changed, where it was tried; None: it was not.
     :ivar estimated: rows that the backend's planner expects it to return or to change; None: not
         known.
+    """
+
+    statement: Statement | Operation
     facts: tuple[StatementFacts, ...] | None
     resolutions: tuple[Resolution | None, ...] = ()
     unresolved: Mapping[int, str] = field(default_factory=dict)
     parse_error: str = ""
     tokens: tuple[Mapping[int, str], ...] = ()
+    affected: int | None = None
+    estimated: int | None = None
 
 
 # --- what a session does -----------------------------------------------------------------------
-    affected: int | None = None
-    estimated: int | None = None
 
 
 @final
