@@ -261,6 +261,8 @@ class ColumnRef:
     :ivar against: of its values no more is looked at than whether they are equal: to a parameter
         (``$1``), or to values of another column (its three names and ``derived``, with ``\\0``
         between); "" where all of them may matter. A token's place is known by it.
+    :ivar grouped: it is seen in an aggregate over so many patients only
+        (:mod:`hoopgate.sql.groups`); "" where that is not known.
     """
 
     schema: str
@@ -268,6 +270,7 @@ class ColumnRef:
     column: str
     derived: bool = False
     against: str = ""
+    grouped: str = ""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.relation}.{self.column}"

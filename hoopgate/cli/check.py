@@ -266,7 +266,10 @@ def warnings(settings: Settings) -> Iterator[str]:
     if not any(rule.verdict != "block" for rule in settings.policy.rules):
         yield "no rule allows anything: every statement would be refused"
     if settings.policy.min_group:
-        yield "policy.min_group has no effect yet: aggregates over secret columns are refused"
+        if not any(budget.queries is not None for budget in settings.policy.budgets):
+            yield "policy.min_group gives out no aggregates: no budget has a number of queries"
+        if not any(label.patient for label in settings.policy.labels):
+            yield "policy.min_group gives out no aggregates: no label says whom a row is about"
     yield from _tokens_and_budgets(settings)
     if not settings.policy.packs:
         yield "no rule pack: only this file's rules and guards refuse"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from zope.interface import implementer
@@ -24,7 +24,8 @@ from hoopgate.events import (
     StatementFacts,
 )
 from hoopgate.guardrails.budgets import Meter
-from hoopgate.guardrails.tokens import NONE, literals, settle
+from hoopgate.guardrails.groups import NO_GROUPS, GroupSize, release
+from hoopgate.guardrails.tokens import literals, settle
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.methods import column_mask
@@ -60,6 +61,7 @@ class MaskingGuard:
     :param labels: labels of the resources that hold PHI; others are none of its business.
     :param budgeted: resources for which something is counted.
     :param meter: finds what a session spends, by its id.
+    :param groups: how many patients an aggregate over secrets must cover.
     """
 
     name = "phi"
@@ -70,13 +72,15 @@ class MaskingGuard:
         labels: dict[str, LabelSet],
         budgeted: frozenset[str] = frozenset(),
         meter: Callable[[str], Meter | None] = lambda _: None,
+        groups: GroupSize = NO_GROUPS,
     ) -> None:
         self._labels = labels
+        self._groups = groups
         self._meter = meter
         self._budgeted = budgeted
         # By identity: resolutions and facts come out of caches and are the same objects each time.
         self._known: OrderedDict[
-            tuple[int, int, str, tuple[tuple[int, str], ...]],
+            tuple[int, int, str, bool, tuple[tuple[int, str], ...]],
             tuple[StatementFacts, Resolution, _Outcome],
         ] = OrderedDict()
 
@@ -86,6 +90,7 @@ class MaskingGuard:
         if labels is None or isinstance(judged.statement, Operation):
             return None
         plans: list[MaskPlan | None] = []
+        bounded = self._groups.bounded(session)
         for index, facts in enumerate(judged.facts or ()):
             resolutions = judged.resolutions
             resolution = resolutions[index] if index < len(resolutions) else None
@@ -95,6 +100,7 @@ class MaskingGuard:
                 judged.unresolved.get(index, ""),
                 labels,
                 session.resource,
+                bounded,
                 literals(judged, index),
             )
             if isinstance(outcome, Block):
@@ -115,7 +121,8 @@ class MaskingGuard:
         unresolved: str,
         labels: LabelSet,
         resource: str,
-        tokens: Mapping[int, str] = NONE,
+        bounded: bool,
+        tokens: Mapping[int, str],
     ) -> _Outcome:
         if "temporary" in facts.flags:
             return _block(
@@ -175,11 +182,20 @@ class MaskingGuard:
             )
         if resolution is None:
             return None
-        key = (id(facts), id(resolution), resource, tuple(tokens.items()) if tokens else ())
+        key = (
+            id(facts),
+            id(resolution),
+            resource,
+            bounded,
+            tuple(tokens.items()) if tokens else (),
+        )
         known = self._known.get(key)
         if known is not None and known[0] is facts and known[1] is resolution:
             return known[2]
-        outcome = _outcome(facts, resolution, labels, tokens, resource in self._budgeted)
+        groups = self._groups if bounded else NO_GROUPS
+        outcome = _outcome(facts, resolution, labels, tokens, resource in self._budgeted, groups)
+        if isinstance(outcome, Block) and outcome.reason == "phi.aggregate":
+            outcome = self._groups.advised(outcome, bounded)
         self._known[key] = (facts, resolution, outcome)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
@@ -192,11 +208,13 @@ def _outcome(
     labels: LabelSet,
     tokens: Mapping[int, str],
     budgeted: bool,
+    groups: GroupSize,
 ) -> _Outcome:
     settled = settle(facts, resolution, labels, tokens)
     if settled.block is not None:
         return settled.block
     resolution = settled.resolution
+    resolution, released = release(resolution, labels, groups)
     block = (
         _predicates(resolution, labels)
         or _functions(facts, resolution, labels)
@@ -214,7 +232,7 @@ def _outcome(
             None if label is None else column_mask(label, column.type, direct=column.direct)
         )
         names.append(column.name)
-    spend = _spend(resolution, masks, labels) if budgeted else None
+    spend = _spend(resolution, masks, labels, released) if budgeted else None
     plan = MaskPlan(tuple(masks), tuple(names), settled.uses, spend)
     if not plan.masks:
         return plan if plan.tokens or spend is not None else None
@@ -228,7 +246,10 @@ def _outcome(
 
 
 def _spend(
-    resolution: Resolution, masks: list[ColumnMask | None], labels: LabelSet
+    resolution: Resolution,
+    masks: list[ColumnMask | None],
+    labels: LabelSet,
+    released: Collection[ColumnRef],
 ) -> Spend | None:
     """What running the statement takes of budgets; None when that is nothing."""
     quasi = [
@@ -236,6 +257,7 @@ def _spend(
         for column in resolution.influences
         if (label := labels.lookup(column)) is not None and label.level is LabelClass.QUASI
     ]
+    quasi += map(str, released)  # a question about patients, by which others are put together
     columns = resolution.columns or ()
     masked = [column for column, mask in zip(columns, masks, strict=True) if mask is not None]
     if not masked and not quasi:
@@ -256,6 +278,8 @@ def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:
     secret = labels.secrets(resolution.influences)
     if not secret:
         return None
+    if secret[0].grouped:
+        return _aggregate(secret[0], labels)
     return _block(
         "predicate",
         f"{_secret(secret[0], labels)}: it may not decide which rows, how many or in which order"

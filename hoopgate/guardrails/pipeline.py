@@ -18,6 +18,7 @@ from hoopgate.errors import SettingsError
 from hoopgate.events import Judged, SessionFacts
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.guardrails.commands import CommandGuard
+from hoopgate.guardrails.groups import GroupSize
 from hoopgate.guardrails.masking import MaskingGuard
 from hoopgate.guardrails.operations import BodyGuard
 from hoopgate.guardrails.rules import RuleGuard
@@ -202,7 +203,9 @@ def make_pipeline(
     plugins = [_plugin(name, policy, resources) for name in policy.guards]
     bodies = BodyGuard(policy, frozenset(phi), rules)
     commands = CommandGuard(policy.commands, resources, rules)
-    masking = MaskingGuard(phi, frozenset(phi) if policy.budgets else frozenset(), meter)
+    budgeted = frozenset(phi) if policy.budgets else frozenset()
+    groups = GroupSize(policy.min_group, policy.budgets)
+    masking = MaskingGuard(phi, budgeted, meter, groups)
     return Pipeline(policy, [rules, *plugins, masking, bodies, commands], labels)
 
 

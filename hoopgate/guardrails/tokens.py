@@ -49,7 +49,7 @@ def settle(
 
     :param tokens: see :func:`literals`.
     """
-    marked = {column for column in _columns(resolution) if column.against}
+    marked = {column for column in columns_of(resolution) if column.against}
     if not marked and not tokens:
         return Settled(resolution)
     uses: dict[int, TokenUse] = {}
@@ -67,10 +67,11 @@ def settle(
     allowed |= {column for column in marked if _joins(column, labels)}
     kinds = frozenset(use.kind for use in uses.values() if use.required or use.number in tokens)
     bound = tuple(use for number, use in sorted(uses.items()) if number not in tokens)
-    return Settled(_without(resolution, allowed) if allowed else resolution, bound, kinds)
+    return Settled(without(resolution, allowed) if allowed else resolution, bound, kinds)
 
 
-def _columns(resolution: Resolution) -> Iterator[ColumnRef]:
+def columns_of(resolution: Resolution) -> Iterator[ColumnRef]:
+    """Every column that a resolution says is looked at."""
     yield from resolution.influences
     yield from resolution.aggregated
     yield from resolution.stored
@@ -138,7 +139,8 @@ def _joins(column: ColumnRef, labels: LabelSet) -> bool:
     return own.method is Method.TOKEN and own.joins and kinds == {own.kind}
 
 
-def _without(resolution: Resolution, allowed: set[ColumnRef]) -> Resolution:
+def without(resolution: Resolution, allowed: set[ColumnRef]) -> Resolution:
+    """A resolution as if nothing of ``allowed`` were looked at."""
     columns = resolution.columns
     return replace(
         resolution,

@@ -265,6 +265,7 @@ class _Statement:
         self.name = ""
         self.space = ""
         self.inner: str | None = None
+        self.exact = False
         self.inner_types: tuple[str, ...] = ()
         self.columns: tuple[str, ...] = ()
         self.options: dict[str, str] = {}
@@ -291,8 +292,14 @@ class _Statement:
             self.classes.add("multi")
         if mixed:
             self.flags.add("multi_mixed")
-        # What set_config() sets, a literal says: such a statement is known by its text alone.
-        exact = self.space or self.inner is not None or _SET_CONFIG.intersection(self.functions)
+        # What set_config() sets, a literal says, and how large a group is: such a statement is
+        # known by its text alone.
+        exact = (
+            self.space
+            or self.inner is not None
+            or self.exact
+            or _SET_CONFIG.intersection(self.functions)
+        )
         fingerprint = "" if exact else shape(self.source, self.tokens)
         if not fingerprint:
             fingerprint = "=" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -362,6 +369,8 @@ class _Statement:
             outermost = False
 
     def _modifying(self, name: str, node: Tree, ctes: set[Any], executed: bool) -> None:
+        having = _walk(node.get("havingClause"))
+        self.exact |= any("agg_filter" in call for kind, call in having if kind == "FuncCall")
         # Fields of a fixed type carry no type name of their own.
         for field in ("relation", "intoClause"):
             child = node.get(field)

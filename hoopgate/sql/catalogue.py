@@ -77,11 +77,13 @@ class Index:
 
     :ivar compares: it is unique, or of an exclusion constraint.
     :ivar computes: it has an expression, which may fail.
+    :ivar key: columns of which no two rows have the same values; empty when that is not certain.
     """
 
     columns: frozenset[int]
     compares: bool
     computes: bool
+    key: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -482,9 +484,10 @@ def _relation(row: Sequence[Any], reader: TreeReader) -> tuple[Relation, list[Va
         tree = reader.read(expression)
         relation.policies.append(tree)
         trees.append(tree)
-    for numbers, compares, *expressions in indexes or ():
+    for numbers, compares, unique, *expressions in indexes or ():
         used = _attributes(numbers) | _columns_in(expressions, relation, reader)
-        relation.indexes.append(Index(used, compares, any(expressions)))
+        key = frozenset(map(int, numbers.split()[:unique]))
+        relation.indexes.append(Index(used, compares, any(expressions), key))
     for numbers, proven in checks or ():
         relation.checks.append(_attributes(numbers))
         if not proven:
@@ -598,6 +601,8 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
    WHERE p.polrelid {_EQ} c.oid AND c.relrowsecurity AND e.x IS NOT NULL),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(i.indkey::pg_catalog.text,
               i.indisunique OR i.indisexclusion,
+              CASE WHEN i.indisunique AND i.indimmediate AND i.indisvalid AND i.indexprs IS NULL
+                        AND i.indpred IS NULL THEN i.indnkeyatts ELSE 0::pg_catalog.int2 END,
               i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text))
    FROM pg_catalog.pg_index i WHERE i.indrelid {_EQ} c.oid),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(

@@ -145,7 +145,8 @@ def encode_resolution(resolution: Resolution) -> dict[str, Any]:
         "loose": sorted(resolution.loose),
     }
     found["refs"] = [
-        [ref.schema, ref.relation, ref.column, ref.derived, ref.against] for ref in places
+        [ref.schema, ref.relation, ref.column, ref.derived, ref.against, ref.grouped]
+        for ref in places
     ]
     return {"resolution": found}
 

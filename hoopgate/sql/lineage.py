@@ -29,6 +29,7 @@ from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun, Rel
 from hoopgate.sql.collations import unsettled
 from hoopgate.sql.equality import equality, is_column, marked, parameters, places
 from hoopgate.sql.functions import GROWING, PUT_TOGETHER, measured
+from hoopgate.sql.groups import Floor, Groups, promised
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
 Columns = frozenset[ColumnRef]
@@ -262,12 +263,15 @@ class _Lineage:
         self._recursive: dict[int, list[Flow]] = {}
         self._views: list[int] = []
         self._excluded: dict[int, dict[int, Columns]] = {}
+        self._groups: Groups | None = None
+        self._floor: Floor | None = None  #: the part of HAVING that is read now
         self._steps = steps
 
     # --- statements ---------------------------------------------------------------------------
 
     def statement(self, node: Node) -> tuple[list[Flow] | None, list[str]]:
         """Flows and names of the statement's own output; None when it returns no rows."""
+        self._groups = Groups(node, self.catalogue)
         flows = self._query(node, None)
         if node.integer("commandType") == 1:
             entries = [e for e in node.nodes("targetList") if not e.true("resjunk")]
@@ -346,13 +350,39 @@ class _Lineage:
     def _clauses(self, node: Node, scope: _Scope, keyed: dict[int, Columns]) -> None:
         for field in ("groupClause", "distinctClause", "sortClause"):
             self._keys(node.nodes(field), keyed)
-        for field in ("havingQual", "limitOffset", "limitCount", "mergeJoinCondition"):
+        self._having(node, scope)
+        for field in ("limitOffset", "limitCount", "mergeJoinCondition"):
             self.influences |= self._expression(node.fields.get(field), scope)
         for window in node.nodes("windowClause"):
             self._keys(window.nodes("partitionClause"), keyed)
             self._keys(window.nodes("orderClause"), keyed)
             for field in ("startOffset", "endOffset", "runCondition"):
                 self.influences |= self._expression(window.fields.get(field), scope)
+
+    def _having(self, node: Node, scope: _Scope) -> None:
+        groups = self._groups
+        if groups is None or groups.query is not node or not groups.floors:
+            self.influences |= self._expression(node.fields.get("havingQual"), scope)
+            return
+        # What is asked besides is asked of small groups, too: it has no part in the promise.
+        self._groups = None
+        for part in groups.conjuncts():
+            self._floor = groups.condition(part)
+            self.influences |= self._expression(part, scope)
+        self._floor, self._groups = None, groups
+
+    def _promised(self, node: Node, sources: Columns, scope: _Scope) -> Columns:
+        """What an aggregate shows of ``sources``: less where groups have a size."""
+        floor, groups = self._floor, self._groups
+        if floor is not None:
+            return self._over(sources, floor)
+        if groups is None or scope.node is not groups.query:
+            return sources
+        floor = groups.floor_of(node)
+        return sources if floor is None else self._over(sources, floor)
+
+    def _over(self, sources: Columns, floor: Floor) -> Columns:
+        return promised(sources, floor, self.base(floor.relation, floor.patient).sources)
 
     def _keys(self, clauses: list[Node], keyed: dict[int, Columns]) -> None:
         for clause in clauses:
@@ -923,6 +953,7 @@ class _Lineage:
         sources = condition
         for field in ("aggdirectargs", "args"):
             sources |= self._under(condition, node.fields.get(field), scope)
+        sources = self._promised(node, sources, scope)
         for field in ("aggorder", "aggdistinct"):
             for clause in node.nodes(field):
                 for name in ("eqop", "sortop"):
