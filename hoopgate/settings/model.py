@@ -396,6 +396,9 @@ class Rule:
         matches.
     :ivar reviewers: groups who may approve (``approve`` only).
     :ivar expires: seconds a request waits at most.
+    :ivar approvers: distinct persons who have to approve.
+    :ivar window: seconds for which the same statement passes again once approved; 0: once.
+    :ivar effect: what is approved is what the statement did, before it is committed.
     :ivar tokens: kinds whose tokens may be used in a statement that it allows; ``*``: all.
     """
 
@@ -409,15 +412,15 @@ class Rule:
     overrides: frozenset[str] = frozenset()
     reviewers: frozenset[str] = frozenset()
     expires: float = 900.0
+    approvers: int = 1
+    window: float = 0.0
+    effect: bool = False
     tokens: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What an identity may take in a stretch of time, over all its sessions.
-    :ivar approvers: distinct persons who have to approve.
-    :ivar window: seconds for which the same statement passes again once approved; 0: once.
-    :ivar effect: what is approved is what the statement did, before it is committed.
 
     Stretches of ``window_seconds`` follow one another, the first began with the epoch.
 
@@ -431,9 +434,6 @@ class Budget:
     name: str
     match: Match = field(default_factory=Match)
     cells: int | None = None
-    approvers: int = 1
-    window: float = 0.0
-    effect: bool = False
     queries: int | None = None
     window_seconds: float = 3600.0
     verdict: str = "block"
