@@ -26,7 +26,7 @@ Event = tuple[str, str]
 class Terminal(Protocol):
     """Turns the two byte streams of a session into what a terminal saw. Chunks come in any size."""
 
-    size: tuple[int, int]  #: columns and rows at the beginning
+    size: tuple[int, int]  #: columns and rows, known before the first event
 
     def request(self, data: bytes) -> list[Event]:
         """What the client sent."""
@@ -62,16 +62,7 @@ def cast(summary: Summary, moments: Iterable[Moment]) -> Iterator[str]:
     """The lines of the file, without their ends."""
     make = TERMINALS.get(summary.protocol)
     terminal = make() if make is not None else Lines(summary.protocol)
-    width, height = terminal.size
-    header = {
-        "version": 2,
-        "width": width,
-        "height": height,
-        "timestamp": summary.start // 1_000_000,
-        "title": inert(f"{summary.id}: {summary.subject} on {summary.resource}"),
-        "env": {"TERM": "xterm-256color"},
-    }
-    yield json.dumps(header, ensure_ascii=False)
+    begun = False
     screen = Screen()
     last = 0.0
     for moment in moments:
@@ -82,10 +73,27 @@ def cast(summary: Summary, moments: Iterable[Moment]) -> Iterator[str]:
             events = terminal.response(moment.data)
         last = max(last, (moment.time - summary.start) / 1e6)
         for code, text in events:
+            if not begun:
+                begun = True
+                yield _header(summary, terminal.size)
             if code == "o":
                 text = screen.feed(text)
             if text:
                 yield json.dumps([round(last, 6), code, text], ensure_ascii=False)
+    if not begun:
+        yield _header(summary, terminal.size)
+
+
+def _header(summary: Summary, size: tuple[int, int]) -> str:
+    header = {
+        "version": 2,
+        "width": size[0],
+        "height": size[1],
+        "timestamp": summary.start // 1_000_000,
+        "title": inert(f"{summary.id}: {summary.subject} on {summary.resource}"),
+        "env": {"TERM": "xterm-256color"},
+    }
+    return json.dumps(header, ensure_ascii=False)
 
 
 class Decoder:

@@ -188,12 +188,20 @@ def _found(text: str) -> list[tuple[int, int, str]]:
     return sorted(spans)
 
 
+#: Said where a terminal begins, and so in its recording, too.
+BEST_EFFORT: Final = (
+    b"hoopgate: what this terminal shows is searched for identifiers as it comes, by best effort"
+    b" only [masking=best-effort]\r\n"
+)
+
+
 class MaskedStream:
     """A program's data; its output as it may be seen. See :class:`hoopgate.ssh.session.Stream`."""
 
     read_ahead = 0
 
     def __init__(self, *, terminal: bool) -> None:
+        self._untold = terminal
         self._output = LineMasker(best_effort=terminal)
         self._errors = LineMasker(best_effort=terminal)
 
@@ -207,7 +215,11 @@ class MaskedStream:
 
     def from_backend(self, number: int, data: bytes) -> list[Action]:
         masker = self._output if number == wire.CHANNEL_DATA else self._errors
-        return _reply(number, masker.feed(data))
+        return [*self._notice(), *_reply(number, masker.feed(data))]
+
+    def _notice(self) -> list[Action]:
+        untold, self._untold = self._untold, False
+        return [Reply(wire.stderr(BEST_EFFORT))] if untold else []
 
     def client_eof(self) -> list[Action]:
         return [Forward(wire.frame(wire.CHANNEL_EOF))]

@@ -207,6 +207,8 @@ def _payload(number: int, body: bytes) -> bytes:
     return reader.string()
 
 
+#: A terminal that says it is larger is not believed: players make room for all of it.
+_MOST_COLUMNS: Final = 1000
 _DATA: Final = (wire.CHANNEL_DATA, wire.CHANNEL_EXTENDED_DATA)
 
 
@@ -247,6 +249,12 @@ class SSHRenderer:
             line = self._channel.program(name, reader)
             if line is not None:
                 return [f"{name} {line}"]
+            if name in ("pty-req", "window-change"):
+                term = reader.string() + b" " if name == "pty-req" else b""
+                size = f"{reader.uint32()}x{reader.uint32()}"
+                return [f"{name} {inert(term.decode('utf-8', 'backslashreplace'))}{size}"]
+            if name == "signal":
+                return [f"signal {inert(reader.string().decode('ascii', 'replace'))}"]
             if name == "env":
                 return [f"env {inert(reader.string().decode('utf-8', 'backslashreplace'))}"]
             return [inert(name)]
@@ -275,9 +283,8 @@ def _lines(data: bytes) -> list[str]:
 class SSHTerminal:
     """What a terminal saw of a program; of SFTP, its operations."""
 
-    size = (WIDTH, HEIGHT)
-
     def __init__(self) -> None:
+        self.size = (WIDTH, HEIGHT)
         self._channel = _Channel()
         self._input = Decoder()
         self._output = Decoder()
@@ -320,7 +327,11 @@ class SSHTerminal:
         name, reader = self._channel.requested(body)
         if name == "pty-req":
             reader.string()
-        if name in ("pty-req", "window-change"):
+            columns, rows = reader.uint32(), reader.uint32()
+            if 0 < columns <= _MOST_COLUMNS and 0 < rows <= _MOST_COLUMNS:
+                self.size = columns, rows
+            return []
+        if name == "window-change":
             return [("r", f"{reader.uint32()}x{reader.uint32()}")]
         line = self._channel.program(name, reader)
         return [("o", f"\x1b[1m$ {line}\x1b[0m\r\n")] if line is not None else []

@@ -26,19 +26,23 @@ def unprivileged_user() -> str | None:
     raise LookupError("running as root and neither user postgres nor user nobody exists")
 
 
-def as_user(user: str | None, orphan_signal: str = "TERM") -> list[str]:
-    """What to put before a command so that ``user`` runs it and it does not outlive us."""
+def as_user(user: str | None, orphan_signal: str = "TERM", group: str | None = None) -> list[str]:
+    """What to put before a command so that ``user`` runs it and it does not outlive us.
+
+    :param group: one that ``user`` is to be in beside its own, where there is a user.
+    """
     prefix = ["setpriv", "--pdeathsig", orphan_signal]
     if user is not None:
         entry = pwd.getpwnam(user)
-        prefix += [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+        prefix += [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}"]
+        prefix += ["--clear-groups" if group is None else f"--groups={group}"]
     return [*prefix, "--"]
 
 
 class Server:
     """Starts ``command``, collects what it prints in ``log``, and stops it.
 
-    :param user: run as this user (only root may say so).
+    :param user: run as this user (only root may say so), with ``group`` beside its own.
     :param orphan_signal: sent by the kernel when the test process dies, so that nothing is left.
     """
 
@@ -51,12 +55,13 @@ class Server:
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
         orphan_signal: str = "TERM",
+        group: str | None = None,
     ) -> None:
         self.log = log
         self._name = Path(command[0]).name
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                [*as_user(user, orphan_signal), *command],
+                [*as_user(user, orphan_signal, group), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -117,6 +117,7 @@ class SSHServer:
             [self._program, "-D", "-e", "-f", config],
             log=self.directory / "sshd.log",
             user=unprivileged_user(),
+            group="tty",  # it hands terminals over to that group
             environment={"HOME": str(self.root), "USER": self.user},
             directory=self.root,
         )
