@@ -138,7 +138,8 @@ def run_verify(options: argparse.Namespace) -> int:
             # Before the log is read: it grows meanwhile, and what is cosigned with it.
             note = read_whole(directory / WITNESSED)
             witnessed = check_witnessed(LogReader(directory, verifiers), policy, note)
-        report = verify_log(directory, verifiers, _progress(sys.stderr.isatty()))
+        progress = _progress(sys.stderr.isatty())
+        report = verify_log(directory, verifiers, progress, os.cpu_count() or 1)
         if options.known:
             known = [(str(path), read_whole(path)) for path in options.known]
             check_known(LogReader(directory, verifiers), known)

@@ -41,7 +41,7 @@ from hoopgate.recorder.tiles import (
 from hoopgate.recorder.tree import Frontier, frontier, leaf_hash
 
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-BACKLOG = 400_000  #: leaves that may wait for their tiles before commits wait, too
+BACKLOG = 65_536  #: leaves that may wait for their tiles before commits wait, too
 
 
 class Integrator:

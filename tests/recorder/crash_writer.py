@@ -30,6 +30,7 @@ class Interposed:
 
     def __init__(self, strike: Any) -> None:
         self._strike = strike
+        self._read: set[int] = set()  #: descriptors that are only read
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)
@@ -37,7 +38,14 @@ class Interposed:
             return real
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._strike(name)
+            if name == "open" and not args[1] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                descriptor = real(*args, **kwargs)
+                self._read.add(descriptor)
+                return descriptor
+            if name == "close" and args[0] in self._read:
+                self._read.discard(args[0])
+            else:
+                self._strike(name)
             return real(*args, **kwargs)
 
         return call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recorder_world import ALLOWED, World
 
+from hoopgate.recorder import verify
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.leaf import decode
 from hoopgate.recorder.note import Checkpoint
@@ -338,3 +340,38 @@ def test_a_log_may_be_read_while_it_is_written(make_world: Any) -> None:
         report = verify_log(world.directory, [world.vkey()])
         assert report.running in (1, 2)  # the node itself and, once it is signed, the session
         LogReader(world.directory, [world.vkey()])
+
+
+@pytest.mark.parametrize("segment", [1, 2])
+def test_processes_say_what_one_says(
+    copy: World, monkeypatch: pytest.MonkeyPatch, segment: int
+) -> None:
+    monkeypatch.setattr(verify, "_WORTH_PROCESSES", 0)
+    trusted = [copy.vkey()]
+    assert verify_log(copy.directory, trusted, processes=2) == verify_log(copy.directory, trusted)
+    path = copy.directory / f"seg/{segment:08d}.hgs"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BadLog) as together:
+        verify_log(copy.directory, trusted, processes=2)
+    alone = found(copy)
+    assert str(together.value) == str(alone)
+    assert alone.segment == segment
+
+
+def test_what_is_no_file_is_not_waited_for(copy: World) -> None:
+    for name in ("seg/00000001.hgs", "tile/0/000", "tile/entries/001", "checkpoint"):
+        path = copy.directory / name
+        data = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises((BadLog, OSError)):
+            copy.verify()
+        path.unlink()
+        path.symlink_to("/dev/zero")
+        with pytest.raises((BadLog, OSError)):
+            copy.verify()
+        path.unlink()
+        path.write_bytes(data)
+    copy.verify()
