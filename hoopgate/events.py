@@ -475,4 +475,23 @@ class WaitAtMost:
     seconds: float
 
 
-Action = Forward | Reply | Ask | Close | SchemaChange | WaitAtMost
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Read the backend no more (``on``), or again: what it has sent has to be dealt with first."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Have ``request`` done by a child process; the session goes on when ``worked(ticket, …)`` is
+    called. For what would keep the reactor for long.
+
+    :ivar request: in the words of the protocol's worker.
+    """
+
+    ticket: int
+    request: bytes = field(repr=False)
+
+
+Action = Forward | Reply | Ask | Close | SchemaChange | WaitAtMost | Pause | Work

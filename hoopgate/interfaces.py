@@ -68,6 +68,13 @@ class IProtocolSession(Interface):
         """True when nothing is being run or answered."""
 
 
+class IDelegatingSession(IProtocolSession):
+    """A session that gives out work."""
+
+    def worked(ticket: int, answer: bytes | None) -> list[Action]:
+        """The answer to a ``Work``; None: there is none."""
+
+
 class IGuardrail(Interface):
     """Judges one event. Pure and synchronous: no I/O, no clock of its own, no state that waits."""
 

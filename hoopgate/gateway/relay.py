@@ -27,10 +27,12 @@ from hoopgate.events import (
     Decision,
     Event,
     Forward,
+    Pause,
     Reply,
     SchemaChange,
     Side,
     WaitAtMost,
+    Work,
 )
 from hoopgate.gateway.logging import log_event
 from hoopgate.interfaces import IRelay
@@ -131,6 +133,7 @@ class Relay:
     :param reactor: an ``IReactorTime``.
     :param window: response bytes the client may be ahead of the disk.
     :param on_closed: called once with the reason, when both connections are closed.
+    :param worker: does what the session has done elsewhere; it fails where that cannot be done.
     """
 
     def __init__(
@@ -147,6 +150,7 @@ class Relay:
         limits: Limits,
         window: int,
         on_closed: Callable[[str], None],
+        worker: Callable[[bytes], Deferred[bytes]] | None = None,
     ) -> None:
         self._reactor = reactor
         # Any: to mypyc, which knows no zope.interface, an interface's methods have no self.
@@ -163,6 +167,8 @@ class Relay:
         self._work: deque[Action] = deque()
         self._working = False
         self._asked: Deferred[Decision] | None = None
+        self._worker = worker
+        self._given: Deferred[Any] | None = None
         self._holding = False
         self._queued = 0  # bytes whose leaf is not durable yet, with what each leaf costs
         self._under_way: dict[object, tuple[bytes, int]] = {}  # data whose leaf is, and its cost
@@ -275,6 +281,10 @@ class Relay:
                     self._after("hold", action.seconds, self._judge.leave)
                 elif type(action) is SchemaChange:
                     self._judge.schema_changes(over=action.over)
+                elif type(action) is Pause:
+                    self._pace(action.on)
+                elif type(action) is Work:
+                    self._give_out(action)
         except Exception:  # noqa: BLE001 - a bug of ours, and nothing can be told the client
             log.failure("session.bug")
             self._close("internal")
@@ -361,6 +371,29 @@ class Relay:
         self._perform(self._session.held(ticket, request_id, hold))
         self._bound_read_ahead()  # more may have been read than a hold allows
 
+    def _pace(self, on: bool) -> None:
+        if on:
+            self._backend.hold("session")
+        else:
+            self._backend.release("session")
+
+    def _give_out(self, action: Work) -> None:
+        assert self._worker is not None
+        self._given = self._worker(action.request)
+        self._given.addBoth(self._worked, action.ticket)
+
+    def _worked(self, outcome: bytes | Failure, ticket: int) -> None:
+        self._given = None
+        if self._closing:
+            return
+        answer = None if isinstance(outcome, Failure) else outcome
+        try:
+            actions = self._session.worked(ticket, answer)
+        except Exception as error:  # noqa: BLE001
+            self._step_failed(error, Side.BACKEND)
+            return
+        self._perform(actions)
+
     def _decided(self, decision: Decision, ticket: int) -> None:
         self._asked_no_more()
         if not self._closing:
@@ -438,6 +471,8 @@ class Relay:
         self._closing = self._closing or reason
         if self._asked is not None:
             self._asked.cancel()
+        if self._given is not None:
+            self._given.cancel()
         if not self._under_way:
             self._finish()
 

@@ -22,7 +22,8 @@ _OVERRIDES: Final = frozenset(
 _REPLACED: Final = HOP_BY_HOP | {
     *(b"host", b"content-length", b"expect", b"forwarded", b"via", b"x-request-id"),
     *(b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip", b"x-cluster-client-ip"),
-    *(b"alt-used", b"sec-websocket-extensions", OWN_HEADER),
+    *(b"alt-used", b"sec-websocket-extensions", b"sec-websocket-key", OWN_HEADER),
+    *(b"sec-websocket-version", b"sec-websocket-protocol", b"sec-websocket-accept"),
 }
 #: On PHI also what asks for less than the whole answer, or whether it has changed: the answer is
 #: rewritten, so these would be about something else.

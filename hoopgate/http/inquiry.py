@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hoopgate.events import Operation
 from hoopgate.http.headers import client_headers
 from hoopgate.http.problems import Problem
 from hoopgate.http.targets import Target
 from hoopgate.http.wire import Malformed, RequestHead
+
+if TYPE_CHECKING:
+    from hoopgate.http.websockets import Handshake
 
 #: Headers that take part in what is asked, and so in what an approval is for.
 _MEANING: Final = frozenset(
@@ -36,6 +39,7 @@ class Inquiry:
         None when it holds none.
     :ivar pages: makes the rewriter of links between pages of the one for other links; None: they
         are the same.
+    :ivar handshake: it asks for a WebSocket.
     """
 
     operation: Operation
@@ -46,6 +50,7 @@ class Inquiry:
     refusal: Callable[[Problem], tuple[int, bytes] | None] = lambda problem: None
     filled: Callable[[Sequence[str]], tuple[Target, bytes | None]] | None = None
     pages: Callable[[Link], Link] | None = None
+    handshake: Handshake | None = None
 
 
 def media_type(value: bytes | None) -> str:

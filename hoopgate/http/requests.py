@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hoopgate.events import Operation, OperationFacts
-from hoopgate.http import documents, fhir_requests, mcp_messages, targets
+from hoopgate.http import documents, fhir_requests, mcp_messages, targets, websockets
 from hoopgate.http.inquiry import (
     Inquiry,
     Pairs,
@@ -36,7 +36,7 @@ def inquire(http: HTTPTarget, head: RequestHead, target: Target, body: bytes | N
     :raises Malformed: it is not what it says it is.
     """
     if head.upgrade:
-        raise Malformed(501, "upgrade", "WebSockets are not passed on")
+        return websockets.inquire(http, head, target)
     if http.format == "mcp":
         return mcp_messages.inquire(head, target, body)
     if http.format == "fhir":
@@ -50,9 +50,7 @@ def inquire(http: HTTPTarget, head: RequestHead, target: Target, body: bytes | N
     elif body and media == _FORM:
         require_utf8(head)
         parameters += targets.parse_query(_ascii(body))
-    if head.upgrade:
-        kind = "http.websocket"
-    elif head.method in _READS:
+    if head.method in _READS:
         kind = "http.read"
     else:
         kind = "http.delete" if head.method == "DELETE" else "http.write"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hoopgate.http import codings
-from hoopgate.http.bodies import BodyRefused, Lines, Nothing, Rewriter, Unchanged, Whole
+from hoopgate.http.bodies import BodyRefused, Lines, Nothing, Rewriter, Unchanged, Whole, masked
 from hoopgate.http.codings import Undecodable
 from hoopgate.http.event_streams import EventStream
 from hoopgate.http.headers import Links
@@ -205,3 +205,14 @@ def _text_masker(plan: BodyPlan, media: str, tokens: Tokens | None) -> Callable[
 def _require_utf8(declared: bytes | None) -> None:
     if charset(declared) not in ("utf-8", "utf8", "us-ascii"):
         raise BodyRefused("body.charset", "The answer is not in UTF-8.")
+
+
+def mask_message(plan: BodyPlan, data: bytes, tokens: Tokens | None) -> bytes:
+    """What may be seen of a text that stands alone, as in a WebSocket: JSON, or words.
+
+    :raises BodyRefused: it looks like JSON, and is none.
+    """
+    if data.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
+        masker = JSONMasker(plan.paths, unlabelled=plan.unlabelled, tokens=tokens)
+        return masked(lambda one: documents.encode(masker.mask(documents.decode(one))), data)
+    return TextMasker(plan.paths, unlabelled=plan.unlabelled).mask(data.decode()).encode()

@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,7 +28,8 @@ from hoopgate.http.gate import Gate, Metadata, Opening, Refusal
 from hoopgate.http.headers import Links, Written
 from hoopgate.http.inquiry import Inquiry
 from hoopgate.http.problems import Problem, answer, refusal, status_line
-from hoopgate.http.rewriting import rewriter
+from hoopgate.http.rewriting import mask_message, rewriter
+from hoopgate.http.tunnel import Tunnel
 from hoopgate.http.wire import Data, End, Malformed, RequestHead, RequestReader, ResponseReader
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.phi.documents import Tokens
@@ -65,6 +68,7 @@ class _Exchange:
     answering: bool = False  # its head is out
     answered: bool = False
     skipping: bool = False  # what still comes of the answer is not shown
+    key: bytes = b""  # that a WebSocket was asked for with
 
 
 @implementer(IProtocolSession)
@@ -115,6 +119,7 @@ class HTTPSession:
         self._ticket = 0
         self._first: tuple[RequestHead, Opening] | None = (head, opening)
         self._exchange: _Exchange | None = None
+        self._tunnel: Tunnel | None = None
         self._closed = False
         self._close_after = False
         self._backend_closes = False
@@ -127,6 +132,8 @@ class HTTPSession:
     def buffered(self) -> int:
         """Bytes held, both directions."""
         found = self._reader.buffered + self._responses.buffered
+        if self._tunnel is not None:
+            return found + self._tunnel.buffered
         if self._exchange is not None:
             found += len(self._exchange.body)
             if self._exchange.rewriter is not None:
@@ -137,6 +144,8 @@ class HTTPSession:
     def read_ahead(self) -> int:
         """Bytes of the client's that wait for a verdict, or for an answer of the server."""
         exchange = self._exchange
+        if self._tunnel is not None:
+            return self._tunnel.read_ahead
         if exchange is None or not (exchange.asking or exchange.complete):
             return 0
         return self._reader.buffered
@@ -145,6 +154,8 @@ class HTTPSession:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
         if self._closed:
             return []
+        if self._tunnel is not None:
+            return self._through(self._tunnel.received(side, data))
         if side is Side.CLIENT:
             self._reader.feed(data)
         else:
@@ -155,6 +166,8 @@ class HTTPSession:
 
     def decided(self, ticket: int, decision: Decision) -> list[Action]:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
+        if self._tunnel is not None and not self._closed:
+            return self._through(self._tunnel.decided(ticket, decision))
         exchange = self._exchange
         if self._closed or exchange is None or ticket != self._ticket:
             return []
@@ -174,6 +187,8 @@ class HTTPSession:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
         if self._closed:
             return []
+        if self._tunnel is not None:
+            return self._through(self._tunnel.lost(side))
         if side is Side.CLIENT:
             return self._end("client.gone")
         exchange = self._exchange
@@ -193,6 +208,8 @@ class HTTPSession:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
         if self._closed:
             return []
+        if self._tunnel is not None:
+            return self._through(self._tunnel.expire(reason))
         exchange = self._exchange
         if exchange is not None and not exchange.answering:
             status = 401 if reason.startswith("identity.") else 503
@@ -207,7 +224,7 @@ class HTTPSession:
 
     def idle(self) -> bool:
         """True when nothing is being asked or answered."""
-        return self._exchange is None
+        return self._exchange is None or (self._tunnel is not None and self._tunnel.idle())
 
     # --- the client's side ------------------------------------------------------------------------
 
@@ -403,6 +420,9 @@ class HTTPSession:
         if inquiry.accept is not None:
             written = [(name, value) for name, value in written if name != b"accept"]
             written.append((b"Accept", inquiry.accept))
+        if inquiry.handshake is not None:
+            exchange.key = base64.b64encode(secrets.token_bytes(16))
+            written += inquiry.handshake.headers(exchange.key)
         target, body = inquiry.target, bytes(exchange.body)
         with_tokens: bytes | None = None
         if inquiry.filled is not None and decision.values is not None:
@@ -461,7 +481,8 @@ class HTTPSession:
                     if event.status >= 200:
                         self._on_head(exchange, event)
                     elif event.status == 101:
-                        raise Malformed(502, "upgrade", "an upgrade that nobody asked for")
+                        self._upgrade(exchange, event)
+                        return
                 elif isinstance(event, Data):
                     if not exchange.skipping:
                         self._show(exchange, event.data)
@@ -471,6 +492,31 @@ class HTTPSession:
         except RemoteProtocolError as error:
             code = error.code if isinstance(error, Malformed) else "http.response"
             self._upstream_broken(exchange, code)
+
+    def _upgrade(self, exchange: _Exchange, head: wire.ResponseHead) -> None:
+        """From here on both sides send frames."""
+        assert exchange.inquiry is not None
+        handshake = exchange.inquiry.handshake
+        if handshake is None or not exchange.complete:
+            raise Malformed(502, "upgrade", "an upgrade that nobody asked for")
+        written = handshake.accepted(head, exchange.key)
+        written.append((b"Hoopgate-Request", exchange.request_id.encode("ascii")))
+        self._actions.append(Reply(wire.head(status_line(101), written)))
+        exchange.answering = True
+        self._tunnel = tunnel = Tunnel(
+            handshake,
+            phi=self._phi,
+            mask=lambda plan, data: mask_message(plan, data, self._tokens),
+            ticket=self._ticket,
+            mint=self._mint,
+        )
+        for side, reader in ((Side.BACKEND, self._responses), (Side.CLIENT, self._reader)):
+            self._actions += self._through(tunnel.received(side, reader.rest()))
+
+    def _through(self, actions: list[Action]) -> list[Action]:
+        assert self._tunnel is not None
+        self._closed = self._closed or self._tunnel.closed
+        return actions
 
     def _upstream_broken(self, exchange: _Exchange | None, code: str) -> None:
         # What came behind an answer is nobody's; the client opens another connection to the server.

@@ -156,6 +156,10 @@ class _Reader:
         """Take bytes; ``next_event`` says what they mean."""
         self._buffer += data
 
+    def rest(self) -> bytes:
+        """Everything unread: after an upgrade it is of another protocol."""
+        return self._take(len(self._buffer))
+
     def _take(self, count: int) -> bytes:
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
@@ -279,10 +283,6 @@ class RequestReader(_Reader):
         """True when nothing of a request has come yet."""
         return self._state == "head" and not self._buffer
 
-    def rest(self) -> bytes:
-        """Everything unread: after an upgrade it is of another protocol."""
-        return self._take(len(self._buffer))
-
 
 class ResponseReader(_Reader):
     """Responses of one server, one per request that was sent."""
@@ -312,7 +312,7 @@ class ResponseReader(_Reader):
                 raise Malformed(502, "unasked", "the server sent what nobody asked for")
             return None
         if self._state == "upgraded":
-            return Data(self._take(len(self._buffer))) if self._buffer else None
+            return None
         if self._state != "head":
             return self._body("idle")
         block = self._head()

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hoopgate.settings import endpoints
-from hoopgate.settings.model import HTTPTarget
+from hoopgate.settings.model import HTTPTarget, WebSocketTarget
 from hoopgate.settings.reader import Table, defaults
 
 FORMATS: Final = ("rest", "fhir", "mcp")
@@ -16,6 +16,8 @@ CREDENTIALS: Final = ("none", "basic", "header", "oauth")
 _BASE = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 #: Headers that frame a message, or that the gateway makes itself.
 _RESERVED: Final = frozenset(
     [
@@ -47,8 +49,11 @@ def http_target(parent: Table) -> HTTPTarget:
         token_url=table.optional_text("token_url") or "",
         token_scope=table.optional_text("token_scope") or "",
         pass_authorization=table.boolean("pass_authorization", default["pass_authorization"]),
+        websocket=_websocket(table.table("websocket")) if "websocket" in table else None,
         **table.bounds(HTTPTarget),
     )
+    if found.websocket is not None and found.format != "rest":
+        table.wrong("websocket", f'has no meaning with format = "{found.format}"', "leave it out")
     if not _BASE.fullmatch(found.base) or "/." in found.base:
         table.wrong("base", f'"{found.base}" is no plain path', '"/fhir/R4"')
     for key, hosts in (("hosts", found.hosts), ("host", (found.host,) if found.host else ())):
@@ -66,5 +71,23 @@ def http_target(parent: Table) -> HTTPTarget:
             table.wrong("token_url", f'"{found.token_url}" is no https URL', '"https://host/token"')
     if found.pass_authorization and found.credential != "none":
         table.wrong("pass_authorization", "the gateway has a credential of its own", "one of both")
+    table.finish()
+    return found
+
+
+def _websocket(table: Table) -> WebSocketTarget:
+    default = defaults(WebSocketTarget)
+    found = WebSocketTarget(
+        subprotocols=table.texts("subprotocols", (), '["graphql-transport-ws"]'),
+        origins=tuple(one.lower() for one in table.texts("origins", (), '["https://a.example"]')),
+        refusal=table.choice("refusal", ("close", "message"), default["refusal"]),
+        **table.bounds(WebSocketTarget),
+    )
+    for one in found.subprotocols:
+        if not _TOKEN.fullmatch(one):
+            table.wrong("subprotocols", f'"{one}" is no subprotocol', '"graphql-transport-ws"')
+    for one in found.origins:
+        if not _ORIGIN.fullmatch(one):
+            table.wrong("origins", f'"{one}" is no origin', '"https://app.example.org"')
     table.finish()
     return found

@@ -205,6 +205,23 @@ class BackendTLS:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSocketTarget:
+    """What is said of a resource that has WebSockets.
+
+    :ivar subprotocols: those that may be spoken; a client that offers only others is refused.
+    :ivar origins: of pages that may open one, in lower case. A client that is no browser has none.
+    :ivar message_bytes: that a message may have.
+    :ivar refusal: how the client is told of one that is refused: ``close`` (with code 1008), or
+        ``message`` (JSON, and the WebSocket stays open).
+    """
+
+    subprotocols: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    message_bytes: int = 2**20
+    refusal: str = "close"
+
+
+@dataclass(frozen=True, slots=True)
 class HTTPTarget:
     """What is said of a resource that speaks HTTP.
 
@@ -222,6 +239,7 @@ class HTTPTarget:
         the gateway is then in Hoopgate-Authorization.
     :ivar body_bytes: a body that has to be seen whole may have, decoded.
     :ivar expansion: times that a compressed body may be larger than what came.
+    :ivar websocket: None: there are no WebSockets.
     """
 
     base: str = ""
@@ -236,6 +254,7 @@ class HTTPTarget:
     pass_authorization: bool = False
     body_bytes: int = 16 * 2**20
     expansion: int = 100
+    websocket: WebSocketTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)

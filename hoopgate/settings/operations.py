@@ -11,7 +11,7 @@ CLASSES: Final = {
     "http.read": "GET, HEAD or OPTIONS of something that is not FHIR",
     "http.write": "POST, PUT or PATCH of something that is not FHIR",
     "http.delete": "DELETE of something that is not FHIR",
-    "http.websocket": "a message to the server in a WebSocket, and its opening",
+    "http.websocket": "a message in a WebSocket, of either side, and its opening",
     "fhir.capabilities": "GET /metadata and the like: what the server can do",
     "fhir.read": "read of one resource, or of one version of it",
     "fhir.history": "versions of a resource, of a type, of all",
@@ -76,5 +76,6 @@ ATTRIBUTES: Final = {
         "header": "headers, in lower case: name, or name=value",
         "body": "JSON bodies: a pointer, or pointer=value; tool arguments as /params/arguments/…",
         "tool": "the MCP tool, prompt or URI of a resource",
+        "message": "of a WebSocket: open, client.text, client.binary, server.text, server.binary",
     },
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hoopgate.http import codings, documents, targets, wire
+from hoopgate.http import codings, documents, frames, targets, wire
 from hoopgate.http.bodies import BodyRefused, Whole
 from hoopgate.http.codings import Undecodable
 from hoopgate.http.event_streams import EventStream
@@ -162,6 +162,40 @@ def coded(data: bytes) -> None:
         assert total <= 2**16
 
 
+def websocket(data: bytes) -> None:
+    """Cuts change nothing, memory is bounded, and what is taken has one spelling."""
+    masked, rest = bool((data or b"\0")[0] & 1), data[1:]
+    key = b"\1\2\3\4" if masked else None
+
+    def run(data: bytes, size: int) -> list[object]:
+        reader = frames.FrameReader(masked=masked, limit=256)
+        found: list[object] = []
+        try:
+            for piece in cut(data, size):
+                reader.feed(piece)
+                while (event := reader.next_event()) is not None:
+                    found.append(event)
+                assert reader.buffered <= 2 * 256 + 14 + len(piece)
+        except frames.BadFrame as error:
+            found.append(error.close)
+        return found
+
+    read = [run(rest, size) for size in (max(len(rest), 1), *SIZES)]
+    assert all(one == read[0] for one in read)
+    events = [one for one in read[0] if not isinstance(one, int)]
+    written = b"".join(_framed(one, key) for one in events)
+    assert run(written, 5) == events
+
+
+def _framed(event: object, key: bytes | None) -> bytes:
+    if isinstance(event, frames.Message):
+        return frames.frame(frames.TEXT if event.text else frames.BINARY, event.data, key)
+    if isinstance(event, frames.Control):
+        return frames.frame(event.opcode, event.data, key)
+    assert isinstance(event, frames.Closing)
+    return frames.frame(frames.CLOSE, frames.close_payload(event.code, event.reason), key)
+
+
 CHECKS: dict[str, Callable[[bytes], None]] = {
     "http_requests": requests,
     "http_responses": responses,
@@ -171,4 +205,5 @@ CHECKS: dict[str, Callable[[bytes], None]] = {
     "http_events": events,
     "http_texts": texts,
     "http_codings": coded,
+    "http_websocket": websocket,
 }

@@ -32,6 +32,7 @@ SECTIONS = {
     "credentials": "resources.credentials",
     "tls of a resource": "resources.tls",
     "http of a resource": "resources.http",
+    "websocket of a resource": "resources.http.websocket",
     "tokens of a resource": "resources.tokens",
     "ssh of a listener": "listeners.ssh",
     "ssh of a resource": "resources.ssh",
@@ -81,7 +82,7 @@ ssh = {{}}
 [[resources]]
 ssh = {{}}
 credentials = {{ password = {{}}, certificate = "x" }}
-http = {{}}
+http = {{ websocket = {{}} }}
 tokens = {{ keys = {{ environment = "X" }} }}
 [[budgets]]
 match = {{}}
