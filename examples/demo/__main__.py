@@ -26,6 +26,9 @@ Everything stays up until Ctrl-C. In another terminal:
    be {AGENT} mariadb -te 'SELECT * FROM department_load'   # the same on MariaDB
    be {AGENT} hoopgate ssh-cert files "$(dirname "$SSH_CONFIG")"/id_ed25519.pub
    ssh -F "$SSH_CONFIG" files cat $FILES/public/fax.log
+   export TOKEN=$(be {AGENT} printenv HOOPGATE_TOKEN)
+   curl --oauth2-bearer $TOKEN "$EHR/Observation?code=29463-7&_count=2"
+   mcp tools/call '{{{{"name":"echo","arguments":{{{{"message":"hello"}}}}}}}}'
    be {AGENT} psql -c "COPY encounters TO STDOUT"     # is held: decide it in a third terminal
    be {REVIEWER} hoopgate approvals list
    hoopgate check                                   # what this node does, by its settings

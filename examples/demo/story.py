@@ -11,10 +11,11 @@ from files import Files
 from psql import Psql
 from telling import expect
 from terminal import command, output, remark, say
+from web import Web
 from world import AGENT, OWNER, REVIEWER, World
 
 
-class Story(Files):
+class Story(Files, Web):
     """Told once, from top to bottom."""
 
     def __init__(self, world: World) -> None:
@@ -42,6 +43,7 @@ class Story(Files):
         self._verified()
         self._mariadb()
         self._tell_of_files()
+        self._tell_of_the_web()
 
     # --- the agent ------------------------------------------------------------------------------
 

@@ -13,14 +13,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from terminal import progress
 from testbed.certificates import Certificates, write_private
 from testbed.clinic import AGENT_PASSWORD, SCHEMA
 from testbed.clinic_mysql import make_database
+from testbed.fhirserver import FHIRServer, patients
 from testbed.gateway import Gateway
 from testbed.issuer import TestIssuer, client
 from testbed.mariadb import MariaDB
+from testbed.mcpserver import MCPServer
 from testbed.parts import debian
 from testbed.ports import free_port
 from testbed.postgres import Postgres
@@ -31,6 +34,7 @@ from hoopgate.identity.client_secrets import hash_secret
 
 #: The gateway's settings, with $names for what is only known when everything runs.
 SETTINGS = Path(__file__).with_name("hoopgate.toml")
+_MCP = Path(__file__).with_name("mcp.sh")
 PROGRAMS = Path(sys.executable).parent
 
 #: An agent; the person it runs for; who decides on exports; somebody who may not.
@@ -104,6 +108,7 @@ class World:
 
     :ivar directory: holds the settings, the gateway's state, ``env`` and ``bin/be``.
     :ivar environment: what makes psql and hoopgate mean this gateway; nobody's token.
+    :ivar patients: what the FHIR server has.
     :ivar console: address of the console; ``password``: the reviewer's, for its log-in.
     """
 
@@ -118,12 +123,15 @@ class World:
         password: str,
         files: SSHServer,
         ssh_port: int,
+        web_port: int,
+        resources: list[dict[str, Any]],
     ) -> None:
         self.console = console
         self.password = password
         self.directory = directory
         self.postgres = postgres
         self.issuer = issuer
+        self.patients = resources
         self.log = directory / "state" / "log"
         psql = debian("psql", "postgresql-client", "/usr/lib/postgresql/15/bin")
         self.environment = {
@@ -137,7 +145,12 @@ class World:
             "HOOPGATE_CONFIG": str(directory / "hoopgate.toml"),
             "FILES": str(files.root),
             "SSH_CONFIG": str(directory / "ssh_config"),
+            "TOOLS": f"https://127.0.0.1:{web_port}/tools/mcp",
+            "EHR": f"https://127.0.0.1:{web_port}/ehr",
+            "CURL_HOME": str(directory),
         }
+        curl = ["silent", "show-error", f'cacert = "{self.environment["PGSSLROOTCERT"]}"']
+        (directory / ".curlrc").write_text("\n".join([*curl, ""]))
         self._write_ssh_config(ssh_port)
         options = _MY_CNF.format(port=mariadb_port, ca=self.environment["PGSSLROOTCERT"])
         (directory / "my.cnf").write_text(options)
@@ -173,6 +186,7 @@ class World:
             )
         )
         program.chmod(0o755)
+        shutil.copy(_MCP, program.with_name("mcp"))
 
 
 class _Node(Gateway):
@@ -207,6 +221,11 @@ def running(version: int) -> Iterator[World]:
             make_database(mariadb, "ward")
         with progress("OpenSSH", "a file server of the clinic"):
             files = stack.enter_context(SSHServer(files=_FILES))
+        resources = patients(12, 1)
+        with progress("FHIR", "Medplum's router, 12 synthetic patients"):
+            fhir = stack.enter_context(FHIRServer(directory, resources))
+        with progress("MCP", "its reference server of tools"):
+            mcp = stack.enter_context(MCPServer(directory))
         with progress("OpenLDAP", "agents, owners, reviewers; groups in groups"):
             slapd = stack.enter_context(Slapd(certificates))
             slapd.add(_entries(slapd))
@@ -217,7 +236,8 @@ def running(version: int) -> Iterator[World]:
         with progress("twistd hoopgate", "the gateway, and its console"):
             ports = {"console_port": console_port, "mariadb_gateway_port": free_port()}
             ports |= {"postgres_port": postgres.port, "mariadb_port": mariadb.port}
-            ports |= {"ssh_port": free_port(), "sshd_port": files.port}
+            ports |= {"ssh_port": free_port(), "sshd_port": files.port, "web_port": free_port()}
+            ports |= {"fhir_port": fhir.port, "mcp_port": mcp.port}
             text = _settings(directory, certificates, slapd, issuer, files, ports)
             gateway = stack.enter_context(_Node(directory, text, certificates))
         world = World(
@@ -230,6 +250,8 @@ def running(version: int) -> Iterator[World]:
             password,
             files,
             ports["ssh_port"],
+            ports["web_port"],
+            resources,
         )
         world.write_helpers(gateway.pid)
         yield world
