@@ -129,7 +129,7 @@ def judged(version: int, options: argparse.Namespace) -> Report:
 
 
 def shown(report: Report, version: int, options: argparse.Namespace) -> Iterator[str]:
-    found = report.cuts + (report.unstable if options.verbose else [])
+    found = report.cuts + report.ordered + (report.unstable if options.verbose else [])
     if not options.control:
         found = report.leaks + found
     seen = set()

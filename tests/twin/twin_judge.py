@@ -182,7 +182,7 @@ class Judge:
             one, two = self._gateway.run(case)
             leaked = one != two
         if leaked and Counter(one) == Counter(two) and self._planned_apart(case):
-            return Finding(case, Outcome.ORDER, reason)
+            return Finding(case, Outcome.ORDER, reason, difference(one, two))
         if leaked and self._names != BARE:
             # Not by what an earlier case may have left behind: once more on databases made anew.
             for name in self._names:
@@ -262,6 +262,7 @@ class Report:
     leaks: list[Finding] = field(default_factory=list)
     cuts: list[Finding] = field(default_factory=list)
     unstable: list[Finding] = field(default_factory=list)
+    ordered: list[Finding] = field(default_factory=list)
     live: set[tuple[str, str]] = field(default_factory=set)
     sources: set[tuple[str, str]] = field(default_factory=set)
     denied: set[tuple[str, str]] = field(default_factory=set)
@@ -283,6 +284,8 @@ class Report:
             self.cuts.append(finding)
         elif finding.outcome is Outcome.UNSTABLE:
             self.unstable.append(finding)
+        elif finding.outcome is Outcome.ORDER:
+            self.ordered.append(finding)
 
     @property
     def leaking(self) -> set[tuple[str, str]]:
