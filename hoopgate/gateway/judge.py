@@ -244,9 +244,8 @@ class Judge:
         self._steered = None
         try:
             decision = await self._judged(event, on_hold)
-            if self._steered is not None and not isinstance(decision.verdict, Block):
-                if decision.text is not None:
-                    return self._decide(_FAILED, (), decision.facts)
+            blocked = isinstance(decision.verdict, Block)
+            if self._steered is not None and decision.text is None and not blocked:
                 decision.text = self._steered
             return decision
         except CancelledError:
@@ -304,8 +303,9 @@ class Judge:
         elif not isinstance(event, Statement) or not (tokens or event.binds):
             return decision
         else:
-            found = lifted(event.text) if tokens else None
-            block = await substitute(event, found, decision, vault, resource)
+            text = event.text if self._steered is None else self._steered
+            found = lifted(text, mysql="dialect" in event.settings) if tokens else None
+            block = await substitute(event, text, found, decision, vault, resource)
         if block is None:
             return decision
         return self._decide(block, decision.monitored, decision.facts, decision.approval)
@@ -387,9 +387,8 @@ class Judge:
         tokens: tuple[Mapping[int, str], ...] = ()
         asked = event
         try:
-            # The scanner for tokens is PostgreSQL's.
-            takes = self._tokens is not None and "dialect" not in event.settings
-            found = lifted(event.text) if takes else None
+            mysql = "dialect" in event.settings
+            found = lifted(event.text, mysql=mysql) if self._tokens is not None else None
             facts = None
             if found is not None:
                 facts = await self._lifted(found)

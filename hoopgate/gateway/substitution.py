@@ -6,16 +6,19 @@ log know the token alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import Decision, Operation, Statement
 from hoopgate.gateway.tokens import Tokens
+from hoopgate.mysql import parameters as mysql_parameters
 from hoopgate.phi.tokens import Token, read
 from hoopgate.plans import BodyPlan, TokenUse
-from hoopgate.postgres.parameters import elements, rebuilt
-from hoopgate.sql.tokens import MOST_TOKENS, Lifted, fill, lift
+from hoopgate.postgres import parameters as postgres_parameters
+from hoopgate.sql import tokens as postgres_literals
+from hoopgate.sql.mysql import literals as mysql_literals
+from hoopgate.sql.tokens import MOST_TOKENS, Lifted
 from hoopgate.verdicts import Block, Hold, Mask, Verdict
 
 _UNAVAILABLE: Final = Block(
@@ -32,14 +35,16 @@ _MANY: Final = Block(
 )
 
 
-def lifted(text: str) -> Lifted | None:
+def lifted(text: str, *, mysql: bool = False) -> Lifted | None:
     """``text`` with parameters for its tokens; None when there is none that counts.
 
+    :param mysql: it is of that dialect, or MariaDB's.
     :raises Refused: ``token.many``.
     """
-    if "'[" not in text:
+    if "'[" not in text and not (mysql and '"[' in text):
         return None
     try:
+        lift = mysql_literals.lift if mysql else postgres_literals.lift
         return lift(text, lambda content: read(content) is not None)
     except Refused as refused:
         if refused.code == "token.many":
@@ -58,12 +63,20 @@ def kinds(found: Lifted, statements: int) -> tuple[Mapping[int, str], ...]:
 
 
 async def substitute(
-    event: Statement, found: Lifted | None, decision: Decision, tokens: Tokens, resource: str
+    event: Statement,
+    text: str,
+    found: Lifted | None,
+    decision: Decision,
+    tokens: Tokens,
+    resource: str,
 ) -> Block | None:
     """Give ``decision`` the text and the parameters with values in place of tokens.
 
+    :param text: what is to be run, ``found`` are the tokens in it.
     :return: why that cannot be.
     """
+    mysql = "dialect" in event.settings
+    elements = mysql_parameters.elements if mysql else postgres_parameters.elements
     wanted: dict[str, Token] = {}
     for literal in () if found is None else found.literals:
         token = read(literal.content)
@@ -98,11 +111,13 @@ async def substitute(
         if token not in values:
             return _unknown(token)
     if found is not None:
+        fill = mysql_literals.fill if mysql else postgres_literals.fill
         decision.text = fill(
-            event.text, found.literals, [values[wanted[one.content]] for one in found.literals]
+            text, found.literals, [values[wanted[one.content]] for one in found.literals]
         )
     if uses:
-        decision.values = _bound(bound, uses, values)
+        rebuilt = mysql_parameters.rebuilt if mysql else postgres_parameters.rebuilt
+        decision.values = _bound(bound, uses, values, elements, rebuilt)
     return None
 
 
@@ -158,6 +173,8 @@ def _bound(
     bound: tuple[tuple[int, bytes | None], ...],
     uses: tuple[TokenUse, ...],
     values: Mapping[Token, bytes],
+    elements: Callable[[int, int, bytes | None], list[bytes | None] | None],
+    rebuilt: Callable[[int, int, bytes | None, list[bytes | None]], bytes | None],
 ) -> tuple[bytes | None, ...]:
     new = [value for _, value in bound]
     for use in uses:

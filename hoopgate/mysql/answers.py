@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Final
 
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
+from hoopgate.guardrails.budgets import Meter
 from hoopgate.mysql import errors
 from hoopgate.mysql.kernels import renumber, run_end
 from hoopgate.mysql.masking import RowMasker, Tokeniser, compile_plan, described
@@ -43,7 +44,7 @@ from hoopgate.mysql.wire_results import (
     prepared,
     tracked,
 )
-from hoopgate.plans import MaskPlan
+from hoopgate.plans import MaskPlan, Spend
 
 
 class Kind(Enum):
@@ -130,6 +131,7 @@ class Answers:
         database: str,
         limit: int,
         tokeniser: Tokeniser | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._phi = phi
         self._no_eof = bool(capabilities & Capability.DEPRECATE_EOF)
@@ -137,6 +139,8 @@ class Answers:
         self._database = database.encode()
         self._limit = limit
         self._tokeniser = tokeniser
+        self._meter = meter
+        self._spend: Spend | None = None  # of the rows that come
         self._data = b""
         self._at = 0
         self._waiting: list[bytes] = []  # what came since, until a packet is whole with it
@@ -196,10 +200,12 @@ class Answers:
         self._state = _State.FIRST
         self._columns = []
         self._masker = None
+        self._spend = None
         self._binary = head.kind in (Kind.BINARY, Kind.ROWS)
         if head.kind is Kind.ROWS:
             cursor = None if head.prepared is None else head.prepared.cursor
             self._masker = None if cursor is None else cursor.masker
+            self._spend = None if cursor is None else cursor.spend
             self._state = _State.ROWS
 
     # --- the stream ------------------------------------------------------------------------------
@@ -239,6 +245,8 @@ class Answers:
         if self._masker is not None:
             rows, self._out = self._masker.rewrite(run, self._out)
             out.append(rows)
+            if self._spend is not None and self._meter is not None:
+                self._meter.rows(self._spend, *self._masker.counted(run, self._spend.patient))
         else:
             shift = (self._out - self._in) & 0xFF
             out.append(renumber(run, self._out) if shift else run)
@@ -388,8 +396,9 @@ class Answers:
         self._masker = None
         if head.plan is not None:
             self._masker = compile_plan(head.plan, self._columns, self._binary, self._tokeniser)
+            self._spend = head.plan.spend
         if head.prepared is not None:
-            head.prepared.cursor = Cursor(self._masker)
+            head.prepared.cursor = Cursor(self._masker, self._spend)
         self._state = _State.ROWS
 
     def _marker(self, payload: bytes, out: list[bytes]) -> None:
@@ -415,6 +424,9 @@ class Answers:
             self._ended(payload, out)
         elif self._masker is not None:
             self._emit(self._masker.row(payload), out)
+            if self._spend is not None and self._meter is not None:
+                # Of one so large it is not looked up whom it is about.
+                self._meter.rows(self._spend, 1, None)
         else:
             self._emit(payload, out)
 

@@ -125,7 +125,7 @@ class MysqlServer(DatabaseServer):
 
         self._relay = relay = await self._gateway.serve(
             facts,
-            self._session(hello, principal, resource, backend),
+            self._session(hello, principal, resource, backend, facts.id),
             self.transport,
             backend.transport,
             interrupt,
@@ -171,6 +171,7 @@ class MysqlServer(DatabaseServer):
         principal: Principal,
         resource: Resource,
         backend: upstream.BackendConnection,
+        session_id: str,
     ) -> MakeSession:
         limits = self._gateway.limits
         kill = self._node.kills.killer(principal, resource.name)
@@ -192,6 +193,7 @@ class MysqlServer(DatabaseServer):
                 response_limit=limits.response_message_bytes,
                 hold_seconds=limits.hold_seconds,
                 tokeniser=self._gateway.tokeniser(resource),
+                meter=self._gateway.meter(session_id),
             )
             return session
 

@@ -234,3 +234,68 @@ def _behind(data: bytes, at: int, size: int) -> tuple[int, int]:
         return at, at + first
     end = _long(data, at, first)
     return at + _WIDTHS[first], end
+
+
+def text_values(run: bytes, column: int) -> list[bytes]:
+    """The values of one column of a run of rows in the text protocol; NULL is empty.
+
+    :raises RemoteProtocolError: a row has no such field.
+    """
+    out: list[bytes] = []
+    at = 0
+    size = len(run)
+    try:
+        while at < size:
+            end = at + 4 + (run[at] | run[at + 1] << 8 | run[at + 2] << 16)
+            at += 4
+            start = at
+            for _ in range(column + 1):
+                first = run[at]
+                start = at + 1
+                at = start
+                if first < 0xFB:
+                    at += first
+                elif first != 0xFB:
+                    at = _long(run, start, first)
+                    start += _WIDTHS[first]
+            if at > end:
+                raise RemoteProtocolError("a field overruns its row")
+            out.append(run[start:at])
+            at = end
+    except IndexError:
+        raise RemoteProtocolError("a field overruns its row") from None
+    return out
+
+
+def binary_values(run: bytes, sizes: list[int], column: int) -> list[bytes]:
+    """As :func:`text_values`, for the binary protocol."""
+    out: list[bytes] = []
+    at = 0
+    size = len(run)
+    nulls = (len(sizes) + 9) // 8
+    try:
+        while at < size:
+            end = at + 4 + (run[at] | run[at + 1] << 8 | run[at + 2] << 16)
+            bits = at + 5
+            at = start = bits + nulls
+            for index in range(column + 1):
+                start = at
+                if not run[bits + ((index + 2) >> 3)] >> ((index + 2) & 7) & 1:
+                    start, at = _behind(run, at, sizes[index])
+            if at > end:
+                raise RemoteProtocolError("a field overruns its row")
+            out.append(run[start:at])
+            at = end
+    except IndexError:
+        raise RemoteProtocolError("a field overruns its row") from None
+    return out
+
+
+def packet_heads(run: bytes) -> int:
+    """How many packets there are in a run of whole ones."""
+    count = at = 0
+    size = len(run)
+    while at < size:
+        at += 4 + (run[at] | run[at + 1] << 8 | run[at + 2] << 16)
+        count += 1
+    return count

@@ -3,8 +3,8 @@
 What a method yields (:class:`hoopgate.plans.Method`):
 
 - REDACT: the type's constant, for NULL too (whether a value is there is itself data).
-- TOKEN: where there are keys, a token of the value in the place of text; else as REDACT. NULL
-  stays.
+- TOKEN: where there are keys, a token of a text or whole number, in the place of text; else as
+  REDACT. NULL stays.
 - NULL: NULL.
 - GENERALISE: see :mod:`hoopgate.phi.safe_harbor`; everything else its constant. NULL stays.
 
@@ -30,9 +30,12 @@ from hoopgate.mysql.kernels import (
     COUNTED,
     FieldMaker,
     binary_row,
+    binary_values,
     mask_binary_rows,
     mask_text_rows,
+    packet_heads,
     text_row,
+    text_values,
 )
 from hoopgate.mysql.wire import string
 from hoopgate.mysql.wire_results import BINARY_CHARSET, NOT_NULL, UNSIGNED, Column
@@ -53,7 +56,7 @@ _NUMBER: Final = re.compile(rb"([0-9]{1,19})(?:\.[0-9]+)? *")
 class RowMasker:
     """Rewrites the rows of one result; made by :func:`compile_plan`."""
 
-    __slots__ = ("_binary", "_constants", "_functions", "_masked", "_sizes")
+    __slots__ = ("_binary", "_columns", "_constants", "_functions", "_masked", "_sizes")
 
     def __init__(
         self,
@@ -62,7 +65,9 @@ class RowMasker:
         masked: list[int],
         constants: list[bytes | None],
         functions: list[FieldMaker],
+        columns: Sequence[Column],
     ) -> None:
+        self._columns = columns
         self._sizes = sizes
         self._binary = binary
         self._masked = masked
@@ -95,6 +100,23 @@ class RowMasker:
             run, len(self._sizes), self._masked, self._constants, self._functions, sequence
         )
 
+    def counted(self, run: bytes, column: int) -> tuple[int, list[bytes] | None]:
+        """How many rows a run has, and their values in ``column``, whole numbers as text: the same
+        value is the same in text and binary. -1: there is no such column.
+
+        :raises RemoteProtocolError: a row has no such field.
+        """
+        if column < 0:
+            return packet_heads(run), None
+        if not self._binary:
+            values = text_values(run, column)
+        else:
+            values = binary_values(run, self._sizes, column)
+            read = _integer(self._columns[column])
+            if read is not None:
+                values = [b"%d" % read(one) if one else one for one in values]
+        return len(values), values
+
 
 def compile_plan(
     plan: MaskPlan,
@@ -123,7 +145,7 @@ def compile_plan(
         constants.append(constant)
         functions.append(function)
     sizes = [value_size(column.type) for column in columns] if binary else [0] * len(columns)
-    return RowMasker(sizes, binary, masked, constants, functions)
+    return RowMasker(sizes, binary, masked, constants, functions, columns)
 
 
 def value_size(code: int) -> int:
@@ -164,7 +186,13 @@ def described(column: Column, mask: ColumnMask, tokeniser: Tokeniser | None = No
 def _in_words(column: Column, mask: ColumnMask, tokeniser: Tokeniser | None) -> bool:
     if types.textual(column) or mask.method is Method.NULL:
         return False
-    return mask.as_text or (mask.method is Method.TOKEN and tokeniser is not None)
+    return mask.as_text or _tokenised(column, mask, tokeniser)
+
+
+def _tokenised(column: Column, mask: ColumnMask, tokeniser: Tokeniser | None) -> bool:
+    """Text and whole numbers: their values have one form each."""
+    one_form = types.textual(column) or column.type in types.INTEGERS
+    return one_form and mask.method is Method.TOKEN and tokeniser is not None
 
 
 def _null(value: bytes | None) -> bytes | None:
@@ -183,7 +211,7 @@ def _field(
     if value is None:
         return None, _null
     constant = write(value)
-    if mask.method is Method.TOKEN and tokeniser is not None and (words or types.textual(column)):
+    if tokeniser is not None and _tokenised(column, mask, tokeniser):
         return None, _tokens(column, mask.label, binary, tokeniser)
     if mask.method is Method.GENERALISE:
         function = _generaliser(column, mask, binary, words, constant, this_year)
@@ -204,12 +232,15 @@ def _writer(column: Column, binary: bool) -> Callable[[bytes], bytes]:
 
 def _tokens(column: Column, label: str, binary: bool, tokeniser: Tokeniser) -> FieldMaker:
     integer = _integer(column) if binary else None
+    digits = column.type in types.INTEGERS
 
     def token(value: bytes | None) -> bytes | None:
         if value is None:
             return None
         if integer is not None:
             value = b"%d" % integer(value)
+        elif digits:
+            value = b"%d" % int(value)  # ZEROFILL is no part of the number
         elif column.type == Type.STRING and column.charset != BINARY_CHARSET:
             value = value.rstrip(b" ")  # padding is no part of a CHAR(n)
         return string(tokeniser(label, value).encode())

@@ -9,7 +9,7 @@ from typing import Final
 from hoopgate.events import Decision
 from hoopgate.mysql.masking import RowMasker
 from hoopgate.mysql.wire_results import Column
-from hoopgate.plans import MaskPlan
+from hoopgate.plans import MaskPlan, Spend
 from hoopgate.verdicts import Allow, Hold, Mask
 
 #: Statements that one session may have prepared at a time, and characters of their texts.
@@ -25,9 +25,11 @@ class Cursor:
     """A cursor that an execute has opened: its rows come by COM_STMT_FETCH.
 
     :ivar masker: of its rows; None where nothing is masked.
+    :ivar spend: what they take of budgets.
     """
 
     masker: RowMasker | None
+    spend: Spend | None = None
 
 
 @dataclass(slots=True)
@@ -76,11 +78,22 @@ class Prepared:
 
 
 def plan_of(decision: Decision) -> MaskPlan | None:
-    """The plan for the rows of a decision that is not a Block; None where nothing is masked."""
+    """The plan of a decision that is not a Block."""
     verdict = decision.verdict
     plans = verdict.plans if isinstance(verdict, Mask | Hold) else ()
-    plan = plans[0] if plans else None
+    return plans[0] if plans else None
+
+
+def masks_of(decision: Decision) -> MaskPlan | None:
+    """The plan for its rows; None where nothing is masked."""
+    plan = plan_of(decision)
     return plan if plan is not None and plan.masks else None
+
+
+def takes_tokens(decision: Decision) -> bool:
+    """True when values that are bound have to be looked through for tokens."""
+    plan = plan_of(decision)
+    return plan is not None and bool(plan.tokens)
 
 
 def take_text(decision: Decision, text: str) -> str:

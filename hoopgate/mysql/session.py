@@ -31,10 +31,12 @@ from hoopgate.events import (
     Statement,
     WaitAtMost,
 )
+from hoopgate.guardrails.budgets import Meter
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.mysql import wire_commands as commands
 from hoopgate.mysql.answers import Answers, Expected
 from hoopgate.mysql.masking import Tokeniser
+from hoopgate.mysql.prepared import plan_of
 from hoopgate.mysql.refusals import error, refusal
 from hoopgate.mysql.statements import Statements
 from hoopgate.mysql.wire import Oversized, PacketReader, Payload, packet_count, packets
@@ -67,6 +69,8 @@ class MysqlSession:
     :param response_limit: bytes of what has to be held of an answer; more ends the session.
     :param hold_seconds: a statement that needs an approval waits so long; then it is refused with
         the request's id, and passes once when it is sent again after the approval.
+    :param tokeniser: makes tokens of values; None: there are no keys.
+    :param meter: counts what budgets are about.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class MysqlSession:
         response_limit: int,
         hold_seconds: float = 30.0,
         tokeniser: Tokeniser | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.protocol = protocol
         self.phi = phi
@@ -100,7 +105,9 @@ class MysqlSession:
             database=settings["database"],
             limit=response_limit,
             tokeniser=tokeniser,
+            meter=meter,
         )
+        self._meter = meter
         self._mint = mint
         self._hold_seconds = hold_seconds
         self._reader = PacketReader(message_limit)
@@ -245,6 +252,13 @@ class MysqlSession:
         head = message.head if isinstance(message, Oversized) else message.data
         if head[0] not in commands.SILENT:
             self._actions.append(Reply(packets(refusal(decision), message.after)))
+
+    def spend(self, decision: Decision) -> None:
+        """What was decided is forwarded next: it may take of a budget."""
+        plan = plan_of(decision)
+        spend = None if plan is None else plan.spend
+        if self._meter is not None and spend is not None and spend.predicates:
+            self._meter.query()
 
     def alters_schema(self) -> None:
         """What is forwarded next may change the schema."""

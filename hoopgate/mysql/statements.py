@@ -18,15 +18,15 @@ from hoopgate.mysql.prepared import (
     LongValue,
     Prepared,
     alters,
-    plan_of,
+    masks_of,
     runs_at_once,
     take_text,
+    takes_tokens,
 )
 from hoopgate.mysql.wire import Status
 from hoopgate.mysql.wire_handshake import Capability
 from hoopgate.mysql.wire_results import Eof, Ok
 from hoopgate.mysql.wire_values import Parameter
-from hoopgate.plans import MaskPlan
 from hoopgate.sql.mysql.versioned import number, written_out
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ _UNKNOWN: Final = (
 )
 
 
+_NO_BULK: Final = (
+    "token.bulk",
+    "A parameter is compared with a column whose values come as tokens.",
+    "Execute the statement once for each row of values.",
+)
 #: Any other KILL would go by the database's ids, and all sessions have one account there.
 _KILL_WORD: Final = re.compile(r"\bkill\b", re.IGNORECASE)
 _MAY_KILL: Final = frozenset({"maintenance", "do", "unknown"})
@@ -122,9 +127,10 @@ class Statements:
         if _kills(text, decision):
             self._refuse(*_NO_KILL)
             return
-        expected = Expected(Kind.TEXT, plan=plan_of(decision), alters=alters(decision))
+        expected = Expected(Kind.TEXT, plan=masks_of(decision), alters=alters(decision))
         if expected.alters:
             self._session.alters_schema()
+        self._session.spend(decision)
         self._session.send(expected, commands.query(take_text(decision, text).encode()))
 
     def _text(self, data: bytes) -> str | None:
@@ -182,7 +188,7 @@ class Statements:
         def made(id: int, parameters: int) -> Prepared:
             return Prepared(id, text, sent, decision, generation, parameters)
 
-        expected = Expected(Kind.PREPARE, plan=plan_of(decision), made=made)
+        expected = Expected(Kind.PREPARE, plan=masks_of(decision), made=made)
         self._session.send(expected, commands.prepare(sent.encode()))
 
     def _find(self, id: int) -> Prepared | None:
@@ -231,7 +237,14 @@ class Statements:
                 for long in (statement.long.get(index),)
             )
 
-        data = payload[:1] + statement.id.to_bytes(4, "little") + payload[5:]
+        long = frozenset(statement.long)
+
+        def data(given: tuple[bytes | None, ...] | None) -> bytes:
+            head = payload[:1] + statement.id.to_bytes(4, "little")
+            if given is None:
+                return head + payload[5:]
+            return head + payload[5:10] + commands.rebound(types, given, long)
+
         self._run_prepared(statement, data, parameters)
 
     def _bulk_execute(self, command: commands.BulkExecute, payload: bytes) -> None:
@@ -253,23 +266,40 @@ class Statements:
         def parameters() -> tuple[Parameter, ...]:
             return ((0, b"bulk:" + hashlib.sha256(command.values).digest()),)
 
-        data = payload[:1] + statement.id.to_bytes(4, "little") + payload[5:]
-        self._run_prepared(statement, data, parameters)
+        def data(_: tuple[bytes | None, ...] | None) -> bytes:
+            return payload[:1] + statement.id.to_bytes(4, "little") + payload[5:]
+
+        self._run_prepared(statement, data, parameters, bulk=True)
 
     def _run_prepared(
         self,
         statement: Prepared,
-        data: bytes,
+        data: Callable[[tuple[bytes | None, ...] | None], bytes],
         parameters: Callable[[], tuple[Parameter, ...]],
+        *,
+        bulk: bool = False,
     ) -> None:
+        """Execute ``statement``.
+
+        :param data: makes the command, with these values in place of the client's.
+        :param bulk: its values are of many rows: none of them can be a token.
+        """
         session = self._session
         current = statement.generation == session.generation() and session.confirmed()
-        if current and runs_at_once(statement.decision):
-            self._send_execute(statement, data, plan_of(statement.decision), statement.decision)
+        tokens = takes_tokens(statement.decision)
+        if current and runs_at_once(statement.decision) and not tokens:
+            self._send_execute(statement, data(None), statement.decision)
             return
-        event = Statement(statement.text, (), parameters(), session.settings)
+        # Under other rules a value may have to be a token that needed not before.
+        event = Statement(
+            statement.text, (), parameters(), session.settings, binds=tokens or not current
+        )
 
         def decided(decision: Decision) -> None:
+            given, decision.values = decision.values, None
+            if bulk and takes_tokens(decision):
+                self._refuse(*_NO_BULK)
+                return
             if take_text(decision, statement.text) != statement.sent:
                 self._refuse(
                     "statement.stale",
@@ -280,16 +310,17 @@ class Statements:
             if runs_at_once(statement.decision):
                 statement.decision = decision
                 statement.generation = session.generation()
-            self._send_execute(statement, data, plan_of(decision), decision)
+            self._send_execute(statement, data(given), decision)
 
         session.ask(event, decided)
 
-    def _send_execute(
-        self, statement: Prepared, data: bytes, plan: MaskPlan | None, decision: Decision
-    ) -> None:
-        expected = Expected(Kind.BINARY, plan=plan, prepared=statement, alters=alters(decision))
+    def _send_execute(self, statement: Prepared, data: bytes, decision: Decision) -> None:
+        expected = Expected(
+            Kind.BINARY, plan=masks_of(decision), prepared=statement, alters=alters(decision)
+        )
         if expected.alters:
             self._session.alters_schema()
+        self._session.spend(decision)
         statement.forget_long()
         self._session.send(expected, data)
 

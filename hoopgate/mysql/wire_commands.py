@@ -6,13 +6,13 @@ MySQL Internals "Command Phase", MariaDB knowledge base "2 - Text protocol", "3 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.mysql.wire import Oversized, Payload, Reader
-from hoopgate.mysql.wire_values import Parameter, binary_value
+from hoopgate.mysql.wire import Oversized, Payload, Reader, string
+from hoopgate.mysql.wire_values import DATES, FIXED, Parameter, binary_value
 
 QUIT, INIT_DB, QUERY, FIELD_LIST = 0x01, 0x02, 0x03, 0x04
 STATISTICS, PROCESS_KILL, PING = 0x09, 0x0C, 0x0E
@@ -314,6 +314,28 @@ def bound(
             found.append((code, binary_value(reader, code & 0xFF)))
     reader.end()
     return types, tuple(found)
+
+
+def rebound(types: tuple[int, ...], values: Sequence[bytes | None], long: frozenset[int]) -> bytes:
+    """What :func:`bound` reads, with other values.
+
+    :param long: parameters whose value came by COM_STMT_SEND_LONG_DATA.
+    """
+    nulls = bytearray((len(types) + 7) // 8)
+    parts: list[bytes] = []
+    for index, (code, value) in enumerate(zip(types, values, strict=True)):
+        if index in long:
+            continue
+        if value is None:
+            nulls[index >> 3] |= 1 << (index & 7)
+        elif code & 0xFF in FIXED:
+            parts.append(value)
+        elif code & 0xFF in DATES:
+            parts.append(bytes((len(value),)) + value)
+        else:
+            parts.append(string(value))
+    codes = [code.to_bytes(2, "little") for code in types]
+    return b"".join((bytes(nulls), b"\1", *codes, *parts))
 
 
 def check_bulk(flags: int, values: bytes, count: int, known: tuple[int, ...]) -> tuple[int, ...]:

@@ -212,7 +212,7 @@ def test_any_text_of_the_server_is_read_or_refused(text: str) -> None:
     [
         (
             "UPDATE t AS x SET a = ? + 1, b = 'y' WHERE c = ? ORDER BY d LIMIT 3",
-            "SELECT `a`, `b`, (NULL + 1) FROM `t` AS `x` WHERE c = NULL ORDER BY d",
+            "SELECT `a`, `b`, (NULL + 1) FROM `t` AS `x` WHERE c = nullif(NULL,'hg?2') ORDER BY d",
         ),
         ("DELETE FROM s.t WHERE a IN (SELECT 1)", "SELECT 1 FROM `s`.`t` WHERE a IN (SELECT 1)"),
         ("INSERT INTO t VALUES (1, now())", "SELECT `t`.*, (now()) FROM `t`"),

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
+from hoopgate.sql.mysql import comparisons
 from hoopgate.sql.mysql.grammar import parse
 from hoopgate.sql.mysql.tokens import (
     NUMBER,
@@ -53,6 +54,7 @@ class Place:
 class Attestation:
     """What has to be asked.
 
+    :ivar text: the statement itself, as a server takes it.
     :ivar kind: ``read``, ``constant`` (no table is read), ``insert``, ``replace``, ``update``,
         ``delete``.
     :ivar query: the query whose output is the statement's own, or is inserted; ``""``: none.
@@ -69,6 +71,7 @@ class Attestation:
     """
 
     kind: str
+    text: str = ""
     query: str = ""
     effect: str = ""
     assigned: int = 0
@@ -88,19 +91,40 @@ def attest(text: str) -> Attestation:
     :raises UnresolvableStatement: the server cannot be asked about it.
     """
     tree, tokens = parse(text)
-    cut = _Cut(text, tokens)
+    cut = _Cut(text, tokens, _compared(tree))
+    plain = unnumbered(text, tokens)
     places = list(_Places().of(tree))
     variables = tuple(t.text.lower() for t in tokens if t.kind == SYSTEM_VARIABLE)
     if isinstance(tree, Query):
         kind = "read" if places else "constant"
         return Attestation(
             kind,
+            plain,
             cut(tree.start, tree.end),
             variables=variables,
             places=places,
             unnamed=list(_unnamed(tree)),
         )
-    return _modified(tree, cut, variables, places)
+    return replace(_modified(tree, cut, variables, places), text=plain)
+
+
+def unnumbered(text: str, tokens: list[Token]) -> str:
+    """``text`` with ``?`` for every parameter."""
+    parts: list[str] = []
+    at = 0
+    for token in tokens:
+        if token.kind == PARAMETER and len(token.text) > 1:
+            parts += (text[at : token.start], "?")
+            at = token.end
+    return "".join([*parts, text[at:]]) if parts else text
+
+
+def _compared(tree: Query | Modification) -> frozenset[int]:
+    """Tokens that are parameters compared with a column for equality."""
+    found = _Compared()
+    for _ in found.of(tree):
+        pass
+    return frozenset(found.starts)
 
 
 def tables(text: str) -> list[Place]:
@@ -159,6 +183,7 @@ def _modified(
         returning = f"SELECT {cut(*tree.returned)} FROM {where}{alias}"
     return Attestation(
         tree.kind,
+        "",
         cut(tree.query.start, tree.query.end) if tree.query is not None else "",
         effect,
         -1 - len(tree.updates) if every else len(assigned),
@@ -174,9 +199,17 @@ def _modified(
 class _Cut:
     """Cuts parts out of a statement's text, with constants in place of what no view may hold."""
 
-    def __init__(self, text: str, tokens: list[Token]) -> None:
+    def __init__(self, text: str, tokens: list[Token], compared: frozenset[int]) -> None:
         self._text = text
         self._tokens = tokens
+        self._numbers: dict[int, int] = {}
+        count = 0
+        for index, token in enumerate(tokens):
+            if token.kind != PARAMETER:
+                continue
+            count += token.text == "?"
+            if index in compared:
+                self._numbers[index] = int(token.text[1:] or count)
 
     def __call__(self, start: int, end: int) -> str:
         """The tokens from ``start`` up to ``end`` as text."""
@@ -187,7 +220,11 @@ class _Cut:
             word = self._text[token.start : token.end]
             behind = index + 1
             if token.kind == PARAMETER:
-                word = "1" if self._counts(index) else "NULL"
+                number = self._numbers.get(index)
+                if number is not None:
+                    word = comparisons.mark(number)
+                else:
+                    word = "1" if self._counts(index) else "NULL"
             elif token.kind == SYSTEM_VARIABLE:
                 word = "NULL"
             elif token.kind == WORD and token.text == "VALUES" and self._symbol(behind, "("):
@@ -282,6 +319,17 @@ class _Places:
             yield from self._query(expression.query, known)
         for one in (*expression.arguments, *expression.keys):
             yield from self._expression(one, known)
+
+
+class _Compared(_Places):
+    """Finds parameters that are compared with a column."""
+
+    def __init__(self) -> None:
+        self.starts: set[int] = set()
+
+    def _expression(self, expression: Expression, known: frozenset[str]) -> Iterator[Place]:
+        self.starts.update(comparisons.compared(expression))
+        yield from super()._expression(expression, known)
 
 
 def expressions(select: Select) -> Iterator[Expression]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hoopgate.sql.mysql import comparisons
 from hoopgate.sql.mysql.tokens import (
     NUMBER,
     PARAMETER,
@@ -281,12 +282,22 @@ class Expressions(Words):
                 raise outside()  # whether it is a function of the server's depends on the space
             self._at += 2
             found = self._arguments(Expression("call", start, name=token.text.lower()))
+            if token.text == "NULLIF" and (number := self._numbered(found)):
+                return Expression("parameter", start, self._at, name=number)
             return self._over(found)
         parts = self._dotted(3)
         if self._took_symbol("("):
             # A routine of somebody's, whatever a name in quotes is like.
             return self._arguments(Expression("call", start, name="." + ".".join(parts).lower()))
         return Expression("column", start, self._at, parts=parts)
+
+    def _numbered(self, call: Expression) -> str:
+        """The number of a parameter that is compared, see :func:`comparisons.mark`."""
+        if len(call.arguments) != 2 or call.arguments[0].name != "NULL":
+            return ""
+        text = call.arguments[1]
+        token = self._tokens[text.end - 1]
+        return comparisons.marked(token.text) if text.kind == "literal" else ""
 
     def _arguments(self, call: Expression) -> Expression:
         """Behind the bracket: arguments, to the closing one."""

@@ -14,7 +14,8 @@ from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
-from hoopgate.sql.mysql import functions
+from hoopgate.sql import equality
+from hoopgate.sql.mysql import comparisons, functions
 from hoopgate.sql.mysql.attestation import Attestation
 from hoopgate.sql.mysql.catalogue import SYSTEM, Relation, system_column
 from hoopgate.sql.mysql.grammar import parse
@@ -418,7 +419,10 @@ class _Lineage:
             self.present.add(relation.ref(column))
         if relation.definition:
             return self._view(relation)
-        self._influence(relation, relation.clustered)
+        for column in relation.clustered:
+            # Rows in the order of its values: as much as joining it with itself may tell.
+            own = self._base(relation, column).sources
+            self.influences |= equality.marked(own, [equality.places(own)])
         self._influence(relation, relation.partitioned)
         return _BaseColumns(relation, self._base)
 
@@ -509,6 +513,10 @@ class _Lineage:
 
     def _applied(self, node: Expression, scope: _Scope, control: Columns) -> Flow:
         """An operator or a function."""
+        compared = self._equality(node, scope)
+        if compared is not None:
+            self.flowed(node.name, compared | control)
+            return Flow(compared)
         arguments = node.arguments
         flows = [self._expression(one, scope, control) for one in arguments]
         if len(arguments) > 1 and any(flow.sources for flow in flows):
@@ -534,6 +542,27 @@ class _Lineage:
             name = "last_insert_id()"  # it keeps the value: not on the list
         self.flowed(name, sources if name in functions.CALM else sources | control)
         return Flow(sources | keys)
+
+    def _equality(self, node: Expression, scope: _Scope) -> Columns | None:
+        """What is looked at by a comparison for equality of a column with parameters or another
+        column; None when ``node`` is none."""
+        sides = comparisons.sides(node)
+        if sides is None:
+            return None
+        column, others = sides
+        own = self._column(column.parts, scope)
+        if not own.direct:
+            return None
+        if all(one.kind == "parameter" and one.name for one in others):
+            return equality.marked(own.sources, (f"${one.name}" for one in others))
+        if len(others) > 1 or others[0].kind != "column":
+            return None
+        other = self._column(others[0].parts, scope)
+        if not other.direct:
+            return None
+        return equality.marked(own.sources, [equality.places(other.sources)]) | equality.marked(
+            other.sources, [equality.places(own.sources)]
+        )
 
     def _named_window(self, name: str, scope: _Scope) -> Columns:
         found = scope.windows.get(name)

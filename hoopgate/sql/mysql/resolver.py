@@ -258,7 +258,7 @@ class Resolver:
             # Without a table there is nothing to resolve but functions: some may be of users.
             if (query := getattr(asked, name)) and (asked.kind != "constant" or "(" in query)
         }
-        script: list[Step] = [Describe(text), *map(View, queries.values())]
+        script: list[Step] = [Describe(asked.text), *map(View, queries.values())]
         if asked.returning:
             # The server does not say beforehand what RETURNING returns.
             script.append(Describe(asked.returning))
@@ -271,11 +271,11 @@ class Resolver:
         edits = await self._steered(database, text, asked, content, found)
         if not edits:
             return found
-        (again,) = await side.run(database, [Describe(edited(text, edits))])
+        (again,) = await side.run(database, [Describe(edited(asked.text, edits))])
         if again != answers[0] and again and outputs:
             # A column without an alias is named by its text, which is another now.
             edits = sorted(edits + _renamed(asked, outputs, again), key=lambda edit: edit[:2])
-            (again,) = await side.run(database, [Describe(edited(text, edits))])
+            (again,) = await side.run(database, [Describe(edited(asked.text, edits))])
         if again != answers[0]:
             raise UnresolvableStatement(
                 "resolve.order", "Its rows could come in the order of a secret."

@@ -40,8 +40,9 @@ _TOKEN: Final = re.compile(
   | (?P<quoted>`(?:[^`]|``)+`)
   | (?P<system>@@(?:[A-Za-z_]+\.)?[A-Za-z_][A-Za-z0-9_$]*)
   | (?P<user>@(?:[A-Za-z0-9_$.]+|`(?:[^`]|``)*`|'[^'\\]*'|"[^"\\]*")?)
+  | (?P<parameter>\?[0-9]*)
   | (?P<symbol><=>|->>|->|<=|>=|<>|!=|<<|>>|\|\||&&|:=
-      |-(?!-[\x00-\x1f\x7f])|/(?!\*)|\*(?!/)|[+%=<>!~&|^(),.;?])
+      |-(?!-[\x00-\x1f\x7f])|/(?!\*)|\*(?!/)|[+%=<>!~&|^(),.;])
     """,
     re.VERBOSE,
 )
@@ -54,6 +55,7 @@ _KINDS: Final = {
     "system": SYSTEM_VARIABLE,
     "user": USER_VARIABLE,
     "symbol": SYMBOL,
+    "parameter": PARAMETER,
 }
 
 
@@ -99,8 +101,6 @@ def scan(text: str) -> list[Token]:
             word = word.upper()
         elif kind == "quoted":
             word = word[1:-1].replace("``", "`")
-        elif word == "?":
-            number = PARAMETER
         if number == STRING and found and not space and found[-1].kind == WORD:
             before = found[-1].text.lower()
             if before not in _INTRODUCERS and before not in _TYPED:
