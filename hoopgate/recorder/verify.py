@@ -94,6 +94,8 @@ def verify_log(
         if part.first < part.stop:
             _add(directory, part, state, report, reader)
             progress(state.index, reader.size)
+        if part.left is not None:
+            state.left[part.number] = part.left
         if part.above:
             report.above += part.above
             last = part.number
@@ -120,8 +122,9 @@ def _ranges(directory: Path, size: int) -> list[tuple[int, int, int]]:
             # Torn before its first record was whole. Or damaged: then leaves will be missing.
             found.append((number, size, size))
         else:
-            found.append((number, first, stop if first < stop else size))
-            stop = min(first, size)
+            # Where the next segment begins with the same leaf, this one was left behind whole.
+            found.append((number, min(first, stop), stop))
+            stop = min(first, stop)
     found.reverse()
     return found
 
@@ -196,8 +199,6 @@ def _add(directory: Path, part: Part, state: _State, report: Report, reader: Log
         raise min(wrong, key=lambda error: -1 if error.index is None else error.index)
     state.chains = part.chains
     state.unwrapped.update(part.unwrapped)
-    if part.left is not None:
-        state.left[part.number] = part.left
     report.sessions += part.sessions
     report.crashed += part.crashed
     report.gaps += part.gaps

@@ -375,3 +375,24 @@ def test_what_is_no_file_is_not_waited_for(copy: World) -> None:
         path.unlink()
         path.write_bytes(data)
     copy.verify()
+
+
+def test_a_segment_that_was_left_behind_whole(copy: World, tmp_path: Path) -> None:
+    """A start whose first commit failed: the next one takes nothing of its segment."""
+    last = max(copy.directory.glob("seg/*.hgs"))
+    number = int(last.stem) + 1
+    before = tmp_path / "before"
+    shutil.copytree(copy.directory, before / "log")
+    shutil.copytree(copy.state, before / "state")
+    copy.open()
+    begun = (copy.directory / f"seg/{number:08d}.hgs").read_bytes()
+    copy.stop()
+    (before / f"log/seg/{number:08d}.hgs").write_bytes(begun)
+    (before / f"log/seg/{number:08d}.8.quarantine").write_bytes(b"")
+    world = World(before).open()
+    world.stop()
+    assert (world.directory / f"seg/{number + 1:08d}.hgs").exists()
+    assert world.verify().gaps == 1
+    path = world.directory / f"seg/{number:08d}.hgs"
+    path.write_bytes(begun[:-1] + bytes([begun[-1] ^ 1]))
+    assert "cut off or appended" in found(world).what or "torn end" in found(world).what
