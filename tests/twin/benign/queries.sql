@@ -231,6 +231,72 @@ COPY (SELECT hadm_id, gender, race, anchor_age, admission_type, hospital_expire_
 -- export: with names, which come masked
 COPY (SELECT subject_id, last_name, gender, zip FROM patients ORDER BY subject_id LIMIT 20) TO STDOUT
 
+-- cohort: readmitted within thirty days
+SELECT a.admission_type, count(*) FILTER (WHERE n.gap <= interval '30 days') AS readmitted, count(*) AS stays FROM admissions a CROSS JOIN LATERAL (SELECT min(b.admittime) - a.dischtime AS gap FROM admissions b WHERE b.subject_id = a.subject_id AND b.admittime > a.dischtime) n WHERE a.hospital_expire_flag = 0 GROUP BY a.admission_type ORDER BY 1
+
+-- cohort: kidney injury by creatinine (KDIGO)
+WITH cr AS (SELECT hadm_id, charttime, valuenum, min(valuenum) OVER (PARTITION BY hadm_id ORDER BY charttime RANGE BETWEEN interval '48 hours' PRECEDING AND CURRENT ROW) AS low48 FROM labevents WHERE itemid = 50912) SELECT hadm_id, max(CASE WHEN valuenum >= 3 * low48 THEN 3 WHEN valuenum >= 2 * low48 THEN 2 WHEN valuenum >= low48 + 0.3 THEN 1 ELSE 0 END) AS stage FROM cr GROUP BY hadm_id HAVING max(valuenum - low48) >= 0.3 ORDER BY hadm_id LIMIT 50
+
+-- cohort: organ failure points of each stay
+SELECT i.stay_id, coalesce(max(CASE WHEN l.itemid = 50912 AND l.valuenum >= 5 THEN 4 WHEN l.itemid = 50912 AND l.valuenum >= 3.5 THEN 3 WHEN l.itemid = 50912 AND l.valuenum >= 2 THEN 2 END), 0) AS renal, coalesce(max(CASE WHEN l.itemid = 50813 AND l.valuenum > 4 THEN 2 END), 0) AS lactate FROM icustays i LEFT JOIN labevents l ON l.hadm_id = i.hadm_id AND l.charttime BETWEEN i.intime AND i.intime + interval '1 day' GROUP BY i.stay_id ORDER BY i.stay_id LIMIT 30
+
+-- cohort: weighted comorbidity (Charlson)
+SELECT d.hadm_id, sum(DISTINCT CASE d.icd_code WHEN 'I50' THEN 1 WHEN 'E11' THEN 1 WHEN 'N17' THEN 2 ELSE 0 END) + CASE WHEN min(p.anchor_age) > 80 THEN 4 WHEN min(p.anchor_age) > 70 THEN 3 ELSE 0 END AS score FROM diagnoses d JOIN patients p USING (subject_id) GROUP BY d.hadm_id ORDER BY score DESC, d.hadm_id LIMIT 25
+
+-- cohort: on insulin and vancomycin at the same time
+SELECT count(DISTINCT a.hadm_id) FROM prescriptions a JOIN prescriptions b ON b.hadm_id = a.hadm_id AND b.drug = 'Vancomycin' AND (a.starttime, a.stoptime) OVERLAPS (b.starttime, b.stoptime) WHERE a.drug = 'Insulin'
+
+-- cohort: survival after discharge by quarter
+SELECT width_bucket(extract(epoch FROM p.dod - a.dischtime) / 86400, 0, 12000, 4) AS quarter, count(*) FROM admissions a JOIN patients p USING (subject_id) WHERE p.dod IS NOT NULL GROUP BY 1 ORDER BY 1
+
+-- cohort: diagnoses that come together
+SELECT a.icd_code, b.icd_code AS with_code, count(*) AS stays, rank() OVER (PARTITION BY a.icd_code ORDER BY count(*) DESC) FROM diagnoses a JOIN diagnoses b ON b.hadm_id = a.hadm_id AND b.icd_code > a.icd_code GROUP BY 1, 2 ORDER BY 1, 4, 2
+
+-- labs: delta check
+SELECT itemid, count(*) FILTER (WHERE abs(valuenum - before) > 5) AS jumps, count(before) AS pairs FROM (SELECT itemid, valuenum, lag(valuenum) OVER (PARTITION BY subject_id, itemid ORDER BY charttime) AS before FROM labevents) x GROUP BY itemid ORDER BY itemid
+
+-- labs: quartiles per item
+SELECT d.label, percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY l.valuenum) AS quartiles, mode() WITHIN GROUP (ORDER BY l.flag) FROM labevents l JOIN d_labitems d USING (itemid) GROUP BY d.label ORDER BY d.label
+
+-- labs: pivot of the last values
+SELECT hadm_id, max(valuenum) FILTER (WHERE itemid = 50912) AS creatinine, max(valuenum) FILTER (WHERE itemid = 50813) AS lactate, max(valuenum) FILTER (WHERE itemid = 51222) AS hemoglobin FROM (SELECT DISTINCT ON (hadm_id, itemid) hadm_id, itemid, valuenum FROM labevents ORDER BY hadm_id, itemid, charttime DESC) last GROUP BY hadm_id ORDER BY hadm_id LIMIT 40
+
+-- census: occupancy hour by hour
+SELECT h, count(i.stay_id) FROM generate_series(timestamp '2150-03-01', timestamp '2150-03-02', interval '4 hours') h LEFT JOIN icustays i ON h >= i.intime AND h < i.outtime GROUP BY h ORDER BY h
+
+-- chart: what is known of one patient
+SELECT p.last_name, p.first_name, p.mrn, p.dob, p.gender, (SELECT json_agg(json_build_object('code', d.icd_code, 'title', t.long_title) ORDER BY d.hadm_id, d.seq_num) FROM diagnoses d JOIN d_icd t USING (icd_code, icd_version) WHERE d.subject_id = p.subject_id) AS problems FROM patients p WHERE p.subject_id = 12
+
+-- supply: shipping priority (TPC-H 3)
+SELECT l_orderkey, sum(l_price * (1 - l_discount)) AS revenue, p_date FROM purchase JOIN lineitem ON l_orderkey = p_orderkey WHERE p_date < date '2149-06-15' AND l_shipdate > date '2149-06-15' GROUP BY l_orderkey, p_date ORDER BY revenue DESC, p_date LIMIT 10
+
+-- supply: volume between nations (TPC-H 7)
+SELECT n.n_name, extract(year FROM l.l_shipdate) AS year, sum(l.l_price * (1 - l.l_discount)) FROM supplier s JOIN nation n ON n.n_nationkey = s.s_nationkey JOIN purchase o ON o.p_suppkey = s.s_suppkey JOIN lineitem l ON l.l_orderkey = o.p_orderkey WHERE n.n_name IN ('FRANCE', 'GERMANY') GROUP BY 1, 2 ORDER BY 1, 2
+
+-- supply: market share (TPC-H 8)
+SELECT extract(year FROM p_date) AS year, sum(CASE WHEN n_name = 'BRAZIL' THEN volume ELSE 0 END) / sum(volume) AS share FROM (SELECT p_date, l_price * (1 - l_discount) AS volume, n_name FROM lineitem JOIN purchase ON p_orderkey = l_orderkey JOIN supplier ON s_suppkey = p_suppkey JOIN nation ON n_nationkey = s_nationkey) v GROUP BY 1 ORDER BY 1
+
+-- supply: important stock (TPC-H 11)
+SELECT l_itemkey, sum(l_price * l_quantity) AS value FROM lineitem GROUP BY l_itemkey HAVING sum(l_price * l_quantity) > (SELECT sum(l_price * l_quantity) * 0.015 FROM lineitem) ORDER BY value DESC, l_itemkey
+
+-- supply: suppliers per kind of item (TPC-H 16)
+SELECT i_type, i_size, count(DISTINCT p_suppkey) AS suppliers FROM lineitem JOIN item ON i_itemkey = l_itemkey JOIN purchase ON p_orderkey = l_orderkey WHERE i_type <> 'GLOVE' AND i_size IN (3, 9, 14, 23) AND p_suppkey NOT IN (SELECT s_suppkey FROM supplier WHERE s_acctbal < 30) GROUP BY i_type, i_size ORDER BY suppliers DESC, i_type, i_size
+
+-- supply: large orders (TPC-H 18)
+SELECT p_orderkey, p_date, sum(l_quantity) FROM purchase JOIN lineitem ON l_orderkey = p_orderkey WHERE p_orderkey IN (SELECT l_orderkey FROM lineitem GROUP BY l_orderkey HAVING sum(l_quantity) > 100) GROUP BY p_orderkey, p_date ORDER BY 3 DESC, p_orderkey LIMIT 20
+
+-- supply: balances without orders (TPC-H 22)
+SELECT left(n_name, 2) AS country, count(*), sum(s_acctbal) FROM supplier JOIN nation ON n_nationkey = s_nationkey WHERE s_acctbal > (SELECT avg(s_acctbal) FROM supplier WHERE s_acctbal > 0) AND NOT EXISTS (SELECT 1 FROM purchase WHERE p_suppkey = s_suppkey AND p_status = 'X') GROUP BY 1 ORDER BY 1
+
+-- claims: denial rate by diagnosis and payer, moving
+SELECT y.payer_name, d.icd_code, round(avg((c.status = 'DENIED')::int), 3) AS denied, sum(count(*)) OVER (PARTITION BY y.payer_name ORDER BY d.icd_code) AS so_far FROM claim c JOIN payer y USING (payer_id) JOIN diagnoses d ON d.hadm_id = c.hadm_id AND d.seq_num = 1 GROUP BY y.payer_name, d.icd_code ORDER BY 1, 2
+
+-- claims: charged and allowed by ward
+SELECT i.first_careunit, sum(c.charged) AS charged, sum(c.allowed) / nullif(sum(c.charged), 0) AS ratio FROM icustays i JOIN claim c USING (hadm_id) GROUP BY i.first_careunit ORDER BY 1
+
+-- export: a cohort with durations
+COPY (SELECT i.stay_id, p.gender, p.anchor_age, extract(epoch FROM i.outtime - i.intime) / 3600 AS hours, a.hospital_expire_flag FROM icustays i JOIN admissions a USING (hadm_id) JOIN patients p ON p.subject_id = a.subject_id ORDER BY i.stay_id) TO STDOUT (FORMAT csv, HEADER)
+
 -- needs a secret: find by name
 SELECT subject_id FROM patients WHERE last_name = 'Last7'
 
