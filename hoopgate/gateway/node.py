@@ -25,7 +25,7 @@ from hoopgate.gateway.judge import Judge, Rules, mint_request_id
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.relay import Relay
 from hoopgate.gateway.resolver import NoSchema
-from hoopgate.identity.credentials import Credential, Credentials
+from hoopgate.identity.credentials import Credentials
 from hoopgate.interfaces import (
     ITLS,
     IApprovals,
@@ -76,6 +76,7 @@ class Node:
     """What the sessions of one process share.
 
     :param analyzer: of statements; ``analyzers``: of other protocols' than PostgreSQL's.
+    :param worker: does what sessions have done by a child process.
     :param now: wall clock, seconds since the epoch: what tokens and rules go by.
     :ivar sessions: running sessions by id.
     :ivar on_sessions: called when a session begins or ends.
@@ -100,10 +101,13 @@ class Node:
         budgets: Budgets | None = None,
         examiners: Mapping[str, ICommandExaminer] = MappingProxyType({}),
         analyzers: Mapping[str, IStatementAnalyzer] = MappingProxyType({}),
+        credentials: Credentials | None = None,
+        worker: Callable[[bytes], Deferred[bytes]] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.limits = settings.limits
-        self.credentials = Credentials(now)
+        self.credentials = Credentials(now) if credentials is None else credentials
+        self._worker = worker
         self._now = now
         self.tls = tls
         self.secrets = secrets
@@ -170,41 +174,13 @@ class Node:
 
     def confirm(self, principal: Principal, resource: Resource) -> Deferred[Principal]:
         """See :class:`hoopgate.interfaces.IGateway`."""
-        return self._verifier.recheck(principal, resource).addErrback(self._not_verified, resource)
 
-    def issue_credential(
-        self, token: str, resource_name: str, lifetime: float
-    ) -> Deferred[tuple[Credential, str]]:
-        """A session credential for the holder of ``token``, and its password.
+        def check(confirmed: Principal) -> Principal:
+            self.credentials.check(confirmed)  # revoked since the client logged in
+            return confirmed
 
-        Fails with :class:`Refused`; given out only once its leaf is durable.
-        """
-        return Deferred.fromCoroutine(self._issue_credential(token, resource_name, lifetime))
-
-    async def _issue_credential(
-        self, token: str, resource_name: str, lifetime: float
-    ) -> tuple[Credential, str]:
-        resource = self._settings.resources.get(resource_name)
-        if resource is None:
-            raise Refused("resource.unknown", "there is no resource of that name")
-        principal = await self.verify(token, resource)
-        credential, password = self.credentials.issue(principal, resource.name, lifetime)
-        try:
-            await self._recorder.append(
-                "admin",
-                {
-                    "action": "credential.issue",
-                    "user": credential.user,
-                    "issuer": principal.issuer,
-                    "subject": principal.subject,
-                    "resource": resource.name,
-                    "expires": int(credential.principal.expires_at),
-                },
-            )
-        except BaseException:
-            self.credentials.revoke(credential.user)
-            raise
-        return credential, password
+        checking = self._verifier.recheck(principal, resource).addCallback(check)
+        return checking.addErrback(self._not_verified, resource)
 
     def _not_verified(self, failure: Failure, resource: Resource) -> Failure:
         code = failure.value.code if isinstance(failure.value, Refused) else "identity.bug"
@@ -271,6 +247,7 @@ class Node:
             limits=self.limits,
             window=self._settings.recording.window_bytes,
             on_closed=lambda reason: self._closed(facts.id, reason),
+            worker=self._worker,
         )
         session = _Session(facts, relay, judge, recording, self._now())
         self.sessions[facts.id] = session
@@ -291,6 +268,10 @@ class Node:
             session.recheck.start(self._recheck_seconds, now=False)  # it never fails
         if self.draining:  # since this client began to log in
             relay.drain(_DRAINING)
+        try:
+            self.credentials.check(facts.principal)
+        except Refused:  # revoked since this client began to log in
+            self._reactor.callLater(0, self._end_revoked, session)
         running: IRelay = relay
         return running
 
@@ -311,6 +292,20 @@ class Node:
     def _valid(self, session_id: str) -> bool:
         session = self.sessions.get(session_id)
         return session is not None and session.facts.principal.expires_at > self._now()
+
+    def credential_revoked(self, name: str) -> int:
+        """End the sessions that a session credential began; how many.
+
+        Those that are being opened are ended as they begin.
+        """
+        ended = [one for one in self.sessions.values() if one.facts.principal.token_id == name]
+        for session in ended:
+            self._end_revoked(session)
+        return len(ended)
+
+    def _end_revoked(self, session: _Session) -> None:
+        log_event(log, "session.credential_revoked", session=session.facts.id)
+        session.relay.end("identity.revoked", "the session credential was revoked")
 
     def _recheck(self, session: _Session) -> Deferred[None]:
         resource = self._settings.resources[session.facts.resource]

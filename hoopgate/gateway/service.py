@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from hoopgate.approvals.sealing import Sealer
@@ -32,6 +33,8 @@ from hoopgate.events import Principal
 from hoopgate.evidence.rules import keep_rules
 from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.budgets import Budgets
+from hoopgate.gateway.exchange import Exchange
+from hoopgate.gateway.exchange_site import exchange_site, make_exchange
 from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
@@ -63,6 +66,7 @@ from hoopgate.recorder.keeping import Keeping
 from hoopgate.recorder.log import open_log_blocking
 from hoopgate.settings.load import load_policy, needs_restart
 from hoopgate.settings.model import Console, LDAPDirectory, Listener, Settings, TLSMode
+from hoopgate.settings.model import Exchange as Exchanging
 from hoopgate.shell.line import Line, decode
 from hoopgate.ssh.room import SSHRoom
 from hoopgate.state.sqlite import SQLiteStore
@@ -146,6 +150,7 @@ class GatewayService(Service):
         self._settings = settings
         self._make_console = make_console
         self._console = _Late()
+        self._exchanging = _Late()
         self._reactor = reactor
         self._metrics = Metrics()
         self._tls = NodeTLS()
@@ -184,6 +189,11 @@ class GatewayService(Service):
             if settings.console is not None:
                 self._tls.server(_console_listener(settings.console))
                 port = self._bind(settings.console.endpoint, self._console)
+                port.stopReading()
+                self._ports.append(port)
+            if settings.exchange is not None:
+                self._tls.server(_exchange_listener(settings.exchange))
+                port = self._bind(settings.exchange.endpoint, self._exchanging)
                 port.stopReading()
                 self._ports.append(port)
             for resource in settings.resources.values():
@@ -260,6 +270,8 @@ class GatewayService(Service):
             settings.policy.digest,
         )
         directory = settings.directory
+        certify = self._ssh.certify if self._ssh.needed() else None
+        exchange = make_exchange(settings, verifier, recorder, store, certify)
         self._node = Node(
             reactor=reactor,
             settings=settings,
@@ -276,10 +288,12 @@ class GatewayService(Service):
             tokens=tokens,
             budgets=budgets,
             metrics=metrics,
+            credentials=exchange.credentials,
             recheck_seconds=(
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
             ),
         )
+        exchange.revoked = self._node.credential_revoked
         recorder.on_failure = self._node.recorder_failed
         metrics.health.check("recorder", lambda: _recorder_state(recorder))
         metrics.health.check("state", lambda: "failed" if store.failed() else "ok")
@@ -289,9 +303,9 @@ class GatewayService(Service):
             approvals,
             verifier,
             reactor,
-            self._node.issue_credential,
+            exchange.issue,
             Recordings(keeping),
-            self._ssh.certify if self._ssh.needed() else None,
+            certify,
         )
         self._listen_for_admins(state_dir / "admin.sock", admin)
         running = Running(
@@ -304,7 +318,12 @@ class GatewayService(Service):
             settings.console and self._tls.server(_console_listener(settings.console)),
             reactor,
         )
-        return self._start(approvals, analyzer, recorder, running)
+        if settings.exchange is not None:
+            tls = self._tls.server(_exchange_listener(settings.exchange))
+            self._exchanging.factory = TLSMemoryBIOFactory(
+                tls, False, exchange_site(settings, exchange, verifier, self._ssh, reactor)
+            )
+        return self._start(approvals, analyzer, recorder, running, exchange)
 
     def _listen_for_admins(self, path: Path, admin: AdminServer) -> None:
         # One left by a node that was killed. We hold the lock of its log, so it is no other's.
@@ -313,10 +332,16 @@ class GatewayService(Service):
         self._stop.append(port.stopListening)
 
     async def _start(
-        self, approvals: Approvals, analyzer: ParserPool, recorder: IRecorder, running: Running
+        self,
+        approvals: Approvals,
+        analyzer: ParserPool,
+        recorder: IRecorder,
+        running: Running,
+        exchange: Exchange,
     ) -> None:
         self._stop.append(approvals.stop)
         await approvals.start()
+        await exchange.start()
         self._stop.append(analyzer.stop)
         analyzer.start()
         for listener in self._settings.listeners:
@@ -379,6 +404,20 @@ class GatewayService(Service):
             self._stop += (asking.stop, watching.stop)
             resolvers[resource.name] = ServerResolver(asking, watching, examiner=analyzer)
         return resolvers
+
+    def _masking(self) -> Callable[[bytes], Deferred[bytes]]:
+        """Children that mask large answers; one is started when it is first needed."""
+        sizes = [one.http.body_bytes for one in self._settings.resources.values() if one.http]
+        pool = ParserPool(
+            self._reactor,
+            self._settings.node.workers,
+            module="hoopgate.http.masking_worker",
+            seconds=_MASKING_SECONDS,
+            queue=_MASKING_QUEUE,
+            answer=4 * max(sizes, default=0),
+        )
+        self._stop.append(pool.stop)
+        return lambda asked: pool.ask(asked, bytes)
 
     def _examiners(self, secrets: SecretSource) -> Mapping[str, ICommandExaminer]:
         if not self._ssh.needed():
@@ -460,6 +499,10 @@ def _recorder_state(recorder: Log) -> str:
     if recorder.failed():
         return FAILED
     return DEGRADED if recorder.full() else OK
+
+
+def _exchange_listener(exchange: Exchanging) -> Listener:
+    return Listener("[exchange]", "https", exchange.endpoint, exchange.tls, ())
 
 
 def _console_listener(console: Console) -> Listener:

@@ -22,8 +22,10 @@ class QuietRequest(Request):
     """Holds its body in memory, up to a bound (Twisted's own writes large ones to /tmp).
 
     :ivar oversized: the body was larger than that, and is gone.
+    :cvar body_bytes: the bound.
     """
 
+    body_bytes = BODY_BYTES
     oversized = False
     _received = 0
 
@@ -34,12 +36,12 @@ class QuietRequest(Request):
     def handleContentChunk(self, data: bytes) -> None:
         """See :class:`twisted.web.http.Request`."""
         self._received += len(data)
-        if self._received <= BODY_BYTES:
+        if self._received <= self.body_bytes:
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
             return
         self.oversized = True
         self.content = BytesIO()
-        if self._received > _DISCARDED_BYTES:
+        if self._received > self.body_bytes + _DISCARDED_BYTES:
             self.channel.loseConnection()
 
     def answer(self, status: int, content_type: str, body: bytes, **headers: str) -> None:
@@ -74,16 +76,21 @@ class QuietSite(Site):
 
     :param reactor: None: the global one.
     :param timeout: seconds a connection may be idle.
+    :param request: what requests are.
     """
 
     noisy = False
 
     def __init__(
-        self, resource: IResource, reactor: IReactorTime | None, timeout: float = 30.0
+        self,
+        resource: IResource,
+        reactor: IReactorTime | None,
+        timeout: float = 30.0,
+        request: type[QuietRequest] = QuietRequest,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             resource,
-            requestFactory=QuietRequest,
+            requestFactory=request,
             parsePOSTFormSubmission=False,
             timeout=timeout,
             reactor=reactor,

@@ -1,17 +1,21 @@
-"""Session credentials: a user name and password of minutes, given for a verified token.
+"""Session credentials: good for minutes and one resource, given for a verified token.
 
-For clients that must have a password no longer than a line, and for those that refuse to send any
-secret in the clear even inside TLS (``require_auth=scram-sha-256``, PROTOCOLS A11). The gateway
-keeps verifiers only (RFC 5802 section 3), in memory: a restart ends every credential.
+As a user name and password they are for clients that must have a password no longer than a line,
+and for those that refuse to send any secret in the clear even inside TLS
+(``require_auth=scram-sha-256``, PROTOCOLS A11); a JWT or an OpenSSH certificate may stand for one,
+too. The gateway keeps verifiers only (RFC 5802 section 3).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
+import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -25,8 +29,10 @@ ITERATIONS = 4096
 LIFETIME = 900.0
 
 #: Credentials in force: of one identity, and of all.
-MOST_PER_IDENTITY = 20
+MOST_PER_IDENTITY = 100
 MOST = 10_000
+
+_NAME = re.compile(r"hg-[a-z2-9]{12}")
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -89,8 +95,11 @@ class Verifiers:
 class Credential:
     """A session credential in force.
 
+    :ivar user: its name, and the ``token_id`` of its principal: sessions are found by it.
     :ivar principal: whom it stands for; its ``expires_at`` is the credential's own end.
     :ivar resource: the one resource it opens.
+    :ivar form: what was given out: ``password``, ``jwt`` or ``ssh-certificate``.
+    :ivar issued_at: seconds since the epoch.
     """
 
     user: str
@@ -98,6 +107,52 @@ class Credential:
     resource: str
     verifier: ScramVerifier = field(repr=False)
     verifiers: Verifiers = field(repr=False)
+    form: str = "password"
+    issued_at: float = 0.0
+
+    def dump(self) -> str:
+        """For the node's state; no secret is in it, and none can be found by it."""
+        who = asdict(self.principal)
+        for name in ("scopes", "groups"):
+            who[name] = sorted(who[name])
+        scram = self.verifier
+        kept = [scram.salt, scram.stored_key, scram.server_key]
+        kept += [self.verifiers.native, self.verifiers.sha2, self.verifiers.ed25519]
+        return json.dumps(
+            {
+                "principal": who,
+                "resource": self.resource,
+                "iterations": scram.iterations,
+                "verifiers": [base64.b64encode(one).decode() for one in kept],
+                "form": self.form,
+                "issued_at": self.issued_at,
+            }
+        )
+
+    @classmethod
+    def load(cls, user: str, dumped: str) -> Credential:
+        """What :meth:`dump` gave.
+
+        :raises ValueError: it is damaged.
+        """
+        try:
+            found = json.loads(dumped)
+            who = found["principal"]
+            sets = {name: frozenset(who[name]) for name in ("scopes", "groups")}
+            salt, stored, server, native, sha2, ed25519 = (
+                base64.b64decode(one, validate=True) for one in found["verifiers"]
+            )
+            return cls(
+                user,
+                Principal(**{**who, **sets, "actors": tuple(who["actors"])}),
+                str(found["resource"]),
+                ScramVerifier(salt, int(found["iterations"]), stored, server),
+                Verifiers(native, sha2, ed25519),
+                str(found["form"]),
+                float(found["issued_at"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError("a damaged credential") from error
 
 
 class Credentials:
@@ -113,7 +168,11 @@ class Credentials:
         self._nobody = Verifiers.of(_word(32))
 
     def issue(
-        self, principal: Principal, resource: str, lifetime: float = LIFETIME
+        self,
+        principal: Principal,
+        resource: str,
+        lifetime: float = LIFETIME,
+        form: str = "password",
     ) -> tuple[Credential, str]:
         """A new credential and its password, which is nowhere kept.
 
@@ -135,13 +194,32 @@ class Credentials:
         expires = min(principal.expires_at, now + max(1.0, min(lifetime, LIFETIME)))
         credential = Credential(
             user,
-            replace(principal, expires_at=expires),
+            replace(principal, expires_at=expires, token_id=user),
             resource,
             ScramVerifier.of(password, secrets.token_bytes(16)),
             Verifiers.of(password),
+            form,
+            now,
         )
         self._known[user] = credential
         return credential, password
+
+    def restore(self, credential: Credential) -> None:
+        """Put one into force that was issued before a restart."""
+        self._known[credential.user] = credential
+
+    def listed(self) -> list[Credential]:
+        """All that are in force, the oldest first."""
+        now = self._clock()
+        return [one for one in self._known.values() if one.principal.expires_at > now]
+
+    def check(self, principal: Principal) -> None:
+        """Whether the credential that ``principal`` came by, if it did by one, is still in force.
+
+        :raises IdentityRefused: ``identity.credential``.
+        """
+        if _NAME.fullmatch(principal.token_id) and self.find(principal.token_id) is None:
+            raise _not_in_force()
 
     def find(self, user: str) -> Credential | None:
         """The credential of ``user``, if it is in force."""
@@ -171,7 +249,7 @@ class Credentials:
         """
         found = self.find(user)
         if found is None:
-            raise IdentityRefused("identity.credential", "the session credential is not in force")
+            raise _not_in_force()
         if found.resource != resource:
             raise IdentityRefused("identity.credential", "the credential is for another resource")
         return found.principal
@@ -179,6 +257,10 @@ class Credentials:
     def revoke(self, user: str) -> bool:
         """End a credential now; True when there was one."""
         return self._known.pop(user, None) is not None
+
+
+def _not_in_force() -> IdentityRefused:
+    return IdentityRefused("identity.credential", "the session credential is not in force")
 
 
 def _word(length: int) -> str:

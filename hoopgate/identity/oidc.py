@@ -198,3 +198,19 @@ def actor_chain(claims: Mapping[str, Any]) -> tuple[str, ...]:
         actors.append(link["sub"])
         holder = link
     return tuple(actors)
+
+
+def may_act(claims: Mapping[str, Any]) -> tuple[str, str]:
+    """Issuer and subject of who may act for the token's holder (RFC 8693 4.4).
+
+    :return: two empty strings where there is no such claim; the issuer is "" where only the
+        subject is said.
+    :raises IdentityRefused: ``identity.actor``.
+    """
+    if "may_act" not in claims:
+        return "", ""
+    named = claims["may_act"]
+    issuer = named.get("iss", "") if isinstance(named, dict) else None
+    if not isinstance(named, dict) or not is_name(named.get("sub")) or not isinstance(issuer, str):
+        raise IdentityRefused("identity.actor", "the token's may_act names nobody")
+    return issuer, str(named["sub"])

@@ -17,7 +17,8 @@ from hoopgate.identity.directory import LDAPGroups
 from hoopgate.identity.groups import FileGroups
 from hoopgate.identity.jose import MAXIMUM_TOKEN_BYTES, parse_token
 from hoopgate.identity.jwks import KeySource
-from hoopgate.identity.oidc import check_header, unverified_issuer, verify_token
+from hoopgate.identity.oidc import check_header, may_act, unverified_issuer, verify_token
+from hoopgate.identity.own_tokens import OwnTokens
 from hoopgate.interfaces import IGroupDirectory, IIdentityVerifier
 from hoopgate.settings.model import FileDirectory, Issuer, Resource, Settings
 
@@ -33,6 +34,7 @@ class IdentityVerifier:
     """Verifies tokens of several issuers.
 
     :ivar on_failure: called with the code of every refusal, for metrics.
+    :ivar own: tokens of the gateway's own; None: it gives none out.
     """
 
     log = Logger()
@@ -54,10 +56,29 @@ class IdentityVerifier:
         self._maximum_bytes = maximum_bytes
         self._now = now
         self.on_failure = on_failure
+        self.own: OwnTokens | None = None
 
     def verify(self, token: str, resource: Resource) -> Deferred[Principal]:
         """Fails with :class:`IdentityRefused` or :class:`DirectoryUnavailable`; nothing else."""
         return self._guarded(self._verify(token, resource))
+
+    def verify_for_exchange(
+        self, token: str, resource: Resource
+    ) -> Deferred[tuple[Principal, str, str]]:
+        """As :meth:`verify`, with issuer and subject of who may act for the token's holder
+        (``may_act``, RFC 8693 4.4); both are "" where it says nothing of it."""
+        return Deferred.fromCoroutine(self._counted(self._verify_for_exchange(token, resource)))
+
+    def identify(self, token: str) -> Deferred[Principal]:
+        """Whose ``token`` is, whatever it may open; fails as :meth:`verify` does."""
+        return self._guarded(self._verify(token, None))
+
+    async def _verify_for_exchange(
+        self, token: str, resource: Resource
+    ) -> tuple[Principal, str, str]:
+        principal = await self._verify(token, resource)
+        claims = parse_token(token, self._maximum_bytes).claims
+        return principal, *may_act(claims)
 
     def recheck(self, principal: Principal, resource: Resource) -> Deferred[Principal]:
         """Expiry, scope and groups again, for a running session; fails as :meth:`verify`."""
@@ -70,10 +91,14 @@ class IdentityVerifier:
         stop = getattr(self._directory, "stop", lambda: None)
         return maybeDeferred(stop)
 
-    async def _verify(self, token: str, resource: Resource) -> Principal:
+    async def _verify(self, token: str, resource: Resource | None) -> Principal:
         parsed = parse_token(token, self._maximum_bytes)
         # Not verified yet: it only chooses whose keys are tried
-        issuer = self._issuers.get(unverified_issuer(parsed))
+        claimed = unverified_issuer(parsed)
+        if self.own is not None and claimed == self.own.url:
+            name = None if resource is None else resource.name
+            return await self._with_groups(self.own.principal(parsed, name), resource)
+        issuer = self._issuers.get(claimed)
         if issuer is None:
             raise IdentityRefused("identity.issuer", "the token's issuer is not accepted here")
         kid = check_header(parsed, issuer)
@@ -81,10 +106,10 @@ class IdentityVerifier:
         principal = verify_token(parsed, issuer, keys, self._now())
         return await self._with_groups(principal, resource)
 
-    async def _with_groups(self, principal: Principal, resource: Resource) -> Principal:
+    async def _with_groups(self, principal: Principal, resource: Resource | None) -> Principal:
         if principal.expires_at <= self._now():
             raise IdentityRefused("identity.expired", "the token has expired")
-        if resource.scope not in principal.scopes:
+        if resource is not None and resource.scope not in principal.scopes:
             raise IdentityRefused(
                 "scope.missing", f"the token lacks the scope for resource {resource.name}"
             )
@@ -96,9 +121,9 @@ class IdentityVerifier:
     def _guarded(self, work: Any) -> Deferred[Principal]:
         return Deferred.fromCoroutine(self._counted(work))
 
-    async def _counted(self, work: Any) -> Principal:
+    async def _counted(self, work: Any) -> Any:
         try:
-            principal: Principal = await work
+            principal = await work
         except (IdentityRefused, DirectoryUnavailable) as refused:
             self.on_failure(refused.code)
             raise

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from hoopgate.errors import SettingsError
 from hoopgate.settings import endpoints, material
 from hoopgate.settings.console import console
+from hoopgate.settings.exchange import exchange
 from hoopgate.settings.http import http_target
 from hoopgate.settings.model import (
     BackendTLS,
@@ -89,10 +90,11 @@ def _load(path: Path, *, check: bool) -> Settings:
     directory = _directory(root.table("directory"), check)
     issuers = tuple(_issuers(root, check))
     resources = {one.name: one for one in _resources(root, check)}
+    listeners = tuple(_listeners(root, resources, issuers, check))
     settings = Settings(
         path=path,
         node=node,
-        listeners=tuple(_listeners(root, resources, issuers, check)),
+        listeners=listeners,
         issuers=issuers,
         directory=directory,
         resources=resources,
@@ -108,6 +110,7 @@ def _load(path: Path, *, check: bool) -> Settings:
         if "embedded_issuer" in root
         else None,
         console=console(root.table("console"), issuers, check) if "console" in root else None,
+        exchange=exchange(root.table("exchange"), listeners, check) if "exchange" in root else None,
         witness=witness(root.table("witness"), check) if "witness" in root else None,
     )
     root.finish()

@@ -613,5 +613,29 @@ class Settings:
     recording: Recording
     limits: Limits = field(default_factory=Limits)
     embedded_issuer: Path | None = None  #: its settings live in their own file, see docs/issuer.md
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Where agents exchange their tokens for credentials of minutes (RFC 8693).
+
+    :ivar endpoint: Twisted server endpoint string.
+    :ivar url: where programs find it: scheme, host and port, nothing after them; ``iss`` of JWTs.
+    :ivar lifetime_seconds: of a credential at most; it never outlives the tokens it was given for.
+    :ivar delegation: who may act for the holder of a token: ``may_act``: whom its claim names;
+        ``any``: and everybody who may open the resource, where it names nobody; ``none``.
+    :ivar operators: groups that see and revoke everybody's credentials.
+    :ivar addresses: name of a listener → ``host:port`` where clients reach it; without an entry
+        it is the host of ``url`` and the listener's own port.
+    """
+
+    endpoint: str
+    url: str
+    tls: ServerTLS
+    lifetime_seconds: float = 900.0
+    delegation: str = "may_act"
+    operators: frozenset[str] = frozenset()
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
     console: Console | None = None
     witness: Witness | None = None
+    exchange: Exchange | None = None

@@ -56,6 +56,8 @@ SECTIONS = {
     "[embedded_issuer]": "embedded_issuer",
     "[console]": "console",
     "tls of the console": "console.tls",
+    "[exchange]": "exchange",
+    "tls of the exchange": "exchange.tls",
 }
 
 #: Touches every table and both kinds of directory; what is missing in it does not matter here.
@@ -73,6 +75,8 @@ tls = {{}}
 [console]
 tls = {{}}
 client_secret = {{ environment = "X" }}
+[exchange]
+tls = {{}}
 [[listeners]]
 tls = {{}}
 clients = {{}}

@@ -13,6 +13,7 @@ import json
 import socket
 import socketserver
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -201,6 +202,16 @@ def _odd(talk: Talk) -> None:
     form, _, status = talk.path.partition("?")[0].removeprefix("/odd/").partition("/")
     body, headers = _odd_bodies()[form]
     talk.answer(body, *headers, status=f"{status} {PATIENT['name']}" if status else "200 OK")
+
+
+@route("/slow")
+def _slow(talk: Talk) -> None:
+    """An answer that begins, and takes a minute."""
+    talk.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(600):
+        talk.write(b"1\r\n.\r\n")
+        time.sleep(0.1)
+    talk.write(b"0\r\n\r\n")
 
 
 @route("")
