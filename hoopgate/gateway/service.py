@@ -405,20 +405,6 @@ class GatewayService(Service):
             resolvers[resource.name] = ServerResolver(asking, watching, examiner=analyzer)
         return resolvers
 
-    def _masking(self) -> Callable[[bytes], Deferred[bytes]]:
-        """Children that mask large answers; one is started when it is first needed."""
-        sizes = [one.http.body_bytes for one in self._settings.resources.values() if one.http]
-        pool = ParserPool(
-            self._reactor,
-            self._settings.node.workers,
-            module="hoopgate.http.masking_worker",
-            seconds=_MASKING_SECONDS,
-            queue=_MASKING_QUEUE,
-            answer=4 * max(sizes, default=0),
-        )
-        self._stop.append(pool.stop)
-        return lambda asked: pool.ask(asked, bytes)
-
     def _examiners(self, secrets: SecretSource) -> Mapping[str, ICommandExaminer]:
         if not self._ssh.needed():
             return {}
