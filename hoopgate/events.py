@@ -95,6 +95,7 @@ class Statement:
     :ivar executes: False for a Parse that runs nothing yet: it is judged, but never held.
     :ivar binds: tokens among ``parameters`` are to be given their values.
     :ivar goes_on: it fetches more of what was opened, and counted as a question, before.
+    :ivar tries: its session can run it in a transaction that waits for a verdict on its effect.
     """
 
     text: str = field(repr=False)
@@ -104,6 +105,7 @@ class Statement:
     executes: bool
     binds: bool
     goes_on: bool
+    tries: bool
 
     def __init__(
         self,
@@ -114,6 +116,7 @@ class Statement:
         executes: bool = True,
         binds: bool = False,
         goes_on: bool = False,
+        tries: bool = False,
     ) -> None:
         self.text = text
         self.parameter_types = parameter_types
@@ -122,6 +125,7 @@ class Statement:
         self.executes = executes
         self.binds = binds
         self.goes_on = goes_on
+        self.tries = tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,21 @@ class Command:
         self.terminal = terminal
 
 
-Event = Statement | Operation | Command
+@final
+@dataclass(slots=True, init=False)
+class Effect:
+    """What the statement did that was judged last: it ran in a transaction that waits.
+
+    :ivar affected: rows that it has changed.
+    """
+
+    affected: int
+
+    def __init__(self, affected: int) -> None:
+        self.affected = affected
+
+
+Event = Statement | Operation | Command | Effect
 
 
 @dataclass(frozen=True, slots=True)

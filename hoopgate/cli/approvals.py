@@ -152,6 +152,8 @@ def shown(page: Page) -> list[str]:
     if statement is not None:
         rows += [
             ("Because", statement["message"]),
+            ("Effect", _effect(page, statement)),
+            ("Estimate", _rows(statement["estimated"])),
             ("Touches", ", ".join(statement["relations"])),
             ("Functions", ", ".join(statement["functions"])),
             ("Settings", ", ".join(f"{k} = {v}" for k, v in statement["settings"].items())),
@@ -159,6 +161,12 @@ def shown(page: Page) -> list[str]:
             ("Digest", statement["digest"]),
         ]
     rows.append(("Reviewers", ", ".join(page["reviewers"])))
+    if page["approvers"] > 1 or page["approvals"]:
+        given = ", ".join(vote["subject"] for vote in page["approvals"])
+        count = f"{len(page['approvals'])} of {page['approvers']}"
+        rows.append(("Approved by", f"{given}  ({count})" if given else f"{count} so far"))
+    if page["window"]:
+        rows.append(("Good for", f"{_span(page['window'])} once approved; used {page['uses']} ×"))
     if page["decided_by"] is not None:
         by = page["decided_by"]
         rows.append(("Decided by", f"{by['subject']}  ({by['issuer']})"))
@@ -205,8 +213,24 @@ def _behind(page: Page) -> str:
     return " ".join(part for part in (who["owner"], f"via {via}" if via else "") if part)
 
 
+def _effect(page: Page, statement: Page) -> str:
+    if not page["effect"]:
+        return ""
+    done = _rows(statement["affected"])
+    waits = "; it is done, and waits to be committed" if page["state"] == "pending" else ""
+    return f"{done} changed{waits}"
+
+
+def _rows(count: int | None) -> str:
+    return "" if count is None else f"{count} row{'' if count == 1 else 's'}"
+
+
 def _left(page: Page) -> str:
-    seconds = int(page["seconds_left"])
+    return _span(page["seconds_left"])
+
+
+def _span(length: float) -> str:
+    seconds = int(length)
     if seconds < 100:
         return f"{seconds} s"
     if seconds < 100 * 60:

@@ -24,6 +24,7 @@ from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import (
     Command,
     Decision,
+    Effect,
     Event,
     Judged,
     Operation,
@@ -43,6 +44,7 @@ from hoopgate.gateway.substitution import (
 from hoopgate.sql.digest import approval_digest
 from hoopgate.sql.mysql.attestation import edited
 from hoopgate.sql.resolver import needs_resolution
+from hoopgate.trials import UNFIT, fit
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
 if TYPE_CHECKING:
@@ -76,6 +78,9 @@ _EXPIRED = Block(
     "Connect again with a new one.",
 )
 
+
+#: What can be looked at, which an effect cannot: it was done by what was looked at.
+Asked = Statement | Operation | Command
 
 #: Protocols that cannot tell a client why its answer does not come: after a while it is told to
 #: come back, which it may do on another connection.
@@ -128,6 +133,20 @@ class _Remembered:
     spends: bool  #: it takes of budgets
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A statement that runs in a transaction until somebody has decided about its effect.
+
+    :ivar rules: generations of the rules and of the identity's groups that it was judged by.
+    """
+
+    event: Statement
+    judged: Judged
+    hold: Hold
+    monitored: tuple[str, ...]
+    rules: tuple[int, int]
+
+
 class Judge:
     """Decides for one session.
 
@@ -172,6 +191,7 @@ class Judge:
         self._memory_size = 0
         self._epoch = 0
         self._hold: Deferred[bool] | None = None
+        self._tried: _Tried | None = None
         self._canceled = False
         self._left = False
         self._changing = False
@@ -255,6 +275,8 @@ class Judge:
             return self._decide(_FAILED, (), ())
 
     async def _judged(self, event: Event, on_hold: OnHold) -> Decision:
+        if isinstance(event, Effect):
+            return await self._effect(event, on_hold)
         if self._budgets is not None and self._meter is not None and not self._meter.loaded:
             await self._budgets.load(self._meter)
         if self._recall(event) is not None and await self._confirmed():
@@ -272,6 +294,9 @@ class Judge:
         facts = judged.facts or ()
         verdict = outcome.verdict
         if isinstance(verdict, Hold) and (not isinstance(event, Statement) or event.executes):
+            if verdict.effect:
+                decision = self._try(event, judged, verdict, outcome.monitored)
+                return await self._filled(event, judged.tokens, decision)
             decision = await self._wait(event, judged, verdict, outcome.monitored, on_hold)
             return await self._filled(event, judged.tokens, decision)
         if (
@@ -372,7 +397,7 @@ class Judge:
             return False
         return True
 
-    async def _look(self, event: Event) -> Judged:
+    async def _look(self, event: Asked) -> Judged:
         """Parse, and on a resource that holds PHI ask the server what each statement means."""
         if isinstance(event, Command):
             if self._examiner is None:
@@ -448,7 +473,7 @@ class Judge:
 
     async def _wait(
         self,
-        event: Event,
+        event: Asked,
         judged: Judged,
         hold: Hold,
         monitored: tuple[str, ...],
@@ -488,6 +513,51 @@ class Judge:
             verdict = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
         return self._decide(verdict, monitored, facts, used or request or "")
 
+    # --- effects ------------------------------------------------------------------------------
+
+    def _try(
+        self, event: Event, judged: Judged, hold: Hold, monitored: tuple[str, ...]
+    ) -> Decision:
+        """Have the session run it in a transaction, and ask again with what it did."""
+        facts = judged.facts or ()
+        if not isinstance(event, Statement) or not event.tries or not fit(facts):
+            reason, message, remedy = UNFIT
+            return self._decide(Block(hold.rule, reason, message, remedy), monitored, facts)
+        rules = self._rules.generation, self._epoch
+        self._tried = _Tried(event, judged, hold, monitored, rules)
+        return self._decide(hold, monitored, facts)
+
+    async def _effect(self, effect: Effect, on_hold: OnHold) -> Decision:
+        """Whether what was tried last may be committed."""
+        tried, self._tried = self._tried, None
+        if tried is None:
+            return self._decide(_FAILED, (), ())
+        judged, hold = replace(tried.judged, affected=effect.affected), tried.hold
+        facts = judged.facts or ()
+        session = replace(self._session, rules_digest=self._rules.digest)
+        digest = approval_digest(session.principal, session.resource, judged.statement, facts)
+        try:
+            request = await self._approvals.request(digest, judged, session, hold)
+        except Refused as refused:
+            block = Block(
+                hold.rule, refused.code, str(refused), "Ask a reviewer to clear the queue."
+            )
+            return self._decide(block, tried.monitored, facts)
+        except HoopgateError:
+            return self._decide(_unavailable(hold), tried.monitored, facts)
+        approved = await self._approved(request, hold, on_hold)
+        stands = (
+            approved
+            and await self._same(tried.event, judged, hold)
+            and tried.rules == (self._rules.generation, self._epoch)
+            and self._principal_valid()
+            and not self._canceled
+        )
+        verdict: Verdict = Allow(hold.rule)
+        if not stands:
+            verdict = self._not_approved(hold, approved, request)
+        return self._decide(verdict, tried.monitored, facts, request)
+
     async def _approved(self, request: str, hold: Hold, on_hold: OnHold) -> bool:
         """Wait for a person. A request that nobody waits for any more is abandoned."""
         if self._canceled:
@@ -499,7 +569,7 @@ class Judge:
         try:
             return await self._hold
         except CancelledError:
-            if self._left and not self._canceled:
+            if self._left and not self._canceled and not hold.effect:
                 await self._detach(request)
             else:
                 await self._abandon(request)
@@ -524,7 +594,7 @@ class Judge:
             # The same statement files a request of its own when another session sends it again.
             log_event(log, "hold.not_detached", session=self._session.id, approval=request)
 
-    async def _same(self, event: Event, shown: Judged, hold: Hold) -> bool:
+    async def _same(self, event: Asked, shown: Judged, hold: Hold) -> bool:
         """Whether a statement that was held means the same as when it was shown to a person."""
         if not self._phi and not isinstance(event, Command):
             return True
@@ -541,7 +611,7 @@ class Judge:
     def _not_approved(self, hold: Hold, approved: bool, request: str | None) -> Block:
         if self._canceled:
             return Block(hold.rule, "canceled", "The client canceled the held statement.")
-        if self._left and not approved:
+        if self._left and not approved and not hold.effect:
             return Block(
                 hold.rule,
                 "approval.pending",
@@ -554,6 +624,13 @@ class Judge:
                 "approval.stale",
                 "The rules, the identity or the schema changed while the statement was held.",
                 "Send it again.",
+            )
+        if hold.effect:
+            return Block(
+                hold.rule,
+                "approval.refused",
+                "What it did was denied, or nobody approved it in time: it was rolled back.",
+                "Ask a reviewer why, then send it again.",
             )
         return Block(
             hold.rule,

@@ -25,6 +25,7 @@ from hoopgate.postgres.copy import CopyMasker
 from hoopgate.postgres.kernels import column_values, count_messages
 from hoopgate.postgres.masking import RowMasker, Tokeniser, compile_plan, described
 from hoopgate.postgres.names import Change, Names
+from hoopgate.trials import Trial
 
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -78,9 +79,11 @@ class Expected:
     :ivar refusal: the ErrorResponse that takes the place of the server's.
     :ivar runs: what is run, in order (QUERY: each statement; EXECUTE: one).
     :ivar change: what ParseComplete, BindComplete or CloseComplete does to the session's names.
+    :ivar own: not empty: the gateway has asked, and the client sees nothing of it; of a command
+        its first word.
     """
 
-    __slots__ = ("_run", "change", "failed", "kind", "plan", "refusal", "runs")
+    __slots__ = ("_run", "change", "failed", "kind", "own", "plan", "refusal", "runs")
 
     def __init__(
         self,
@@ -90,8 +93,10 @@ class Expected:
         runs: Sequence[Run] = (),
         change: Change | None = None,
         plan: MaskPlan | None = None,
+        own: bytes = b"",
     ) -> None:
         self.kind = kind
+        self.own = own
         self.refusal = refusal
         self.runs = runs
         self.change = change
@@ -159,6 +164,8 @@ class Answers:
     :ivar status: transaction status of the last ReadyForQuery: ``I``, ``T`` or ``E``.
     :ivar altering: the schema may have been changed by a transaction that has not ended.
     :ivar altered: that transaction has ended; for the session to see and take back.
+    :ivar trial: the statement that is tried (``trials.py``).
+    :ivar ran_in: number of the last stretch up to a Sync or Query in which something has run.
     """
 
     def __init__(
@@ -185,6 +192,10 @@ class Answers:
         self.status = b"I"
         self.altering = False
         self.altered = False
+        self.trial: Trial | None = None
+        self.ran_in = -1
+        self._turn = b""  # the gateway's own command that has just been done
+        self._free: list[bytes] = []  # shown ahead of what a trial keeps
 
     @property
     def buffered(self) -> int:
@@ -233,11 +244,53 @@ class Answers:
                     out.append(reader.kept())
                     out.append(shown)
                     reader.drop()
+                if self._turn:
+                    self._turned(out)
         rest = reader.kept()
+        if self.trial is not None and self.trial.began:
+            self.trial.keep(b"".join((*out, rest)))
+            free = b"".join(self._free)
+            self._free.clear()
+            return free
         if not out:
             return rest
         out.append(rest)
         return b"".join(out)
+
+    # --- a trial --------------------------------------------------------------------------------
+
+    def _turned(self, out: list[bytes]) -> None:
+        """A trial's transaction has begun or ended."""
+        turn, self._turn = self._turn, b""
+        trial = self.trial
+        if trial is None or turn == b"SET":
+            return
+        if turn == b"BEGIN":
+            trial.began = True
+            self._free.extend(out)
+            out.clear()
+            return
+        if trial.began:
+            out[:0] = [*self._free, trial.release()]
+            self._free.clear()
+        self.trial = None
+
+    def _own_answer(self, kind: int, head: Expected) -> bytes | None:
+        """The answer to what the gateway has asked itself; empty: the client sees nothing."""
+        if kind == _COMMAND_COMPLETE and head.kind is Kind.EXECUTE:
+            tag = wire.command_tag(self._reader.message())
+            if tag != head.own:  # COMMIT of what has failed is a ROLLBACK
+                raise RemoteProtocolError("the server has not done what the gateway asked it")
+            self._turn = head.own
+        elif kind == _READY and head.kind is Kind.SYNC:
+            self.status = wire.transaction_status(self._reader.message())
+        elif kind != _OWN.get(head.kind):
+            return self._rare(kind)
+        self.expected.popleft()
+        return b""
+
+    def _keeps(self) -> bool:
+        return self.trial is not None and self.trial.began
 
     def _spent(self, rows: bytes, spend: Spend) -> None:
         """Rows that were masked go out: count whom they are about."""
@@ -250,9 +303,11 @@ class Answers:
     # --- one message: None passes it on as it is ------------------------------------------------
 
     def _answer(self, kind: int) -> bytes | None:
+        if self.expected and self.expected[0].own:
+            return self._own_answer(kind, self.expected[0])
         if kind == _READY:
             self._on_ready()
-            return None
+            return b"" if self._keeps() else None
         if kind == _COMMAND_COMPLETE:
             return self._on_command_complete()
         if kind == _BIND_COMPLETE:
@@ -266,6 +321,9 @@ class Answers:
         if kind == _CLOSE_COMPLETE:
             self._complete(Kind.CLOSE)
             return None
+        return self._rare(kind)
+
+    def _rare(self, kind: int) -> bytes | None:
         handler = _HANDLERS.get(kind)
         if handler is None:
             raise RemoteProtocolError(f"unexpected message {kind:#04x} from the server")
@@ -354,6 +412,9 @@ class Answers:
     def _on_command_complete(self) -> bytes | None:
         head = self._running()
         run = head.finish_run()
+        if self.trial is not None:
+            count = wire.command_tag(self._reader.message()).rpartition(b" ")[2]
+            self.trial.affected = int(count) if count.isdigit() else 0
         tail = b"" if self._copy is None else self._copy.finish()
         self._result_ended()
         if run.change is not None:
@@ -402,6 +463,12 @@ class Answers:
     def _on_error(self) -> bytes | None:
         self._result_ended()
         shown = self._scrubbed()
+        if self.trial is not None:
+            if not self.expected or self.trial.ending:
+                self.trial.drop()
+                self._turn = b"ERROR"
+            else:
+                self.trial.failed = True
         if not self.expected:
             return shown  # FATAL ahead of a close: an administrator's shutdown, a time-out
         head = self.expected[0]
@@ -452,6 +519,13 @@ class Answers:
 
 #: Settings that change how text is read: judged statements rely on them (PROTOCOLS "State").
 _PINNED = {b"client_encoding": (b"UTF8",), b"standard_conforming_strings": (b"on",)}
+
+#: What completes the gateway's own messages.
+_OWN: Final = {
+    Kind.PARSE: _PARSE_COMPLETE,
+    Kind.BIND: _BIND_COMPLETE,
+    Kind.CLOSE: _CLOSE_COMPLETE,
+}
 
 #: What does not come with every statement.
 _HANDLERS: dict[int, Callable[[Answers], bytes | None]] = {

@@ -20,7 +20,8 @@ from hoopgate.postgres.planning import (
     takes_tokens,
 )
 from hoopgate.postgres.requests import Message, Requests
-from hoopgate.verdicts import Block
+from hoopgate.postgres.trials import Trials
+from hoopgate.verdicts import Block, Hold
 
 #: Reason, message and remedy of refusing to go on with values that were bound before tokens were
 #: asked for.
@@ -40,8 +41,14 @@ class ExtendedQuery:
     """Handles the messages of the extended protocol."""
 
     def __init__(
-        self, requests: Requests, names: Names, planner: Planner, settings: dict[str, str]
+        self,
+        requests: Requests,
+        names: Names,
+        planner: Planner,
+        settings: dict[str, str],
+        trials: Trials,
     ) -> None:
+        self._trials = trials
         self._requests = requests
         self._names = names
         self._planner = planner
@@ -189,18 +196,31 @@ class ExtendedQuery:
     def _ask_again(self, message: wire.Execute, portal: Portal) -> None:
         """Every execution of a held statement asks, and one judged by older rules does."""
         prepared = portal.prepared
+        tries = not prepared.facts.kind and portal.values is not None and message.limit <= 0
 
         def decided(message: wire.Execute, decision: Decision) -> None:
             decision.text = None
-            renewed = self._renewed(message, prepared, decision)
+            tried = tries and isinstance(decision.verdict, Hold)
+            if tried:
+                at = self._requests.decided_at
+                renewed: Prepared | None = Prepared(
+                    prepared.event, prepared.facts, decision, plan_of(decision), at
+                )
+            else:
+                renewed = self._renewed(message, prepared, decision)
             if renewed is None:
                 return
             portal.prepared = renewed
-            if not prepared.held and not decision.approval:  # so much for the next executions
+            if (
+                not prepared.held and not renewed.held and not decision.approval
+            ):  # so much for the next executions
                 prepared.judged(decision, renewed.plan, renewed.generation)
             if renewed.plan is not None and renewed.plan.tokens != portal.tokens:
                 # A value that may be a guess is with the server by now.
                 self._requests.refuse_extended(message, self._requests.block(*UNBOUND))
+                return
+            if tried:
+                self._trials.prepare(message, decision, lambda: self._run(message, portal))
                 return
             self._run(message, portal)
 
@@ -214,6 +234,7 @@ class ExtendedQuery:
                 self._settings,
                 executes=portal.values is not None,
                 goes_on=portal.ran,
+                tries=tries,
             ),
             decided,
         )
@@ -295,6 +316,8 @@ class ExtendedQuery:
         return None
 
     def _send(self, message: wire.Execute, portal: Portal, run: Run, facts: StatementFacts) -> None:
+        requests = self._requests
+        requests.answers.ran_in = requests.segment
         run.formats = portal.formats
         run.goes_on = run.goes_on or portal.ran
         portal.ran = True

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, final
 
 from hoopgate.errors import LocalProtocolError
-from hoopgate.events import Action, Ask, Decision, Forward, SchemaChange, Statement
+from hoopgate.events import Action, Ask, Decision, Effect, Forward, SchemaChange, Statement
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers, Expected, Kind, Run
@@ -146,7 +146,8 @@ class Requests:
             else:
                 self._again = None
                 message, resume, decision = again
-                if self.discarding:  # the server failed something before it while it waited
+                # the server failed something before it while it waited
+                if self.discarding and not isinstance(message, wire.Sync):
                     self.drop(message)
                     continue
             try:
@@ -211,6 +212,19 @@ class Requests:
         self._received.append(message.raw)
         self.answers.expected.append(expected)
 
+    def insert(self, data: bytes, expected: Expected | None = None) -> None:
+        """Send ``data``, which the client has not asked for."""
+        self._changed().append(data)
+        if self._recorded is not None:
+            self._recorded.append(data)
+        if expected is not None:
+            self.answers.expected.append(expected)
+
+    def poison(self, decision: Decision) -> None:
+        """Send what must fail, for ``decision`` to be the answer; what follows it is Sync."""
+        refused = Expected(Kind.PARSE, refusal=refusal(decision))
+        self.insert(wire.parse(_REFUSED, _poison(decision), ()), refused)
+
     def _changed(self) -> list[bytes]:
         """What goes to the server, now that it is not what was received."""
         data = self._data
@@ -223,6 +237,17 @@ class Requests:
         self._tickets += 1
         self._asked = message, resume
         self.actions.append(Ask(self._tickets, event))
+
+    def ask_of(self, effect: Effect) -> int:
+        """Have the verdict on ``effect``, while no message is handled; the ticket."""
+        self._tickets += 1
+        self.actions.append(Ask(self._tickets, effect))
+        return self._tickets
+
+    def decided_effect(self, decision: Decision) -> None:
+        """The verdict on what was tried: it goes into the log with what is sent next."""
+        self.decided_at = self._generation()
+        self._decisions.append(decision)
 
     def block(self, reason: str, message: str, remedy: str) -> Decision:
         """A refusal of the session's own, for what never becomes a statement."""
@@ -263,7 +288,7 @@ class Requests:
 
     def flush(self) -> None:
         """Hand over what is ready for the server, with what it came from."""
-        if not self._received:
+        if not self._received and not self._data:
             return
         received = b"".join(self._received)
         decisions = tuple(self._decisions)

@@ -22,11 +22,12 @@ from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers
 from hoopgate.postgres.extended import ExtendedQuery
 from hoopgate.postgres.masking import Tokeniser
-from hoopgate.postgres.names import Names
+from hoopgate.postgres.names import Names, Unsettled
 from hoopgate.postgres.planning import Planner
 from hoopgate.postgres.refusals import fatal, hold_notice
 from hoopgate.postgres.requests import Handler, Message, Requests
 from hoopgate.postgres.simple import SimpleQuery
+from hoopgate.postgres.trials import Trials
 from hoopgate.postgres.wire import Bind, Describe, Execute, Parse, Query, Sync
 from hoopgate.verdicts import Hold
 
@@ -64,8 +65,9 @@ class PostgresSession(Handler):
         planner = Planner(names, settings, generation, confirmed)
         self._answers = Answers(names, phi, response_limit, tokeniser, meter)
         self._requests = Requests(self._answers, self, mint, generation, message_limit, meter)
-        self._simple = SimpleQuery(self._requests, names, planner, settings)
-        self._extended = ExtendedQuery(self._requests, names, planner, settings)
+        self._trials = Trials(self._requests, self._answers)
+        self._simple = SimpleQuery(self._requests, names, planner, settings, self._trials)
+        self._extended = ExtendedQuery(self._requests, names, planner, settings, self._trials)
         self._closed = False
 
     # --- IProtocolSession -------------------------------------------------------------------------
@@ -93,6 +95,8 @@ class PostgresSession(Handler):
                 self._requests.actions.append(SchemaChange(over=True))
             if shown:
                 self._requests.actions.append(Reply(shown))
+            if self._trials.active:
+                self._trials.went_on()
             if self._requests.stalled:
                 self._requests.pump()
         return self._take()
@@ -101,12 +105,15 @@ class PostgresSession(Handler):
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
         if self._closed:
             return []
-        self._requests.decided(ticket, decision)
+        if self._trials.is_asking(ticket):
+            self._trials.decided(decision)
+        else:
+            self._requests.decided(ticket, decision)
         return self._take()
 
     def held(self, ticket: int, request_id: str, hold: Hold) -> list[Action]:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
-        if self._closed or not self._requests.is_asking(ticket):
+        if self._closed or not (self._requests.is_asking(ticket) or self._trials.is_asking(ticket)):
             return []
         return [Reply(hold_notice(request_id, hold))]
 
@@ -133,6 +140,7 @@ class PostgresSession(Handler):
         """True when nothing runs or waits and no transaction is open."""
         return (
             not self._requests.waiting
+            and not self._trials.active
             and not self._answers.expected
             and self._answers.status == b"I"
         )
@@ -153,6 +161,10 @@ class PostgresSession(Handler):
         if self._answers.copying_in:
             self._in_copy(message)
             return
+        if self._trials.pending:
+            self._trials.follows(message)
+        if self._trials.active:
+            raise Unsettled
         if isinstance(message, Sync):
             self._extended.sync(message)
         elif isinstance(message, wire.Terminate):

@@ -18,7 +18,9 @@ from hoopgate.postgres.planning import (
     takes_tokens,
 )
 from hoopgate.postgres.requests import Requests
-from hoopgate.verdicts import Block
+from hoopgate.postgres.trials import Trials
+from hoopgate.trials import UNFIT
+from hoopgate.verdicts import Block, Hold
 
 
 @final
@@ -26,8 +28,14 @@ class SimpleQuery:
     """Handles Query and FunctionCall."""
 
     def __init__(
-        self, requests: Requests, names: Names, planner: Planner, settings: dict[str, str]
+        self,
+        requests: Requests,
+        names: Names,
+        planner: Planner,
+        settings: dict[str, str],
+        trials: Trials,
     ) -> None:
+        self._trials = trials
         self._requests = requests
         self._names = names
         self._planner = planner
@@ -35,7 +43,7 @@ class SimpleQuery:
 
     def query(self, message: wire.Query) -> None:
         """Every statement of the text is judged before the first is forwarded (PROTOCOLS A17)."""
-        event = Statement(message.text.decode(), settings=self._settings)
+        event = Statement(message.text.decode(), settings=self._settings, tries=True)
         self._requests.ask(message, event, self._decided)
 
     def function_call(self, message: wire.FunctionCall) -> None:
@@ -70,6 +78,9 @@ class SimpleQuery:
             )
             requests.refuse_query(message, several)
         elif again is None:
+            if isinstance(decision.verdict, Hold) and not self._trials.begin_query(decision):
+                requests.refuse_query(message, requests.block(*UNFIT))
+                return
             self._send(message, decision, [one.run for one in planned])
         elif len(planned) == 1 and again.named is not None:
             self._ask_again(message, again.named, opened=again.opened)

@@ -19,6 +19,8 @@ WHAT = ("statement", "effect")
 WRITES = frozenset({"insert", "update", "delete", "merge"})
 MOST_APPROVERS = 10
 LONGEST_WINDOW = 86_400.0
+#: Seconds that a write which is done and not committed may keep its locks.
+EFFECT_SECONDS, LONGEST_EFFECT = 120.0, 900.0
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
@@ -84,6 +86,7 @@ def rules(tables: Iterable[Table], vocabulary: Vocabulary) -> tuple[Rule, ...]:
 def _rule(table: Table, taken: set[str], vocabulary: Vocabulary) -> Rule:
     rule_name = name(table, taken, "rules")
     verdict = table.choice("verdict", VERDICTS)
+    effect = table.choice("approve", WHAT, "statement") == "effect"
     rule = Rule(
         name=rule_name,
         verdict=verdict,
@@ -94,10 +97,10 @@ def _rule(table: Table, taken: set[str], vocabulary: Vocabulary) -> Rule:
         monitor=table.boolean("monitor", False),
         overrides=frozenset(table.texts("overrides", ())),
         reviewers=frozenset(table.texts("reviewers", ())),
-        expires=table.duration("expires", defaults(Rule)["expires"]),
+        expires=table.duration("expires", EFFECT_SECONDS if effect else defaults(Rule)["expires"]),
         approvers=table.integer("approvers", 1),
         window=table.duration("window", 0.0),
-        effect=table.choice("approve", WHAT, "statement") == "effect",
+        effect=effect,
         tokens=frozenset(table.texts("tokens", ())),
     )
     if verdict == "block" and rule.tokens:
@@ -128,6 +131,8 @@ def _check_approval(table: Table, rule: Rule) -> None:
         table.wrong("approvers", f"{rule.approvers} is too many", f"{MOST_APPROVERS} or fewer")
     if rule.window > LONGEST_WINDOW:
         table.wrong("window", "longer than a day", '"24h" or less')
+    if rule.effect and rule.expires > LONGEST_EFFECT:
+        table.wrong("expires", "locks are held for so long", '"15m" or less')
     if rule.effect and rule.window:
         table.wrong("window", "an effect is approved once", 'it with approve = "statement" only')
     if rule.effect and not (rule.match.classes and rule.match.classes <= WRITES):

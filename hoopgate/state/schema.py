@@ -70,7 +70,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     (
-        # Who approved, in order: JSON objects with the sealed reason of each; how often it was used.
+        # Who approved, in order, each with a sealed reason; how often it was used.
         "ALTER TABLE approvals ADD COLUMN votes TEXT NOT NULL DEFAULT '[]'",
         "ALTER TABLE approvals ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
     ),
