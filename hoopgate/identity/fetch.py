@@ -169,17 +169,24 @@ class JSONFetcher:
         return self._fetch(url, None, {})
 
     def post(
-        self, url: str, form: Mapping[str, str], headers: Mapping[str, str]
+        self, url: str, form: Mapping[str, str], headers: Mapping[str, str], refusal: int = 200
     ) -> Deferred[bytes]:
-        """The answer to a form. Fails as :meth:`get` does."""
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._fetch(url, urlencode(form).encode(), {**kind, **headers})
+        """The answer to a form. Fails as :meth:`get` does.
 
-    def _fetch(self, url: str, body: bytes | None, more: Mapping[str, str]) -> Deferred[bytes]:
-        fetch: Deferred[bytes] = Deferred.fromCoroutine(self._ask(url, body, more))
+        :param refusal: a status beside 200 whose answer is wanted, too.
+        """
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._fetch(url, urlencode(form).encode(), {**kind, **headers}, refusal)
+
+    def _fetch(
+        self, url: str, body: bytes | None, more: Mapping[str, str], refusal: int = 200
+    ) -> Deferred[bytes]:
+        fetch: Deferred[bytes] = Deferred.fromCoroutine(self._ask(url, body, more, refusal))
         return fetch.addTimeout(FETCH_SECONDS, self._reactor).addErrback(_fetch_failed)
 
-    async def _ask(self, url: str, sent: bytes | None, more: Mapping[str, str]) -> bytes:
+    async def _ask(
+        self, url: str, sent: bytes | None, more: Mapping[str, str], refusal: int
+    ) -> bytes:
         uri = URI.fromBytes(checked_url(url))
         endpoint = _CappedEndpoint(self._endpoint(uri))
         agent = Agent.usingEndpointFactory(self._reactor, _OneEndpoint(endpoint))
@@ -192,7 +199,7 @@ class JSONFetcher:
         method = b"GET" if sent is None else b"POST"
         try:
             response = await agent.request(method, uri.toBytes(), headers, producer)
-            if response.code != 200:
+            if response.code not in (200, refusal):
                 raise FetchFailed(f"HTTP status {response.code}")
             _check_media_type(response.headers.getRawHeaders(b"content-type", [b""]))
             body = _Body()

@@ -204,7 +204,7 @@ def _listeners(
             authentication=authentication,
             issuer_url=_issuer_url(table, authentication, issuers),
             clients=_clients(table, check),
-            ssh=_ssh_listener(table, check),
+            ssh=_ssh_listener(table, issuers, check),
         )
         if listener.clients is not None and tls is None:
             table.wrong("clients", "has no meaning without TLS", "tls = { … } on the listener")
@@ -225,14 +225,15 @@ def _listeners(
         root.wrong("listeners", "missing: nobody could connect", "a table [[listeners]]")
 
 
-def _ssh_listener(table: Table, check: bool) -> SSHListener | None:
+def _ssh_listener(table: Table, issuers: Sequence[Issuer], check: bool) -> SSHListener | None:
     ssh = table.choice("protocol", PROTOCOLS) == "ssh"
     if "ssh" in table and not ssh:
         table.wrong("ssh", "has no meaning for another protocol", 'protocol = "ssh"')
     for key in ("tls", "clients", "authentication") if ssh else ():
         if key in table:
             table.wrong(key, "has no meaning for SSH", "it for other protocols only")
-    return ssh_listener(table, check=check) if ssh or "ssh" in table else None
+    names = [one.name for one in issuers]
+    return ssh_listener(table, names, check=check) if ssh or "ssh" in table else None
 
 
 def _check_authentication(table: Table, listener: Listener) -> None:

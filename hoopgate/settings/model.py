@@ -93,15 +93,29 @@ class ClientCertificates:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceLogin:
+    """People log in by an issuer's device flow (RFC 8628), over keyboard-interactive.
+
+    :ivar issuer: the name of one of the issuers.
+    :ivar client_id: a public client there that may use the flow.
+    """
+
+    issuer: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SSHListener:
     """What is said of a listener that speaks SSH.
 
     :ivar host_keys: private keys; empty: one that the node makes and keeps in its state directory.
     :ivar separator: stands between a user's name and the resource's.
+    :ivar device: None: keyboard-interactive asks for a token or a session credential only.
     """
 
     host_keys: tuple[Path, ...] = ()
     separator: str = "%"
+    device: DeviceLogin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -545,6 +559,24 @@ class TimestampAuthority:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedHead:
+    """A PostgreSQL database where the log's head is kept, beside the state directory.
+
+    :ivar password: None: by certificate, trust or peer, as the server says.
+    :ivar ca_file: certificates that verify its TLS; None: the system's.
+    :ivar tls: False: plaintext, on loopback.
+    """
+
+    host: str
+    port: int = 5432
+    database: str = "hoopgate"
+    user: str = "hoopgate"
+    password: Secret | None = None
+    ca_file: Path | None = None
+    tls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """The log. ``checkpoint_ms``: signed checkpoint at most this late when dirty.
 
@@ -569,6 +601,7 @@ class Recording:
     signer: Path | None = None
     auditors: tuple[Path, ...] = ()
     timestamps: TimestampAuthority | None = None
+    head: SharedHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -600,20 +633,6 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """A whole, valid ``hoopgate.toml``."""
-
-    path: Path
-    node: Node
-    listeners: tuple[Listener, ...]
-    issuers: tuple[Issuer, ...]
-    directory: Directory
-    resources: Mapping[str, Resource]
-    policy: Policy
-    recording: Recording
-    limits: Limits = field(default_factory=Limits)
-    embedded_issuer: Path | None = None  #: its settings live in their own file, see docs/issuer.md
-@dataclass(frozen=True, slots=True)
 class Exchange:
     """Where agents exchange their tokens for credentials of minutes (RFC 8693).
 
@@ -636,6 +655,20 @@ class Exchange:
     addresses: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole, valid ``hoopgate.toml``."""
+
+    path: Path
+    node: Node
+    listeners: tuple[Listener, ...]
+    issuers: tuple[Issuer, ...]
+    directory: Directory
+    resources: Mapping[str, Resource]
+    policy: Policy
+    recording: Recording
+    limits: Limits = field(default_factory=Limits)
+    embedded_issuer: Path | None = None  #: its settings live in their own file, see docs/issuer.md
     console: Console | None = None
-    witness: Witness | None = None
     exchange: Exchange | None = None
+    witness: Witness | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hoopgate.settings import endpoints, material
-from hoopgate.settings.model import CommandEntry, SSHBackend, SSHListener
+from hoopgate.settings.model import CommandEntry, DeviceLogin, SSHBackend, SSHListener
 from hoopgate.settings.reader import Table, defaults
 from hoopgate.settings.rules import known, name
 
@@ -26,7 +26,7 @@ _DANGEROUS: Final = re.compile(
 )
 
 
-def ssh_listener(parent: Table, *, check: bool) -> SSHListener:
+def ssh_listener(parent: Table, issuers: Collection[str], *, check: bool) -> SSHListener:
     """The table ``ssh`` of a listener; every key has a default."""
     table = parent.table("ssh")
     found = SSHListener(
@@ -35,11 +35,23 @@ def ssh_listener(parent: Table, *, check: bool) -> SSHListener:
             for one in table.texts("host_keys", (), '["/etc/hoopgate/ssh_host_ed25519_key"]')
         ),
         separator=table.text("separator", defaults(SSHListener)["separator"]),
+        device=_device(table.table("device"), issuers) if "device" in table else None,
     )
     if not _SEPARATOR.fullmatch(found.separator):
         table.wrong("separator", f'"{found.separator}" is none', "one of % + : # , = ~ !")
     for path in found.host_keys if check else ():
         _private(table, "host_keys", path)
+    table.finish()
+    return found
+
+
+def _device(table: Table, issuers: Collection[str]) -> DeviceLogin:
+    found = DeviceLogin(
+        issuer=table.text("issuer", example='"embedded"'),
+        client_id=table.text("client_id", example='"hoopgate-ssh"'),
+    )
+    if found.issuer:
+        known(table, "issuer", [found.issuer], issuers)
     table.finish()
     return found
 

@@ -64,7 +64,17 @@ class Proven:
     certificate: UserCertificate
 
 
-Step = Send | CheckSecret | CheckCertificate | Proven
+@dataclass(frozen=True, slots=True)
+class BeginDevice:
+    """What shall a person do in a browser? Answer with :meth:`Login.device` or :meth:`prompt`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitDevice:
+    """The person says that it is done: has the issuer been told so?"""
+
+
+Step = Send | CheckSecret | CheckCertificate | Proven | BeginDevice | AwaitDevice
 
 
 class Login:
@@ -72,15 +82,18 @@ class Login:
 
     :param session_id: of the first key exchange.
     :param secret_limit: bytes of a password at most.
+    :param device: a person may log in by a device flow, once in a connection.
     :ivar user: the name of the first request, before it is split.
     """
 
-    def __init__(self, session_id: bytes, *, secret_limit: int) -> None:
+    def __init__(self, session_id: bytes, *, secret_limit: int, device: bool = False) -> None:
         self.user: str | None = None
         self._session_id = session_id
         self._secret_limit = secret_limit
         self._waiting = False
         self._prompted = False
+        self._may_device = device
+        self._device = False  # a person was told what to do
         self._tries = 0
         self._offers = 0
         self._key: tuple[bytes, bytes, bytes | None] | None = None
@@ -97,7 +110,7 @@ class Login:
             return self._response(payload)
         if number != REQUEST:
             raise RemoteProtocolError("a message that has no place in a login")
-        self._prompted = False
+        self._prompted = self._device = False
         reader = Reader(payload)
         user, service = reader.string(), reader.string()
         method = reader.string()
@@ -169,13 +182,33 @@ class Login:
         return [CheckSecret(text)]
 
     def _keyboard(self, reader: Reader) -> list[Step]:
-        """One prompt, for clients that know this method only (RFC 4256)."""
+        """RFC 4256: by an issuer where there is one, or a prompt."""
         reader.string()
         reader.string()
+        if self._may_device:
+            self._may_device = False
+            self._waiting = True
+            return [BeginDevice()]
+        return self.prompt()
+
+    def prompt(self) -> list[Step]:
+        """Ask for a secret, of clients that know this method only."""
+        return self._ask("", "Token or session credential: ")
+
+    def device(self, instruction: str) -> list[Step]:
+        """Tell a person what to do. Who has a secret may still give it.
+
+        :param instruction: lines of printable ASCII.
+        """
+        self._device = True
+        return self._ask(instruction, "Enter when it is done (or a token, or a credential): ")
+
+    def _ask(self, instruction: str, prompt: str) -> list[Step]:
+        self._waiting = False
         self._prompted = True
-        prompt = string(b"Token or session credential: ") + b"\0"
-        body = string(b"hoopgate") + string(b"") + string(b"") + uint32(1) + prompt
-        return [Send(INFO_REQUEST, body)]
+        texts = ("hoopgate", instruction, "")
+        body = b"".join(string(one.encode("ascii", "replace")) for one in texts)
+        return [Send(INFO_REQUEST, body + uint32(1) + string(prompt.encode()) + b"\0")]
 
     def _response(self, payload: bytes) -> list[Step]:
         self._prompted = False
@@ -184,6 +217,10 @@ class Login:
             raise RemoteProtocolError("another number of answers than questions")
         secret = reader.string()
         reader.end()
+        device, self._device = self._device, False
+        if device and not secret:
+            self._waiting = True
+            return [AwaitDevice()]
         return self._secret(secret)
 
     def _publickey(self, reader: Reader, payload: bytes) -> list[Step]:

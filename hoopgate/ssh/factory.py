@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IAddress
@@ -25,12 +25,22 @@ from hoopgate.interfaces import IGateway, IProtocolSession, IRelay, MakeSession
 from hoopgate.network import keep_alive, no_delay
 from hoopgate.ssh import authentication, wire
 from hoopgate.ssh import render as _render  # noqa: F401 - for the console of this node
-from hoopgate.ssh.authentication import CheckCertificate, CheckSecret, Login, Proven, Send
-from hoopgate.ssh.backend import BackendTransport, BackendUnavailable, connect, session_channel
-from hoopgate.ssh.certificates import UserCertificate, check_user_certificate
+from hoopgate.ssh.authentication import (
+    AwaitDevice,
+    BeginDevice,
+    CheckCertificate,
+    CheckSecret,
+    Login,
+    Proven,
+    Send,
+)
+from hoopgate.ssh.backend import BackendUnavailable, session_channel
+from hoopgate.ssh.certificates import UserCertificate
 from hoopgate.ssh.channels import Channel, Mux, OpenRefused
+from hoopgate.ssh.identities import DeviceFlows, Identities, instruction
 from hoopgate.ssh.jump import ChannelSocket
 from hoopgate.ssh.session import ChannelPolicy, SSHSession
+from hoopgate.ssh.sharing import SharedBackend
 from hoopgate.ssh.streams import make_stream
 from hoopgate.ssh.transport import (
     BY_APPLICATION,
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
     from twisted.conch.ssh.keys import Key
     from twisted.internet.interfaces import IReactorTime
 
+    from hoopgate.identity.device_flow import Begun
     from hoopgate.settings.model import Listener, Resource
 
 log = Logger()
@@ -70,14 +81,24 @@ class SSHServer(ServerTransport):
         self._node = factory
         self._gateway = factory.gateway
         self._peer = peer
+        self._address = peer.rpartition(":")[0]
+        settings = factory.listener.ssh
+        assert settings is not None
+        self._identities = Identities(
+            factory.gateway,
+            self._resources,
+            settings.separator,
+            factory.authority,
+            self._address,
+        )
         self._login: Login | None = None
-        self._steps: Deferred[Any] | None = None
+        self._running: set[Deferred[None]] = set()  # steps of the login
+        self._begun: Begun | None = None
         self._principal: Principal | None = None
         self._resource: Resource | None = None
         self._certificate: UserCertificate | None = None
         self._mux: Mux | None = None
-        self._backend: Deferred[BackendTransport] | None = None
-        self._waiting: list[Deferred[BackendTransport]] = []
+        self._backend = SharedBackend(factory.reactor, factory.gateway.secrets)
         self._no_more = False
         self._admitted = False
         self.packet_limit = factory.gateway.limits.token_bytes + _LOGIN_BYTES
@@ -112,7 +133,8 @@ class SSHServer(ServerTransport):
         elif number == SERVICE_REQUEST and payload == string(b"ssh-userauth"):
             assert self.sessionID is not None
             limit = self._gateway.limits.token_bytes
-            self._login = Login(self.sessionID, secret_limit=limit)
+            device = self._node.devices is not None
+            self._login = Login(self.sessionID, secret_limit=limit, device=device)
             self.sendPacket(SERVICE_ACCEPT, payload)
         else:
             raise RemoteProtocolError("a message that has no place before a login")
@@ -124,33 +146,34 @@ class SSHServer(ServerTransport):
             if isinstance(step, Send):
                 self.sendPacket(step.number, step.body)
             else:
-                self._steps = Deferred.fromCoroutine(self._verify(step))
-                self._steps.addErrback(self._login_bug)
+                running = Deferred.fromCoroutine(self._verify(step))
+                self._running.add(running)
+                running.addErrback(self._login_bug)
+                running.addCallback(self._step_done, running)
+
+    def _step_done(self, _: object, step: Deferred[None]) -> None:
+        self._running.discard(step)
 
     def _login_bug(self, failure: Failure) -> None:
-        if failure.check(CancelledError) is None:
-            log.failure("login.bug", failure=failure)
+        if failure.check(CancelledError) is not None:
+            return
+        log.failure("login.bug", failure=failure)
         self.fail(BY_APPLICATION, "an internal error ended the login")
 
-    async def _verify(self, step: CheckSecret | CheckCertificate | Proven) -> None:
+    async def _verify(self, step: authentication.Step) -> None:
         login = self._login
         assert login is not None and login.user is not None
         try:
-            name, resource = self._names(login.user)
+            name, resource = self._identities.names(login.user)
             if isinstance(step, CheckCertificate):
-                certificate = self._check(step.blob, name)
-                self._gateway.credentials.principal(certificate.credential, resource.name)
-                self._do(login.certificate(certificate))
+                found = self._identities.certificate(step.blob, name, resource)
+                self._do(login.certificate(found))
+                return
+            if isinstance(step, BeginDevice):
+                await self._begin_device(login, resource)
                 return
             self._gateway.stays(self._turn_away)
-            if isinstance(step, Proven):
-                principal = self._gateway.credentials.principal(
-                    step.certificate.credential, resource.name
-                )
-                self._certificate = step.certificate
-                principal = await self._gateway.confirm(principal, resource)
-            else:
-                principal = await self._check_secret(step.secret, name, resource)
+            principal = await self._principal_of(step, name, resource)
         except IdentityRefused as refusal:
             self._refuse(login, refusal)
         except Refused as refusal:
@@ -159,55 +182,52 @@ class SSHServer(ServerTransport):
             if not self._ended:
                 self._logged_in(login, principal, resource)
 
+    async def _principal_of(
+        self, step: authentication.Step, name: str, resource: Resource
+    ) -> Principal:
+        if isinstance(step, Proven):
+            self._certificate = step.certificate
+            return await self._identities.proven(step.certificate, resource)
+        if isinstance(step, CheckSecret):
+            return await self._identities.secret(step.secret, name, resource)
+        flows, begun = self._node.devices, self._begun
+        assert isinstance(step, AwaitDevice) and flows is not None and begun is not None
+        token = await flows.token(begun)
+        self._after("login", self._gateway.limits.login_seconds, self._login_too_slow)
+        return await self._identities.secret(token, name, resource)
+
+    async def _begin_device(self, login: Login, resource: Resource) -> None:
+        """Where a person has to go; a prompt where no more can be asked to go."""
+        flows = self._node.devices
+        assert flows is not None
+        self._begun = await flows.begin(self._address, resource)
+        if self._begun is None or self._ended:
+            self._close_device()
+            self._do(login.prompt())
+            return
+        self._after("login", self._begun.seconds, self._login_too_slow)
+        self._do(login.device(instruction(self._begun, resource.name)))
+
+    def _close_device(self) -> None:
+        if self._begun is not None and self._node.devices is not None:
+            self._begun = None
+            self._node.devices.close(self._address)
+
     def _refuse(self, login: Login, refusal: IdentityRefused) -> None:
         if self._ended:
             return
         self._certificate = None
+        self._close_device()
         log.info("login.refused", listener=self._node.listener.name, code=refusal.code)
         try:
             self._do(login.refused(refusal))
         except RemoteProtocolError as error:
             self.fail(NO_MORE_METHODS, str(error))
 
-    def _names(self, user: str) -> tuple[str, Resource]:
-        """
-        :raises IdentityRefused: the user name is ambiguous, or names no resource of the listener.
-        """
-        settings = self._node.listener.ssh
-        assert settings is not None
-        name, wanted = authentication.split_user(user, settings.separator)
-        if not wanted and len(self._resources) == 1:
-            (wanted,) = self._resources
-        resource = self._resources.get(wanted)
-        if resource is None:
-            raise IdentityRefused(
-                "resource.unknown",
-                f"write the user name as name{settings.separator}resource, with a resource of this"
-                " listener",
-            )
-        return name, resource
-
-    def _check(self, blob: bytes, name: str) -> UserCertificate:
-        return check_user_certificate(
-            blob,
-            authority=self._node.authority,
-            name=name,
-            peer=self._peer.rpartition(":")[0],
-            now=time.time(),
-        )
-
-    async def _check_secret(self, secret: str, name: str, resource: Resource) -> Principal:
-        """A token, or the password of a session credential."""
-        if secret.count(".") == 2:
-            return await self._gateway.verify(secret, resource)
-        credentials = self._gateway.credentials
-        if not credentials.verifier(name).proves(secret):
-            raise IdentityRefused("identity.credential", "the session credential is not in force")
-        return await self._gateway.confirm(credentials.principal(name, resource.name), resource)
-
     def _logged_in(self, login: Login, principal: Principal, resource: Resource) -> None:
         self._principal, self._resource = principal, resource
         self._stop("login")
+        self._close_device()
         self._do(login.accepted())
         self.packet_limit = type(self).packet_limit
         self._may_rekey = True
@@ -286,7 +306,7 @@ class SSHServer(ServerTransport):
         assert self._principal is not None and self._resource is not None
         resource = self._resource
         principal = await self._gateway.confirm(self._principal, resource)
-        backend = await self._connected(principal, resource)
+        backend = await self._backend.connected(principal, resource)
         end = await session_channel(backend)
         if self._ended:
             end.abortConnection()
@@ -332,42 +352,6 @@ class SSHServer(ServerTransport):
         if not self._ended:
             mux.refuse(channel, remote, refusal)
 
-    def _connected(self, principal: Principal, resource: Resource) -> Deferred[BackendTransport]:
-        """The connection to the backend, made when it is first needed and shared from then on."""
-        known = getattr(self._backend, "result", None)
-        if isinstance(known, BackendTransport):
-            return succeed(known)
-        waiting: Deferred[BackendTransport] = Deferred()
-        self._waiting.append(waiting)
-        if self._backend is None:
-            self._backend = Deferred.fromCoroutine(self._connect(principal, resource))
-            self._backend.addBoth(self._have_backend)
-        return waiting
-
-    async def _connect(self, principal: Principal, resource: Resource) -> BackendTransport:
-        password = None
-        if resource.password is not None:
-            password = await self._gateway.secrets.password(resource, principal)
-        backend = await connect(self._node.reactor, resource, password)
-        backend.on_end = self._backend_gone
-        if self._ended:
-            backend.loseConnection()
-        return backend
-
-    def _have_backend(self, outcome: BackendTransport | Failure) -> BackendTransport | None:
-        waiting, self._waiting = self._waiting, []
-        if isinstance(outcome, Failure):
-            self._backend = None
-            for one in waiting:
-                one.errback(outcome)
-            return None
-        for one in waiting:
-            one.callback(outcome)
-        return outcome
-
-    def _backend_gone(self) -> None:
-        self._backend = None  # the next channel finds another
-
     def _facts(self, principal: Principal, resource: Resource) -> SessionFacts:
         return SessionFacts(
             id="ses-" + secrets.token_hex(10),
@@ -403,9 +387,10 @@ class SSHServer(ServerTransport):
         """See :class:`SSHTransport`."""
         if self._mux is not None:
             self._mux.lost()
-        backend = getattr(self._backend, "result", None)
-        if isinstance(backend, BackendTransport):
-            backend.loseConnection()
+        for step in list(self._running):
+            step.cancel()
+        self._close_device()
+        self._backend.end()
         self._make_room()
 
     def _make_room(self) -> None:
@@ -441,6 +426,7 @@ class SSHFactory(Factory):
     :param resources: what clients may name here.
     :param host_keys: signature algorithm → private key.
     :param authority: the public key, as SSH writes it, that signs user certificates.
+    :ivar devices: asks an issuer for people who have nothing to show yet; None: there is none.
     """
 
     noisy = False
@@ -454,6 +440,7 @@ class SSHFactory(Factory):
         host_keys: dict[bytes, Key],
         authority: bytes,
     ) -> None:
+        self.devices: DeviceFlows | None = None
         self.reactor = reactor
         self.gateway = gateway
         self.listener = listener

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from twisted.conch.ssh.keys import Key
 
 from hoopgate.errors import Refused
+from hoopgate.identity.device_flow import DeviceFlowClient
 from hoopgate.shell.line import Line
 from hoopgate.ssh import certificates
 from hoopgate.ssh.backend import load_key
 from hoopgate.ssh.examiner import SSHExaminer
 from hoopgate.ssh.factory import SSHFactory
+from hoopgate.ssh.identities import DeviceFlows
 from hoopgate.ssh.keys import AUTHORITY, HOST_KEY, host_keys, own_key
 from hoopgate.ssh.known_hosts import public_blob
 from hoopgate.ssh.side import SidePaths
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from hoopgate.events import Principal
     from hoopgate.identity.credentials import Credential
     from hoopgate.interfaces import IGateway, ISecretSource
-    from hoopgate.settings.model import Listener, Resource, Settings
+    from hoopgate.settings.model import DeviceLogin, Listener, Resource, Settings
 
 
 class SSHRoom:
@@ -99,11 +101,19 @@ class SSHRoom:
         """The factory of a listener.
 
         :raises OSError: a key of the node's own cannot be read or written.
+        :raises SettingsError: a file of certificates of an issuer cannot be used.
         """
         authority = public_blob(self.authority().public_key())
-        return SSHFactory(
+        factory = SSHFactory(
             self._reactor, gateway, listener, resources, self._keys_of(listener), authority
         )
+        if listener.ssh is not None and listener.ssh.device is not None:
+            factory.devices = self._devices(listener.ssh.device)
+        return factory
+
+    def _devices(self, device: DeviceLogin) -> DeviceFlows:
+        issuer = next(one for one in self._settings.issuers if one.name == device.issuer)
+        return DeviceFlows(DeviceFlowClient(self._reactor, issuer, device.client_id))
 
     def public_host_keys(self, listener: Listener) -> list[str]:
         """The host keys that clients of a listener may be shown, as in OpenSSH's known_hosts.

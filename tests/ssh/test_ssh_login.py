@@ -12,7 +12,15 @@ from twisted.conch.ssh.keys import Key
 
 from hoopgate.errors import IdentityRefused, RemoteProtocolError
 from hoopgate.ssh import authentication as auth
-from hoopgate.ssh.authentication import CheckCertificate, CheckSecret, Login, Proven, Send
+from hoopgate.ssh.authentication import (
+    AwaitDevice,
+    BeginDevice,
+    CheckCertificate,
+    CheckSecret,
+    Login,
+    Proven,
+    Send,
+)
 from hoopgate.ssh.certificates import UserCertificate
 from hoopgate.ssh.wire import string
 
@@ -165,6 +173,47 @@ def test_one_prompt_for_clients_that_know_no_other_way() -> None:
     assert asked.number == auth.INFO_REQUEST
     answer = (1).to_bytes(4, "big") + string(b"a.b.c")
     assert one.received(auth.INFO_RESPONSE, answer) == [CheckSecret("a.b.c")]
+
+
+KEYBOARD = request(b"keyboard-interactive", string(b"") + string(b""))
+
+
+def answer(text: bytes) -> bytes:
+    return (1).to_bytes(4, "big") + string(text)
+
+
+def test_a_person_may_log_in_by_an_issuer_once() -> None:
+    one = Login(SESSION, secret_limit=1000, device=True)
+    assert one.received(auth.REQUEST, KEYBOARD) == [BeginDevice()]
+    with pytest.raises(RemoteProtocolError, match="second"):
+        one.received(auth.INFO_RESPONSE, answer(b""))
+    (told,) = one.device("open https://issuer.example/device")
+    assert isinstance(told, Send)
+    assert b"https://issuer.example/device" in told.body
+    assert one.received(auth.INFO_RESPONSE, answer(b"")) == [AwaitDevice()]
+    one.refused(IdentityRefused("identity.device", "nobody has allowed it in time"))
+    # From here on it is a prompt, where an empty answer is a wrong one.
+    (asked,) = one.received(auth.REQUEST, KEYBOARD)
+    assert isinstance(asked, Send)
+    (refusal,) = one.received(auth.INFO_RESPONSE, answer(b""))
+    assert isinstance(refusal, Send)
+    assert refusal.number == auth.FAILURE
+
+
+def test_who_has_a_secret_may_give_it_instead() -> None:
+    one = Login(SESSION, secret_limit=1000, device=True)
+    one.received(auth.REQUEST, KEYBOARD)
+    one.device("open it")
+    assert one.received(auth.INFO_RESPONSE, answer(b"a.b.c")) == [CheckSecret("a.b.c")]
+
+
+def test_another_method_ends_what_was_begun() -> None:
+    one = Login(SESSION, secret_limit=1000, device=True)
+    one.received(auth.REQUEST, KEYBOARD)
+    one.device("open it")
+    one.received(auth.REQUEST, request(b"none"))
+    with pytest.raises(RemoteProtocolError):
+        one.received(auth.INFO_RESPONSE, answer(b""))
 
 
 @given(st.integers(0, 255), st.binary(max_size=200))

@@ -297,12 +297,14 @@ def running_ward(
     adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
     server: Mapping[str, str] | None = None,
     openssh: OpenSSH = SYSTEM,
+    people: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[Ward]:
     """Start SSH server, issuer and gateway.
 
     :param resource: more keys of the resource; ``ssh``: of its table ``ssh``.
     :param adjust: changes the settings before the gateway starts.
     :param server: more lines of sshd_config; ``openssh``: whose sshd it is.
+    :param people: tables ``[users.NAME]`` of the issuer's, who may use the client ``device``.
     """
     clients = {
         name: client(secret, scopes=["hoopgate:ward", "other"])
@@ -312,10 +314,14 @@ def running_ward(
     clients["stranger"] = client(AGENTS["stranger"], scopes=["other"])
     for name, secret in REVIEWERS.items():
         clients[name] = client(secret, scopes=["hoopgate:approve"])
+    more: dict[str, Any] = {}
+    if people is not None:
+        clients["device"] = client(scopes=["hoopgate:ward"], device=True)
+        more["users"] = {name: dict(entry) for name, entry in people.items()}
     secrets = {**AGENTS, **REVIEWERS}
     with (
         SSHServer(server, FILES, openssh) as sshd,
-        TestIssuer(clients, secrets, certificates) as issuer,
+        TestIssuer(clients, secrets, certificates, **more) as issuer,
     ):
         settings = {
             "node": {
