@@ -114,6 +114,10 @@ class IStatementAnalyzer(Interface):
         ``parse.timeout``.
         """
 
+    def cached(text: str) -> tuple[StatementFacts, ...] | None:
+        """What is known of ``text`` without waiting; None when it must be parsed. Texts that differ
+        in nothing but literals that have no bearing share one object."""
+
 
 class ICommandExaminer(Interface):
     def examine(command: Command) -> Deferred[Operation]:

@@ -186,6 +186,8 @@ class Judge:
         self._limit = limit
         self._examiner = examiner
         self._memory: OrderedDict[tuple[str, tuple[int, ...], bool], _Remembered] = OrderedDict()
+        #: Of texts that share their facts, by these: they have one verdict, too.
+        self._shared: OrderedDict[tuple[int, tuple[int, ...], bool], _Remembered] = OrderedDict()
         self._memory_of = -1
         self._steered: str | None = None  #: what is run in place of the text that is judged
         self._memory_size = 0
@@ -255,7 +257,16 @@ class Judge:
         if self._memory_of != self.generation:
             self._forget()
             return None
-        return self._memory.get((event.text, event.parameter_types, event.executes))
+        found = self._memory.get((event.text, event.parameter_types, event.executes))
+        if found is not None or not self._shared:
+            return found
+        if len(event.text) > LONGEST_REMEMBERED or (self._tokens is not None and "[" in event.text):
+            return None
+        facts = self._analyzer.cached(event.text)
+        if facts is None:
+            return None
+        # As long as it is remembered, what has its facts' id is its facts.
+        return self._shared.get((id(facts), event.parameter_types, event.executes))
 
     async def decide(self, event: Event, on_hold: OnHold) -> Decision:
         """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,
@@ -360,9 +371,16 @@ class Judge:
         while len(self._memory) > MOST_REMEMBERED or self._memory_size > REMEMBERED_CHARACTERS:
             (text, _, _), _ = self._memory.popitem(last=False)
             self._memory_size -= len(text)
+        # A guard of the operator's own may look at the text; every other one looks at its facts.
+        if decision.text is None and not self._rules.pipeline.policy.guards:
+            shared = id(decision.facts), event.parameter_types, event.executes
+            self._shared[shared] = decision
+            if len(self._shared) > MOST_REMEMBERED:
+                self._shared.popitem(last=False)
 
     def _forget(self) -> None:
         self._memory.clear()
+        self._shared.clear()
         self._memory_size = 0
         self._memory_of = self.generation
 

@@ -90,9 +90,8 @@ class MysqlAnalyzer:
     def analyze(self, text: str) -> Deferred[Facts]:
         """See :class:`hoopgate.interfaces.IStatementAnalyzer`."""
         result: Deferred[Facts] = Deferred()
-        found = self._known.get(text)
+        found = self.cached(text)
         if found is not None:
-            self._known.move_to_end(text)
             result.callback(found)
         elif len(text) > self._limit:
             result.errback(Refused("parse.size", "The statement is too long."))
@@ -103,6 +102,13 @@ class MysqlAnalyzer:
             asking = self._pool.ask(b"M" + request("analyze", text=text), decode)
             asking.addBoth(self._answered, text)
         return result
+
+    def cached(self, text: str) -> Facts | None:
+        """See :class:`hoopgate.interfaces.IStatementAnalyzer`."""
+        found = self._known.get(text)
+        if found is not None:
+            self._known.move_to_end(text)
+        return found
 
     def work(self, request: bytes) -> Deferred[Any]:
         """See :class:`hoopgate.sql.mysql.resolver.Parser`."""

@@ -24,7 +24,7 @@ from hoopgate.events import Resolution, StatementFacts
 from hoopgate.interfaces import IStatementAnalyzer
 from hoopgate.sql.catalogue import Catalogue, Wanted
 from hoopgate.sql.examination import Task, decode_answer, encode_task
-from hoopgate.sql.shape import scan, shape
+from hoopgate.sql.shape import plain, scan, shape
 from hoopgate.sql.worker import decode
 
 log = Logger()
@@ -41,6 +41,7 @@ _SHAPED: Final = 4096
 _BACKOFF: Final = (0.05, 5.0)
 #: More deaths in a row than hostile statements are likely to cause between two good ones.
 _DEATHS: Final = 5
+_MOST_SHAPES: Final = 4096
 
 
 def _examined(answer: bytes) -> Resolution | Wanted:
@@ -161,6 +162,7 @@ class ParserPool:
         self._held = 0
         self._known: OrderedDict[str, Facts] = OrderedDict()
         self._shapes: OrderedDict[str, Facts] = OrderedDict()
+        self._plain: OrderedDict[str, str] = OrderedDict()  # form to shape
         self._queue: deque[_Job] = deque()
         self._jobs: dict[str, _Job] = {}
         self._children: set[_Child] = set()
@@ -182,18 +184,25 @@ class ParserPool:
         return self._deaths > _DEATHS
 
     def cached(self, text: str) -> Facts | None:
-        """What is known of ``text`` without waiting; None when it must be parsed."""
+        """See :class:`hoopgate.interfaces.IStatementAnalyzer`."""
         found = self._known.get(text)
         if found is not None:
             self._known.move_to_end(text)
             return found
         if len(text) > _SHAPED:
             return None
-        try:
-            source = text.encode()
-            digest = shape(source, scan(source, text))
-        except (Refused, UnicodeEncodeError):
-            return None
+        form = plain(text)
+        digest = None if form is None else self._plain.get(form)
+        if digest is None:
+            try:
+                source = text.encode()
+                digest = shape(source, scan(source, text))
+            except (Refused, UnicodeEncodeError):
+                return None
+            if form is not None:
+                self._plain[form] = digest
+                if len(self._plain) > _MOST_SHAPES:
+                    self._plain.popitem(last=False)
         found = self._shapes.get(digest) if digest else None
         if found is not None:
             self._shapes.move_to_end(digest)
@@ -376,7 +385,7 @@ class ParserPool:
             return
         if len(facts) == 1 and not facts[0].fingerprint.startswith("="):
             self._shapes[facts[0].fingerprint] = facts
-            if len(self._shapes) > 4096:
+            if len(self._shapes) > _MOST_SHAPES:
                 self._shapes.popitem(last=False)
         self._known[text] = facts
         self._held += size

@@ -9,6 +9,7 @@ their size. ``ORDER BY 2`` keeps its 2.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 
 import postgast
@@ -25,8 +26,36 @@ SCONST: Final = Token.Value("SCONST")
 _ICONST: Final = Token.Value("ICONST")
 _FCONST: Final = Token.Value("FCONST")
 
+#: Words, numbers, a few operators and simple strings: no comment, no quoted name, no string with
+#: another one's rules, nothing that begins one.
+_PLAIN: Final = re.compile(
+    r"(?:[A-Za-z0-9_ \t\r\n,.()=<>*;]++|(?<![A-Za-z0-9_])'[^'\\\0]*+'(?!'))*+"
+)
+_SIMPLE: Final = re.compile(
+    r"'[^']*'|((?<![*=<>])(?:<=|>=|<>|=|<|>)[ \t\r\n]*)[0-9]{1,9}(?![A-Za-z0-9_.])"
+)
+#: A string after one of these matters, or what stands where a literal may does.
+_ODD: Final = re.compile(r"\b(?:I?LIKE|UESCAPE|TO|ESCAPE)\b", re.IGNORECASE)
+
 #: Kind of token, start and end in bytes.
 Tokens = list[tuple[int, int, int]]
+
+
+def plain(text: str) -> str | None:
+    """``text`` without the literals that its shape leaves out, where that can be said without its
+    tokens; None where it cannot.
+
+    Texts with one plain form have one shape: as long as nothing but words, numbers, comparisons
+    and ordinary strings is there, a string is one token, and so is an integer behind a comparison.
+    """
+    if _PLAIN.fullmatch(text) is None or _ODD.search(text) is not None:
+        return None
+    return _SIMPLE.sub(_left_out, text)
+
+
+def _left_out(literal: re.Match[str]) -> str:
+    before = literal[1]
+    return "''" if before is None else f"{before}0"
 
 
 def token_number(name: str) -> int:
