@@ -61,3 +61,7 @@ class SettingsError(HoopgateError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class HeadAway(HoopgateError):
+    """The head of a log that is kept elsewhere cannot be read or moved now; later it may."""

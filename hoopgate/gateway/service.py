@@ -35,6 +35,7 @@ from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.budgets import Budgets
 from hoopgate.gateway.exchange import Exchange
 from hoopgate.gateway.exchange_site import exchange_site, make_exchange
+from hoopgate.gateway.heads import shared_heads, watch_heads
 from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
@@ -237,7 +238,10 @@ class GatewayService(Service):
         make_directory(state_dir, 0o700)
         check_secrets(settings)
         keep_rules(state_dir / "rules", settings.policy.text)
-        recorder = open_log_blocking(settings.recording, state_dir, reactor, apart=True)
+        shared = shared_heads(settings.recording, settings.node)
+        recorder = open_log_blocking(
+            settings.recording, state_dir, reactor, apart=True, shared=shared
+        )
 
         def committed(seconds: float, leaves: int) -> None:
             metrics.commit(seconds, leaves)
@@ -245,6 +249,7 @@ class GatewayService(Service):
 
         recorder.observe_commit = committed
         seek_witnesses(recorder, settings.recording, metrics)
+        watch_heads(recorder, settings.recording, metrics)
         self._stop.append(recorder.stop)
         store = SQLiteStore(state_dir / "state.sqlite", reactor)
         store.open()

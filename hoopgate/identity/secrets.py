@@ -67,6 +67,8 @@ def check_secrets(settings: Settings) -> None:
         secrets["directory.bind_password"] = settings.directory.bind_password
     if settings.console is not None:
         secrets["console.client_secret"] = settings.console.client_secret
+    if settings.recording.head is not None:
+        secrets["recording.head.password"] = settings.recording.head.password
     for key, secret in secrets.items():
         if secret is None or secret.command is not None:
             continue

@@ -80,6 +80,7 @@ class Log:
         self.on_witness: Callable[[Peer], object] = lambda peer: None
         self.timestamping: Timestamping | None = None
         self.on_timestamps: Callable[[bool], object] = lambda failing: None
+        self.on_head: Callable[[bool], object] = lambda away: None
         self._publish_to: list[Callable[[bytes], object]] = []
         integrator.published = self._published
         self.recordings: set[SessionRecording] = set()
@@ -122,6 +123,7 @@ class Log:
             failed=self._fail,
             ended=lambda: self._back(self._ended),
         )
+        self._integrating.on_head = lambda away: self._back(self._head_changed, away)
         self._sealer = Sealer(
             directory,
             recipients,
@@ -329,6 +331,12 @@ class Log:
             detail = {"event": "timestamps.away" if failing else "timestamps.back"}
             self.append("admin", detail).addErrback(lambda failure: None)
         self.on_timestamps(failing)
+
+    def _head_changed(self, away: bool) -> None:
+        if self._stopping is None and not self.failed():
+            detail = {"event": "head.away" if away else "head.back"}
+            self.append("admin", detail).addErrback(lambda failure: None)
+        self.on_head(away)
 
     def _witness_changed(self, peer: Peer) -> None:
         # What it says of itself is a witness's word; that it said so is a fact of this log.

@@ -7,7 +7,6 @@ so no request ever waits for them.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import threading
@@ -18,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from hoopgate.errors import HeadAway
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import (
     make_directory,
@@ -26,6 +26,7 @@ from hoopgate.recorder.files import (
     sync_directory,
     write_file,
 )
+from hoopgate.recorder.head import Heads
 from hoopgate.recorder.note import Checkpoint
 from hoopgate.recorder.signer import Signer
 from hoopgate.recorder.tiles import (
@@ -40,19 +41,18 @@ from hoopgate.recorder.tiles import (
 )
 from hoopgate.recorder.tree import Frontier, frontier, leaf_hash
 
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_HEAD_SECONDS = 1.0  # before a head that was away is asked again
 BACKLOG = 65_536  #: leaves that may wait for their tiles before commits wait, too
 
 
 class Integrator:
     """Adds leaves to the tree on disk and signs it.
 
-    :param head: file outside the log that keeps a copy of the newest checkpoint. It is compared
-        and swapped before each checkpoint is published: a log directory that was restored is
-        noticed at the next start, and one that is written elsewhere meanwhile, at once.
+    :param heads: where the newest checkpoint is kept outside the log; moved on before each one is
+        published.
     """
 
-    def __init__(self, directory: Path, signer: Signer, edge: Edge, tree: Frontier, head: Path):
+    def __init__(self, directory: Path, signer: Signer, edge: Edge, tree: Frontier, heads: Heads):
         self.signed = tree.size  #: size of the last checkpoint
         #: called with each new checkpoint, signed
         self.published: Callable[[bytes], object] = lambda note: None
@@ -60,8 +60,7 @@ class Integrator:
         self._signer = signer
         self._edge = edge
         self._tree = tree
-        self._head = head
-        self._headed = _content(head)
+        self._heads = heads
         self._written: set[str] = set()
         self._directories: set[Path] = set()
 
@@ -74,8 +73,9 @@ class Integrator:
     def checkpoint(self) -> None:
         """Write the tiles, check them, sign.
 
-        :raises BadLog: what was read back is not what was recorded; nothing was signed.
-        :raises OSError: may be called again after it.
+        :raises BadLog: what was read back is not what was recorded, and nothing was signed; or
+            another process has moved the head.
+        :raises OSError: may be called again after it; as after ``HeadAway``.
         """
         edge = self._edge
         files = {**edge.pending, **edge.partials()}
@@ -92,7 +92,7 @@ class Integrator:
         self._written.update(new)
         root = self._check()
         note = self._signer.sign(Checkpoint(self._signer.name, edge.size, root))
-        self._swap_head(note)
+        self._heads.swap(note)
         replace_file(self._directory / CHECKPOINT, note)
         for name in edge.finished:
             # The full tile makes them superfluous; a failure leaves superfluous files, no more.
@@ -122,24 +122,6 @@ class Integrator:
         for parent in touched:
             sync_directory(parent)
 
-    def _swap_head(self, note: bytes) -> None:
-        """Size and root move on only from where this process has left them.
-
-        :raises BadLog: another one has moved them: two logs would be signed by one key.
-        """
-        lock = os.open(self._head.with_name(f"{self._head.name}.lock"), _LOCK, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if _content(self._head) != self._headed:
-                raise BadLog(
-                    f"{self._head} was changed by another process: a copy of this log is written, "
-                    "too; stop one of the nodes, and keep both directories"
-                )
-            replace_file(self._head, note)
-        finally:
-            os.close(lock)
-        self._headed = note
-
     def _check(self) -> bytes:
         """Hash what lies on the disk. A bit that flipped in memory since a leaf was hashed at its
         commit, or on the way to the disk, must not be signed."""
@@ -154,13 +136,6 @@ class Integrator:
         if root != self._tree.root():
             raise BadLog(f"read back, the tiles of {size} leaves have another root")
         return root
-
-
-def _content(head: Path) -> bytes:
-    try:
-        return read_whole(head)
-    except FileNotFoundError:
-        return b""
 
 
 def discard_unsigned(directory: Path, size: int) -> None:
@@ -207,6 +182,8 @@ class IntegratorThread(threading.Thread):
         self._dirty = threading.Event()
         self._finishing = threading.Event()
         self._abandoned = False
+        self.away = False  #: the head that is kept elsewhere cannot be moved
+        self.on_head: Callable[[bool], object] = lambda away: None
 
     def hand_over(self, leaves: list[tuple[bytes, bytes]]) -> None:
         """From the writer's thread: leaves that are durable. Blocks while too many wait."""
@@ -250,7 +227,7 @@ class IntegratorThread(threading.Thread):
             self._integrator.add(leaves)
             self._taken += len(leaves)
         try:
-            self._integrator.checkpoint()
+            self._checkpoint()
         except OSError as error:
             # A full disk refuses requests; the checkpoint comes when there is room again.
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -258,6 +235,23 @@ class IntegratorThread(threading.Thread):
             if self._finishing.is_set():
                 if not self._release():
                     raise
-                self._integrator.checkpoint()
+                self._checkpoint()
             else:
                 self._dirty.set()
+
+    def _checkpoint(self) -> None:
+        """Sign, if the head can be moved on; if not, it is tried again, and meanwhile what is
+        recorded waits for its checkpoint, up to :data:`BACKLOG`."""
+        try:
+            self._integrator.checkpoint()
+        except HeadAway:
+            if not self.away:
+                self.away = True
+                self.on_head(True)
+            if not self._finishing.wait(_HEAD_SECONDS):
+                self._dirty.set()
+            # At the end it stays unsigned: it is durable, and the next start signs it.
+        else:
+            if self.away:
+                self.away = False
+                self.on_head(False)

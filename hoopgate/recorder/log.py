@@ -14,13 +14,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from hoopgate import __version__
-from hoopgate.errors import RecorderFailed, RecorderFull
+from hoopgate.errors import HeadAway, RecorderFailed, RecorderFull
 from hoopgate.recorder.commit import Appender, Clock, Entry, Reserve, Stream
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import make_directory, replace_file, sync_directory
 from hoopgate.recorder.gate import Log, Reactor
+from hoopgate.recorder.head import FileHead, Head, Heads
 from hoopgate.recorder.integrate import Integrator, discard_unsigned
-from hoopgate.recorder.note import Checkpoint, Verifier, open_checkpoint
+from hoopgate.recorder.note import open_checkpoint
 from hoopgate.recorder.recover import recover
 from hoopgate.recorder.rotation import SIGNER_KEY, retired_keys, taken_up
 from hoopgate.recorder.sealing import Recipient, ReplayKey
@@ -52,10 +53,12 @@ def open_log_blocking(
     clock: Clock | None = None,
     *,
     apart: bool = False,
+    shared: Sequence[Head] = (),
 ) -> Log:
     """:func:`open_log` for callers that may wait for the disk.
 
     :param apart: have the key in a process of its own.
+    :param shared: where the head is kept beside the state directory.
 
     :raises RecorderFailed: another process has the log, it is not what was signed, or a key is
         missing: what, where and what to do.
@@ -69,7 +72,7 @@ def open_log_blocking(
         try:
             signer = _signer(state_dir / SIGNER_KEY, recording, apart)
             try:
-                return _open(recording, state_dir, reactor, clock or Clock(), lock, signer)
+                return _open(recording, state_dir, reactor, clock or Clock(), lock, signer, shared)
             except BaseException:
                 signer.close()
                 raise
@@ -81,6 +84,11 @@ def open_log_blocking(
             f"the log in {directory} is not what was signed: {error}. It is left as it is. Run "
             f"'hoopgate audit verify --directory {directory}', keep it as evidence, and restore "
             "it or configure a new recording.directory"
+        ) from error
+    except HeadAway as error:
+        raise RecorderFailed(
+            f"{error}: without it nobody knows whether the log in {directory} is the newest; make "
+            "it reachable, or take recording.head out of the settings"
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -126,13 +134,6 @@ def _signer(path: Path, recording: Recording, apart: bool) -> Signer:
     return signer
 
 
-def _head(path: Path, verifiers: Sequence[Verifier]) -> Checkpoint | None:
-    try:
-        return open_checkpoint(path.read_bytes(), verifiers)
-    except FileNotFoundError:
-        return None
-
-
 def _recipients(recording: Recording, path: Path) -> list[Recipient]:
     """Whom recordings are sealed to: the auditors, or a key of the node's own."""
     if recording.auditors:
@@ -147,19 +148,22 @@ def _open(
     clock: Clock,
     lock: int,
     signer: Signer,
+    shared: Sequence[Head],
 ) -> Log:
     directory = recording.directory
     recipients = _recipients(recording, state_dir / REPLAY_KEY)
-    head_path = state_dir / HEAD
+    heads = Heads([FileHead(state_dir / HEAD), *shared])
     retired = retired_keys(state_dir)
     checkpoint, rotated = taken_up(directory, signer.verifier, retired)
-    found = recover(directory, checkpoint, _head(head_path, [signer.verifier, *retired]))
+    trusted = [signer.verifier, *retired]
+    known = [(place, open_checkpoint(note, trusted)) for place, note in heads.notes]
+    found = recover(directory, checkpoint, known)
     discard_unsigned(directory, found.size)
     replace_file(directory / "vkey", f"{signer.verifier}\n".encode())
     reserve = Reserve(directory, recording.reserve_bytes)
     reserve.hold()
 
-    integrator = Integrator(directory, signer, found.edge, found.tree, head_path)
+    integrator = Integrator(directory, signer, found.edge, found.tree, heads)
     integrator.add(found.tail)
     segment = Segment(directory, found.next_segment)
     index = found.size + len(found.tail)

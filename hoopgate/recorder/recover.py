@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -48,10 +49,12 @@ class Recovered:
     next_segment: int = 1
 
 
-def recover(directory: Path, checkpoint: Checkpoint | None, head: Checkpoint | None) -> Recovered:
+def recover(
+    directory: Path, checkpoint: Checkpoint | None, heads: Sequence[tuple[str, Checkpoint]] = ()
+) -> Recovered:
     """Read the log and check it from the checkpoint on.
 
-    :param head: a checkpoint that this log had before, kept outside its directory.
+    :param heads: checkpoints that this log had before, kept outside its directory, and where.
     :raises BadLog: the log is not what was signed.
     :raises OSError: it cannot be read.
     """
@@ -60,8 +63,11 @@ def recover(directory: Path, checkpoint: Checkpoint | None, head: Checkpoint | N
     tree = frontier(size, reader.subtree)
     if checkpoint and tree.root() != checkpoint.root:
         raise BadLog(f"the tiles of {size} leaves do not hash to the signed root")
-    if head and head.size <= size and frontier(head.size, reader.subtree).root() != head.root:
-        raise BadLog(f"the log's first {head.size} leaves are not those it had before")
+    for place, head in heads:
+        if head.size <= size and frontier(head.size, reader.subtree).root() != head.root:
+            raise BadLog(
+                f"the log's first {head.size} leaves are not those it had before ({place})"
+            )
     found = Recovered(reader.edge(), tree, size)
     first = 1
     if size:
@@ -79,22 +85,25 @@ def recover(directory: Path, checkpoint: Checkpoint | None, head: Checkpoint | N
         for leaf, _ in found.tail:
             if decode(leaf)["type"] not in _FIRST:
                 raise BadLog("the log has sessions and no checkpoint")
-    if head and head.size > size:
-        _check_head(head, found)
+    for place, head in heads:
+        if head.size > size:
+            _check_head(place, head, found)
     found.next_segment = numbers[-1] + 1 if numbers else 1
     return found
 
 
-def _check_head(head: Checkpoint, found: Recovered) -> None:
+def _check_head(place: str, head: Checkpoint, found: Recovered) -> None:
     """A crash between head and checkpoint leaves the head ahead: by leaves that are durable."""
     durable = found.size + len(found.tail)
     if head.size > durable:
-        raise BadLog(f"the log has {durable} leaves; it had {head.size} before: it is rolled back")
+        raise BadLog(
+            f"the log has {durable} leaves; it had {head.size} before ({place}): it is rolled back"
+        )
     tree = Frontier(found.size, found.tree.hashes)
     for _, hashed in found.tail[: head.size - found.size]:
         tree.append(hashed)
     if tree.root() != head.root:
-        raise BadLog(f"the log's first {head.size} leaves are not those it had before")
+        raise BadLog(f"the log's first {head.size} leaves are not those it had before ({place})")
 
 
 def _scan(

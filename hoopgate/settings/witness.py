@@ -12,7 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hoopgate.settings import endpoints, material
-from hoopgate.settings.model import Node, Recording, TimestampAuthority, Witness, WitnessPeer
+from hoopgate.settings.model import (
+    Node,
+    Recording,
+    SharedHead,
+    TimestampAuthority,
+    Witness,
+    WitnessPeer,
+)
 from hoopgate.settings.reader import Table
 
 #: c2sp.org/signed-note: name, hash and key; :mod:`hoopgate.recorder` checks the rest.
@@ -32,6 +39,7 @@ def recording(table: Table, node: Node, check: bool) -> Recording:
         signer=table.optional_path("signer"),
         auditors=tuple(_auditors(table, check)),
         timestamps=_authority(table, check) if "timestamps" in table else None,
+        head=_head(table, check) if "head" in table else None,
         **table.bounds(Recording),
     )
     if any(character.isspace() or character == "+" for character in found.origin):
@@ -95,6 +103,25 @@ def _authority(parent: Table, check: bool) -> TimestampAuthority:
         material.read(table, "roots", found.roots, "certificates (PEM)")
         if found.ca_file is not None:
             material.read(table, "ca_file", found.ca_file, "certificates (PEM)")
+    table.finish()
+    return found
+
+
+def _head(parent: Table, check: bool) -> SharedHead:
+    table = parent.table("head")
+    found = SharedHead(
+        host=table.text("host", example='"state.example.org"'),
+        port=table.integer("port", 5432),
+        database=table.text("database", "hoopgate"),
+        user=table.text("user", "hoopgate"),
+        password=material.secret(table, "password", check=check),
+        ca_file=table.optional_path("ca_file"),
+        tls=table.boolean("tls", True),
+    )
+    if not found.tls and found.host and not endpoints.is_loopback(found.host):
+        table.wrong("tls", "off, and the host is not this machine", "tls = true, or 127.0.0.1")
+    if check and found.ca_file is not None:
+        material.read(table, "ca_file", found.ca_file, "certificates (PEM)")
     table.finish()
     return found
 

@@ -50,6 +50,7 @@ SECTIONS = {
     "[recording]": "recording",
     "[[recording.witnesses]]": "recording.witnesses",
     "[recording.timestamps]": "recording.timestamps",
+    "[recording.head]": "recording.head",
     "[witness]": "witness",
     "tls of the witness": "witness.tls",
     "[limits]": "limits",
@@ -69,6 +70,8 @@ bind_password = {{ environment = "X" }}
 [embedded_issuer]
 [recording]
 [recording.timestamps]
+[recording.head]
+password = {{ environment = "X" }}
 [[recording.witnesses]]
 [witness]
 tls = {{}}
@@ -131,7 +134,11 @@ def test_every_key_is_documented_and_no_other(
     document = documented()
     assert read.pop("resources.tokens.keys") == read["resources.credentials.password"]
     assert read.pop("") == {place for place in SECTIONS.values() if "." not in place}
-    for secret in ("directory.bind_password", "console.client_secret"):
+    for secret in (
+        "directory.bind_password",
+        "console.client_secret",
+        "recording.head.password",
+    ):
         assert read.pop(secret) == read["resources.credentials.password"]
     assert {SECTIONS[heading]: set(rows) for heading, rows in document.items()} == read
 
