@@ -148,4 +148,6 @@ def _refusal(messages: list[Any], problem: Problem, *, batch: bool) -> tuple[int
     ]
     if not answers:
         return None
-    return 200, json.dumps(answers if batch else answers[0]).encode()
+    # Of a server's own error the status says what to do: 404 is a session that is over.
+    status = problem.status if problem.code == "upstream.error" else 200
+    return status, json.dumps(answers if batch else answers[0]).encode()

@@ -1,0 +1,52 @@
+"""npm's conformance package of MCP through the gateway, and the official client's side of it.
+
+What a server passes by itself, it passes through the gateway. Where there is PHI, the scenarios
+that look for a text or an image of their own get the masked one; they are named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from testbed.certificates import Certificates
+from testbed.mcpconformance import Conformance, running_conformance
+
+#: Of the specification, and how many scenarios the server passes of each. The one from June 2025 has
+#: none that November's has not.
+VERSIONS = {"2025-03-26": 1, "2025-11-25": 25, "2026-07-28": 26}
+#: Scenario → why it cannot pass where results are masked.
+MASKED = {
+    "prompts-get-with-args": "the prompt's text is masked",
+    "prompts-get-with-image": "the prompt's image is shown as [BLOB]",
+    "resources-read-binary": "blobs are shown as [BLOB]",
+    "resources-templates-read": "the resource's text is masked",
+    "tools-call-audio": "sound is shown as [BLOB]",
+    "tools-call-image": "images are shown as [BLOB]",
+}
+
+
+@pytest.fixture(scope="module")
+def conformance(
+    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
+) -> Iterator[Conformance]:
+    """A server that does what the package asks for, and a gateway before it."""
+    with running_conformance(tmp_path_factory.mktemp("mcp"), certificates) as running:
+        yield running
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_passes_at_the_server_passes_through_the_gateway(
+    conformance: Conformance, version: str
+) -> None:
+    good = {name for name, passed in conformance.passed(version).items() if passed}
+    assert len(good) >= VERSIONS[version]
+    through = conformance.passed(version, "open")
+    assert {name for name in good if not through.get(name)} == set()
+
+
+def test_where_there_is_phi_only_what_is_masked_does_not_pass(conformance: Conformance) -> None:
+    open_, closed = (conformance.passed("2026-07-28", name) for name in ("open", "closed"))
+    assert {name for name, passed in open_.items() if passed and not closed.get(name)} == set(
+        MASKED
+    )
