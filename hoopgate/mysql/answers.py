@@ -45,6 +45,7 @@ from hoopgate.mysql.wire_results import (
     tracked,
 )
 from hoopgate.plans import MaskPlan, Spend
+from hoopgate.trials import Trial
 
 
 class Kind(Enum):
@@ -57,6 +58,7 @@ class Kind(Enum):
     PREPARE = auto()
     COLUMNS = auto()  # definitions with defaults
     STRING = auto()  # one packet of words
+    OWN = auto()  # OK or ERR to what the gateway asks for a trial: the client sees nothing
     INTERNAL = auto()  # OK or ERR to a question of the gateway's own: the client sees nothing
 
 
@@ -120,6 +122,8 @@ class Answers:
     :param database: the one database that the session may be in.
     :param limit: bytes of a payload that has to be held at most.
     :ivar status: the server's last status flags.
+    :ivar trial: the statement that is tried (``trials.py``).
+    :ivar own_error: what the server has answered to the gateway's own command: an ERR, or nothing.
     :ivar altered: what may have changed the schema has taken effect; to be taken back.
     """
 
@@ -162,6 +166,8 @@ class Answers:
         self.last_prepared: Prepared | None = None
         self.status = Status.AUTOCOMMIT
         self.altered = False
+        self.trial: Trial | None = None
+        self.own_error = b""
 
     @property
     def buffered(self) -> int:
@@ -295,7 +301,7 @@ class Answers:
         self._out = (self._out + 1) & 0xFF
 
     def _emit(self, payload: bytes, out: list[bytes]) -> None:
-        if self._due[0].kind is Kind.INTERNAL:
+        if self._due[0].kind in (Kind.INTERNAL, Kind.OWN):
             return
         out.append(packets(payload, self._out))
         self._out = (self._out + packet_count(len(payload))) & 0xFF
@@ -442,6 +448,9 @@ class Answers:
     def _ok(self, payload: bytes, out: list[bytes]) -> None:
         found = ok_packet(payload, tracking=True)
         self._track(found.changes)
+        trial = self.trial
+        if trial is not None and trial.began and not self._due[0].results:
+            trial.affected = found.affected  # a result has its rows, and no such number
         shown = Ok(
             found.affected,
             found.last_insert_id,
@@ -470,6 +479,10 @@ class Answers:
         found = err_packet(payload)
         if self._due[0].kind is Kind.INTERNAL:
             raise RemoteProtocolError("the server refused the settings of a session")
+        if self.trial is not None and self.trial.began:
+            self.trial.failed = True
+        if self._due[0].kind is Kind.OWN:
+            self.own_error = (errors.scrub(found) if self._phi else found).encode()
         self._emit((errors.scrub(found) if self._phi else found).encode(), out)
         if len(self._due) > 1:  # what the gateway would have asked next is answered, too
             raise RemoteProtocolError("the server refused to reset its session")
@@ -490,6 +503,8 @@ class Answers:
         self.status = status
 
     def _shown_status(self, status: int) -> int:
+        if self.trial is not None:  # the client knows of no transaction
+            status &= ~Status.IN_TRANSACTION
         return status & _SHOWN_STATUS if self._phi else status & ~Status.SESSION_STATE_CHANGED
 
     def _shown_eof(self, found: Eof) -> bytes:

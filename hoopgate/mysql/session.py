@@ -24,6 +24,7 @@ from hoopgate.events import (
     Ask,
     Close,
     Decision,
+    Effect,
     Forward,
     Reply,
     SchemaChange,
@@ -34,11 +35,12 @@ from hoopgate.events import (
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.mysql import wire_commands as commands
-from hoopgate.mysql.answers import Answers, Expected
+from hoopgate.mysql.answers import Answers, Expected, Kind
 from hoopgate.mysql.masking import Tokeniser
 from hoopgate.mysql.prepared import plan_of
 from hoopgate.mysql.refusals import error, refusal
 from hoopgate.mysql.statements import Statements
+from hoopgate.mysql.trials import Trials
 from hoopgate.mysql.wire import Oversized, PacketReader, Payload, packet_count, packets
 from hoopgate.verdicts import Allow, Block, Hold
 
@@ -111,6 +113,7 @@ class MysqlSession:
         self._mint = mint
         self._hold_seconds = hold_seconds
         self._reader = PacketReader(message_limit)
+        self.trials = Trials(self)
         self._statements = Statements(self)
         self._message: Message | None = None
         self._resume: Resume | None = None
@@ -133,7 +136,7 @@ class MysqlSession:
 
     @property
     def _waits(self) -> bool:
-        return self._resume is not None or self.answers.busy
+        return self._resume is not None or self.answers.busy or self.trials.active
 
     def received(self, side: Side, data: bytes) -> list[Action]:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
@@ -147,7 +150,9 @@ class MysqlSession:
                 self.answers.altered = False
                 self._actions.append(SchemaChange(over=True))
             if shown:
-                self._actions.append(Reply(shown))
+                self.show(shown)
+            if self.trials.active:
+                self.trials.went_on()
         self._pump()
         return self._take()
 
@@ -155,6 +160,10 @@ class MysqlSession:
         """See :class:`hoopgate.interfaces.IProtocolSession`."""
         if self._closed:
             return []
+        if self.trials.is_asking(ticket):
+            self._decisions.append(decision)
+            self.trials.decided(decision)
+            return self._take()
         resume = self._resume
         if resume is None or ticket != self._ticket:
             raise LocalProtocolError("a verdict that was not asked for")
@@ -169,9 +178,10 @@ class MysqlSession:
 
     def held(self, ticket: int, request_id: str, hold: Hold) -> list[Action]:
         """See :class:`hoopgate.interfaces.IProtocolSession`. There is nothing in this protocol that
-        could be sent to a client that waits for an answer, so it does not wait for long."""
+        could be sent to a client that waits for an answer, so it does not wait for long; but where
+        an effect waits, there is nothing to come back to."""
         if self._closed or self._resume is None or ticket != self._ticket:
-            return []
+            return []  # an effect among them
         return [WaitAtMost(self._hold_seconds)]
 
     def lost(self, side: Side) -> list[Action]:
@@ -200,6 +210,37 @@ class MysqlSession:
         self._ticket += 1
         self._resume = resume
         self._actions.append(Ask(self._ticket, event))
+
+    def ask_of(self, effect: Effect) -> int:
+        """Have the verdict on ``effect``, while no command is handled; the ticket."""
+        self._ticket += 1
+        self._actions.append(Ask(self._ticket, effect))
+        return self._ticket
+
+    def send_own(self, text: str) -> None:
+        """Have the server run ``text``, of which the client sees nothing."""
+        self._forward(packets(commands.query(text.encode()), 0), b"")
+        self.answers.expect(Expected(Kind.OWN))
+
+    def show(self, data: bytes) -> None:
+        """The client gets ``data``, once nothing is tried."""
+        trial = self.answers.trial
+        if trial is not None and trial.began:
+            trial.keep(data)
+        elif data:
+            self._actions.append(Reply(data))
+
+    def reply(self, payload: bytes) -> None:
+        """Answer a command that was tried."""
+        self._actions.append(Reply(packets(payload, self._current().after)))
+
+    def reply_refusal(self, decision: Decision) -> None:
+        """Answer a command that was tried, and may not be, with the refusal."""
+        self.reply(refusal(decision))
+
+    def fail(self, message: str) -> None:
+        """End the session."""
+        self._actions += self._end(1053, "08S01", message, "protocol.backend")
 
     def send(self, expected: Expected | None, payload: bytes | None = None) -> None:
         """Pass the command on, or ``payload`` in its place, which the log does not hold: it has
@@ -309,7 +350,7 @@ class MysqlSession:
         sequence = 0
         if self.answers.busy:
             sequence = self.answers.sequence
-        elif self._resume is not None:
+        elif self._resume is not None or self.trials.active:
             sequence = self._current().after
         return [Reply(packets(error(code, state, message), sequence)), Close(reason)]
 

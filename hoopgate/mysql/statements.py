@@ -28,6 +28,7 @@ from hoopgate.mysql.wire_handshake import Capability
 from hoopgate.mysql.wire_results import Eof, Ok
 from hoopgate.mysql.wire_values import Parameter
 from hoopgate.sql.mysql.versioned import number, written_out
+from hoopgate.verdicts import Hold
 
 if TYPE_CHECKING:
     from hoopgate.mysql.session import MysqlSession
@@ -120,7 +121,7 @@ class Statements:
         elif use is not None:
             self._use(use[1] or use[2])
         else:
-            event = Statement(text, settings=self._session.settings)
+            event = Statement(text, settings=self._session.settings, tries=True)
             self._session.ask(event, lambda decision: self._run(text, decision))
 
     def _run(self, text: str, decision: Decision) -> None:
@@ -131,7 +132,11 @@ class Statements:
         if expected.alters:
             self._session.alters_schema()
         self._session.spend(decision)
-        self._session.send(expected, commands.query(take_text(decision, text).encode()))
+        command = commands.query(take_text(decision, text).encode())
+        if isinstance(decision.verdict, Hold):
+            self._session.trials.begin(lambda: self._session.send(expected, command))
+        else:
+            self._session.send(expected, command)
 
     def _text(self, data: bytes) -> str | None:
         try:
@@ -292,7 +297,12 @@ class Statements:
             return
         # Under other rules a value may have to be a token that needed not before.
         event = Statement(
-            statement.text, (), parameters(), session.settings, binds=tokens or not current
+            statement.text,
+            (),
+            parameters(),
+            session.settings,
+            binds=tokens or not current,
+            tries=True,
         )
 
         def decided(decision: Decision) -> None:
@@ -322,7 +332,10 @@ class Statements:
             self._session.alters_schema()
         self._session.spend(decision)
         statement.forget_long()
-        self._session.send(expected, data)
+        if isinstance(decision.verdict, Hold):
+            self._session.trials.begin(lambda: self._session.send(expected, data))
+        else:
+            self._session.send(expected, data)
 
     def _long_data(self, command: commands.LongData) -> None:
         statement = self._peek(command.statement)
