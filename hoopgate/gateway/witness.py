@@ -21,7 +21,7 @@ from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics
 from hoopgate.gateway.tls import ServerContext
 from hoopgate.gateway.web import QuietRequest, QuietSite
-from hoopgate.recorder.cosign import Cosigner, WitnessKey
+from hoopgate.recorder.cosign import COSIGNATURE, ML_DSA, Cosigner, WitnessKey
 from hoopgate.recorder.cosigning import Peer
 from hoopgate.recorder.errors import BadNote
 from hoopgate.recorder.files import make_directory, replace_file
@@ -35,6 +35,7 @@ from hoopgate.settings.model import Witness as WitnessSettings
 log = Logger()
 
 KEY = "witness.key"
+ML_DSA_KEY = "witness.ml-dsa-44.key"
 
 
 def open_witness(settings: WitnessSettings) -> Witness:
@@ -46,25 +47,35 @@ def open_witness(settings: WitnessSettings) -> Witness:
     :raises OSError: the directory cannot be used.
     """
     make_directory(settings.directory, 0o700)
-    path = settings.directory / KEY
     try:
-        cosigner = Cosigner.load(path) if path.exists() else Cosigner.create(path, settings.name)
+        cosigner = _cosigner(settings, KEY, COSIGNATURE)
+        more = [_cosigner(settings, ML_DSA_KEY, ML_DSA)] if settings.ml_dsa else []
         logs = [Verifier.parse(key) for key in settings.logs]
     except BadNote as error:
         raise SettingsError([f"witness: {error}"]) from error
-    if cosigner.name != settings.name:
+    replace_file(settings.directory / "vkey", f"{cosigner.verifier}\n".encode())
+    for one in more:
+        replace_file(settings.directory / "vkey.ml-dsa-44", f"{one.verifier}\n".encode())
+
+    def conflict(origin: str) -> None:
+        log_event(log, "witness.conflict", LogLevel.critical, code="conflict")
+
+    return Witness(settings.directory, cosigner, logs, on_conflict=conflict, more=more)
+
+
+def _cosigner(settings: WitnessSettings, name: str, kind: bytes) -> Cosigner:
+    path = settings.directory / name
+    if not path.exists():
+        return Cosigner.create(path, settings.name, kind)
+    cosigner = Cosigner.load(path)
+    if cosigner.name != settings.name or cosigner.verifier.kind != kind:
         raise SettingsError(
             [
                 f"witness.name: {path} is the key of {cosigner.name}; write that, "
                 "or another witness.directory"
             ]
         )
-    replace_file(settings.directory / "vkey", f"{cosigner.verifier}\n".encode())
-
-    def conflict(origin: str) -> None:
-        log_event(log, "witness.conflict", LogLevel.critical, code="conflict")
-
-    return Witness(settings.directory, cosigner, logs, on_conflict=conflict)
+    return cosigner
 
 
 class _Pages(Resource):

@@ -85,6 +85,7 @@ class Witness:
 
     :param directory: where the last checkpoint of each log is kept.
     :param logs: keys of the logs; the name of a key is the origin of its log.
+    :param more: keys of other kinds, that cosign the same.
     :param on_conflict: called with a log's origin when it signed what contradicts itself.
     """
 
@@ -95,9 +96,10 @@ class Witness:
         logs: Sequence[Verifier],
         clock: Callable[[], float] = now,
         on_conflict: Callable[[str], object] = lambda origin: None,
+        more: Sequence[Cosigner] = (),
     ) -> None:
         self._directory = directory
-        self._cosigner = cosigner
+        self._cosigners = (cosigner, *more)
         self._logs = {log.name: log for log in logs}
         self._clock = clock
         self._on_conflict = on_conflict
@@ -147,8 +149,9 @@ class Witness:
         own = Note(note.text, tuple(s for s in note.signatures if s.name == checkpoint.origin))
         if last is None or checkpoint.size > size:
             replace_file(path, own.encode())
-        signature = self._cosigner.cosign(note.text, int(self._clock()))
-        return Answer(200, signature.line().encode())
+        time = int(self._clock())
+        lines = [cosigner.cosign(note.text, time).line() for cosigner in self._cosigners]
+        return Answer(200, "".join(lines).encode())
 
     def _path(self, origin: str) -> Path:
         return self._directory / f"{sha256(origin.encode()).hexdigest()[:32]}.checkpoint"

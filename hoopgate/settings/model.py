@@ -535,6 +535,7 @@ class Witness:
     :ivar name: of its key.
     :ivar directory: its key, and what it cosigned last.
     :ivar logs: verifier keys of the logs that it cosigns for.
+    :ivar ml_dsa: it cosigns with an ML-DSA-44 key, too.
     """
 
     endpoint: str
@@ -542,6 +543,7 @@ class Witness:
     name: str
     directory: Path
     logs: tuple[str, ...]
+    ml_dsa: bool = False
 
 
 @dataclass(frozen=True, slots=True)

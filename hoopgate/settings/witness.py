@@ -23,7 +23,7 @@ from hoopgate.settings.model import (
 from hoopgate.settings.reader import Table
 
 #: c2sp.org/signed-note: name, hash and key; :mod:`hoopgate.recorder` checks the rest.
-_VKEY = re.compile(r"[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}={0,2}")
+_VKEY = re.compile(r"[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44,1752}={0,2}")
 _EXAMPLE = '"witness.example.net+0f7c8a11+BA…"'
 GATES = ("durable", "witnessed")
 
@@ -139,6 +139,7 @@ def witness(table: Table, check: bool) -> Witness:
         name=table.text("name", example='"witness.example.net"'),
         directory=table.path("directory", example='"/var/lib/hoopgate-witness"'),
         logs=table.texts("logs", None, f"[{_EXAMPLE}]"),
+        ml_dsa=table.boolean("ml_dsa", False),
     )
     if found.name and re.search(r"[\s+]", found.name):
         table.wrong("name", "a space or a plus in it", '"witness.example.net"')

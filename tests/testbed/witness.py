@@ -37,6 +37,7 @@ class Witness:
             "name": name,
             "directory": str(self.directory),
             "logs": list(logs),
+            "ml_dsa": True,
         }
         self._config.write_text(tomli_w.dumps({"witness": settings}))
         self._server: Server | None = None
@@ -45,6 +46,11 @@ class Witness:
     def key(self) -> str:
         """Its verifier key, made at its first start."""
         return (self.directory / "vkey").read_text().strip()
+
+    @property
+    def ml_dsa_key(self) -> str:
+        """Its verifier key for ML-DSA-44."""
+        return (self.directory / "vkey.ml-dsa-44").read_text().strip()
 
     @property
     def running(self) -> bool:
