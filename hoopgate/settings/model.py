@@ -110,12 +110,14 @@ class SSHListener:
 
     :ivar host_keys: private keys; empty: one that the node makes and keeps in its state directory.
     :ivar separator: stands between a user's name and the resource's.
+    :ivar security_keys: ``accept``, ``refuse`` or ``require`` them as keys of certificates.
     :ivar device: None: keyboard-interactive asks for a token or a session credential only.
     """
 
     host_keys: tuple[Path, ...] = ()
     separator: str = "%"
     device: DeviceLogin | None = None
+    security_keys: str = "accept"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from hoopgate.settings.reader import Table, defaults
 from hoopgate.settings.rules import known, name
 
 MODES: Final = ("allow", "deny")
+SECURITY_KEYS: Final = ("accept", "refuse", "require")
 
 _SEPARATOR: Final = re.compile(r"[%+:#,=~!]")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
@@ -36,6 +37,9 @@ def ssh_listener(parent: Table, issuers: Collection[str], *, check: bool) -> SSH
         ),
         separator=table.text("separator", defaults(SSHListener)["separator"]),
         device=_device(table.table("device"), issuers) if "device" in table else None,
+        security_keys=table.choice(
+            "security_keys", SECURITY_KEYS, defaults(SSHListener)["security_keys"]
+        ),
     )
     if not _SEPARATOR.fullmatch(found.separator):
         table.wrong("separator", f'"{found.separator}" is none', "one of % + : # , = ~ !")

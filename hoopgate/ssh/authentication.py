@@ -16,7 +16,6 @@ from typing import Final
 
 from hoopgate.errors import IdentityRefused, LimitExceeded, RemoteProtocolError
 from hoopgate.ssh.certificates import UserCertificate, is_certificate
-from hoopgate.ssh.transport import signed
 from hoopgate.ssh.wire import Reader, string, uint32
 
 REQUEST: Final = 50
@@ -249,7 +248,7 @@ class Login:
         if signature is None:
             self._waiting = False
             return [Send(PK_OK, string(algorithm) + string(blob))]
-        if not signed(found.key, algorithm, signature, self._signed):
+        if not found.proves(algorithm, signature, self._signed):
             return self.refused()
         return [Proven(found)]
 

@@ -25,13 +25,17 @@ from cryptography.hazmat.primitives.serialization import (
 from twisted.conch.ssh.keys import Key
 
 from hoopgate.errors import IdentityRefused, Refused, RemoteProtocolError
+from hoopgate.ssh import security_certificates
 from hoopgate.ssh.known_hosts import CERTIFICATE, public_blob
-from hoopgate.ssh.transport import SIGNATURES
+from hoopgate.ssh.security_certificates import SecurityKeyCertificate
+from hoopgate.ssh.security_keys import CERTIFICATE_KINDS, KINDS, SecurityKey
+from hoopgate.ssh.transport import SIGNATURES, signed
 from hoopgate.ssh.wire import Reader
 
 #: Options that are carried out; a certificate with any other is refused.
 _FORCE: Final = b"force-command"
 _SOURCE: Final = b"source-address"
+_VERIFY: Final = b"verify-required"
 #: Clocks differ.
 SKEW_SECONDS: Final = 30
 
@@ -46,16 +50,28 @@ class UserCertificate:
     :ivar credential: the session credential's name.
     :ivar key: the public key that has to sign.
     :ivar force_command: the only command it is good for; None: no such limit.
+    :ivar verified: its security key has to have recognised the person.
     """
 
     credential: str
-    key: Key
+    key: Key | SecurityKey
     force_command: str | None
+    verified: bool = False
+
+    def proves(self, algorithm: bytes, signature: bytes, data: bytes) -> bool:
+        """Whether ``signature`` is of ``data`` by the certificate's key.
+
+        :param algorithm: what was announced with the certificate.
+        """
+        if isinstance(self.key, SecurityKey):
+            return self.key.proves(signature, data, verified=self.verified)
+        return signed(self.key, algorithm, signature, data)
 
 
 def is_certificate(algorithm: bytes) -> bool:
     """Whether a public key algorithm is one of certificates with keys that are accepted."""
-    return algorithm.endswith(CERTIFICATE) and algorithm[: -len(CERTIFICATE)] in SIGNATURES
+    plain = algorithm.removesuffix(CERTIFICATE)
+    return algorithm in CERTIFICATE_KINDS or (plain != algorithm and plain in SIGNATURES)
 
 
 def check_user_certificate(
@@ -69,14 +85,13 @@ def check_user_certificate(
     :raises IdentityRefused: something is not in order.
     """
     try:
-        return _checked(_load(blob), authority, name, peer, now)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return _checked(blob, authority, name, peer, now)
+    except (ValueError, TypeError, UnsupportedAlgorithm, RemoteProtocolError):
         raise _refused("it is malformed") from None  # parts of it are parsed when they are read
 
 
-def _checked(
-    certificate: SSHCertificate, authority: bytes, name: str, peer: str, now: float
-) -> UserCertificate:
+def _checked(blob: bytes, authority: bytes, name: str, peer: str, now: float) -> UserCertificate:
+    certificate = _load(blob)
     if certificate.type is not SSHCertificateType.USER:
         raise _refused("it is not a user's")
     if public_blob(certificate.signature_key()) != authority:
@@ -90,16 +105,24 @@ def _checked(
         raise _refused("it is for another user name")
     if not certificate.valid_after - SKEW_SECONDS <= now < certificate.valid_before:
         raise _refused("it is not valid now")
-    force = _check_options(certificate.critical_options, peer)
+    options = certificate.critical_options
+    force = _check_options(options, peer)
+    verified = _VERIFY in options
+    credential = certificate.key_id.decode("utf-8", "replace")
+    if isinstance(certificate, SecurityKeyCertificate):
+        return UserCertificate(credential, certificate.key, force, verified)
+    if verified:
+        raise _refused("it has an option for security keys only")
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey) and not _RSA_BITS[0] <= key.key_size <= _RSA_BITS[1]:
         raise _refused("its key has a size that is not accepted")
-    credential = certificate.key_id.decode("utf-8", "replace")
     return UserCertificate(credential, Key(key), force)
 
 
-def _load(blob: bytes) -> SSHCertificate:
+def _load(blob: bytes) -> SSHCertificate | SecurityKeyCertificate:
     try:
+        if Reader(blob).string() in CERTIFICATE_KINDS:
+            return security_certificates.load(blob)
         line = Reader(blob).string() + b" " + base64.b64encode(blob)
         certificate = load_ssh_public_identity(line)
     except (ValueError, UnsupportedAlgorithm, RemoteProtocolError):
@@ -112,6 +135,8 @@ def _load(blob: bytes) -> SSHCertificate:
 def _check_options(options: Mapping[bytes, bytes], peer: str) -> str | None:
     force = None
     for name, value in options.items():
+        if name == _VERIFY and not value:
+            continue
         try:
             reader = Reader(value)
             text = reader.text()
@@ -154,10 +179,15 @@ def issue(
 
     :raises Refused: ``certificate.key``: it is no such key, or of a kind that is not accepted.
     """
+    times = int(now) - SKEW_SECONDS, int(expires)
     try:
+        if public_key.split(" ")[0].encode() in KINDS:
+            return security_certificates.issue(
+                authority, public_key, credential=credential, principals=principals, times=times
+            )
         key = load_ssh_public_key(public_key.strip().encode())
         kind = Reader(public_blob(key)).string()
-    except (ValueError, UnsupportedAlgorithm, TypeError):
+    except (ValueError, UnsupportedAlgorithm, TypeError, RemoteProtocolError):
         raise Refused("certificate.key", "that is no public key of OpenSSH's") from None
     small = isinstance(key, rsa.RSAPublicKey) and not (_RSA_BITS[0] <= key.key_size <= _RSA_BITS[1])
     if small or kind not in (*SIGNATURES, b"ssh-rsa"):
@@ -169,7 +199,7 @@ def issue(
         .type(SSHCertificateType.USER)
         .key_id(credential.encode())
         .valid_principals([one.encode() for one in principals])
-        .valid_after(int(now) - SKEW_SECONDS)
-        .valid_before(int(expires))
+        .valid_after(times[0])
+        .valid_before(times[1])
     )
     return builder.sign(authority).public_bytes().decode()

@@ -90,6 +90,7 @@ class SSHServer(ServerTransport):
             settings.separator,
             factory.authority,
             self._address,
+            settings.security_keys,
         )
         self._login: Login | None = None
         self._running: set[Deferred[None]] = set()  # steps of the login

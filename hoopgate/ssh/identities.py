@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from twisted.conch.ssh.keys import Key
+
 from hoopgate.errors import IdentityRefused
 from hoopgate.ssh.authentication import split_user
 from hoopgate.ssh.certificates import UserCertificate, check_user_certificate
@@ -82,6 +84,7 @@ class Identities:
     :param resources: what can be named here.
     :param authority: blob of the key that signs user certificates.
     :param peer: the client's address, without its port.
+    :param security_keys: ``accept``, ``refuse`` or ``require``.
     """
 
     def __init__(
@@ -91,12 +94,14 @@ class Identities:
         separator: str,
         authority: bytes,
         peer: str,
+        security_keys: str = "accept",
     ) -> None:
         self._gateway = gateway
         self._resources = resources
         self._separator = separator
         self._authority = authority
         self._peer = peer
+        self._security_keys = security_keys
 
     def names(self, user: str) -> tuple[str, Resource]:
         """Name and resource of a user name.
@@ -123,6 +128,10 @@ class Identities:
         found = check_user_certificate(
             blob, authority=self._authority, name=name, peer=self._peer, now=time.time()
         )
+        unwanted = "require" if isinstance(found.key, Key) else "refuse"
+        if self._security_keys == unwanted:
+            which = "only security keys (sk-…)" if unwanted == "require" else "no security keys"
+            raise IdentityRefused("identity.security_key", f"{which} are accepted here")
         self._gateway.credentials.principal(found.credential, resource.name)
         return found
 

@@ -44,6 +44,11 @@ def uint32(value: int) -> bytes:
     return _UINT32.pack(value)
 
 
+def uint64(value: int) -> bytes:
+    """A uint64, encoded."""
+    return value.to_bytes(8, "big")
+
+
 def string(value: bytes) -> bytes:
     """A string: its length, then its bytes."""
     return _UINT32.pack(len(value)) + value
