@@ -11,7 +11,7 @@ MUTATIONS ?= 100000
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper archive bench bench-http bench-mysql demo screenshots clean
+.PHONY: bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper presidio archive bench bench-http bench-mysql demo screenshots clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -81,6 +81,10 @@ twin-mysql: .venv/.installed ## the same on MariaDB; EXAMPLES=N, ARGS=--mysql fo
 twin-nightly: .venv/.installed ## the same at length, from fixed seeds; EXAMPLES=N
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --every 1 --seeds 10 --examples $(or $(EXAMPLES),30000) $(ARGS)
 	@TWIN_ALL=1 $(BIN)/pytest -q tests/twin
+
+presidio: install ## hoopgate phi scan with Presidio's patterns (installs some 300 MB)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[presidio]'
+	@$(BIN)/pytest -q tests/phi/check_presidio.py
 
 archive: install ## the copy in object storage, on a Ceph gateway with Object Lock
 	@tools/install-parts --ceph

@@ -23,7 +23,9 @@ from hoopgate.identity.secrets import SecretSource
 from hoopgate.mysql import side as mysql_side
 from hoopgate.mysql.inspection import MysqlColumns
 from hoopgate.phi.detectors.columns import IColumnSource, Relation, Sample
-from hoopgate.phi.detectors.proposals import Proposal, propose
+from hoopgate.phi.detectors.patterns import DETECTORS
+from hoopgate.phi.detectors.presidio import recognisers
+from hoopgate.phi.detectors.proposals import Finder, Proposal, propose
 from hoopgate.phi.detectors.report import Finding, as_toml, findings
 from hoopgate.phi.labels import LabelSet
 from hoopgate.postgres.inspection import PostgresColumns
@@ -84,6 +86,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--only", default="*", metavar="GLOB", help="relations to scan, as schema.relation"
     )
+    command.add_argument(
+        "--presidio",
+        action="store_true",
+        help="look for what Presidio's patterns know, too (pip install 'hoopgate[presidio]')",
+    )
     command.add_argument("--json", action="store_true", help="print for programs")
     command.set_defaults(run=run)
 
@@ -104,10 +111,14 @@ def run(options: argparse.Namespace) -> int:
     if opening is None:
         raise HoopgateError(f"{resource.name}: {resource.protocol} cannot be scanned yet")
 
+    detectors: tuple[Finder, ...] = DETECTORS
+    if options.presidio:
+        detectors += recognisers()
+
     async def work(reactor: Any) -> tuple[list[Proposal], list[str], int]:
         source = opening(reactor, resource)
         try:
-            return await _scan(source, resource.name, options.only, options.rows)
+            return await _scan(source, resource.name, options.only, options.rows, detectors)
         finally:
             source.close()
 
@@ -128,7 +139,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _scan(
-    source: IColumnSource, resource: str, only: str, rows: int
+    source: IColumnSource, resource: str, only: str, rows: int, detectors: Sequence[Finder]
 ) -> tuple[list[Proposal], list[str], int]:
     relations: list[Relation] = [
         one
@@ -143,7 +154,7 @@ async def _scan(
         sample = (await source.sample(relation, rows)) if rows else Sample()
         if sample.problem:
             problems.append(sample.problem)
-        proposals += propose(resource, relation, sample)
+        proposals += propose(resource, relation, sample, detectors)
     progress.end(f"{len(relations)} relations, {len(proposals)} columns")
     return proposals, problems, len(relations)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hoopgate.errors import HoopgateError
 from hoopgate.events import ColumnRef
 from hoopgate.phi.detectors import checks
 from hoopgate.phi.detectors.columns import Column, Family, Relation, Sample
 from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
+from hoopgate.phi.detectors.presidio import recognisers
 from hoopgate.phi.detectors.proposals import Proposal, propose, propose_column
 from hoopgate.phi.detectors.report import Finding, as_toml, findings
 from hoopgate.phi.detectors.words import said, words
@@ -245,3 +248,9 @@ def test_any_name_gives_a_file_that_is_toml(name: str, kind: str) -> None:
         return  # no server has such a name
     found = tomllib.loads(text).get("labels", [])
     assert [one["column"] for one in found] == ([] if "." in name else [label.column])
+
+
+def test_presidio_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    with pytest.raises(HoopgateError, match=r"pip install 'hoopgate\[presidio\]'"):
+        recognisers()

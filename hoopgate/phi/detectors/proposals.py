@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from hoopgate.events import ColumnRef
 from hoopgate.phi.detectors.columns import Column, Family, Relation, Sample
-from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST, Detector
+from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
 from hoopgate.phi.detectors.words import said, words
 from hoopgate.plans import Method
 from hoopgate.settings.model import Label, LabelClass
@@ -62,6 +62,23 @@ class Proposal:
     reasons: tuple[str, ...]
 
 
+class Finder(Protocol):
+    """What finds identifiers: see :class:`hoopgate.phi.detectors.patterns.Detector`."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def strength(self) -> float: ...
+    @property
+    def context(self) -> frozenset[str]: ...
+    @property
+    def alone(self) -> bool: ...
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Evidence:
     kind: str
@@ -69,16 +86,21 @@ class _Evidence:
     reason: str
 
 
-def propose(resource: str, relation: Relation, sample: Sample) -> Iterator[Proposal]:
+def propose(
+    resource: str, relation: Relation, sample: Sample, detectors: Sequence[Finder] = DETECTORS
+) -> Iterator[Proposal]:
     """One proposal per column, in the relation's order."""
     for index, column in enumerate(relation.columns):
-        values = [row[index] for row in sample.values]
-        yield propose_column(resource, column, [one for one in values if one is not None])
+        found = [row[index] for row in sample.values]
+        values = [one for one in found if one is not None]
+        yield propose_column(resource, column, values, detectors)
 
 
-def propose_column(resource: str, column: Column, values: Sequence[str]) -> Proposal:
+def propose_column(
+    resource: str, column: Column, values: Sequence[str], detectors: Sequence[Finder] = DETECTORS
+) -> Proposal:
     """:param values: sampled ones, without NULLs; may be empty."""
-    evidence = [*_said(column), *_typed(column), *_found(column, values)]
+    evidence = [*_said(column), *_typed(column), *_found(column, values, detectors)]
     by_kind: dict[str, list[_Evidence]] = defaultdict(list)
     for one in evidence:
         by_kind[one.kind].append(one)
@@ -137,12 +159,14 @@ def _typed(column: Column) -> Iterator[_Evidence]:
         yield _Evidence("DOCUMENT", 0.4, f"type {column.type}: its keys are anybody's")
 
 
-def _found(column: Column, values: Sequence[str]) -> Iterator[_Evidence]:
+def _found(
+    column: Column, values: Sequence[str], detectors: Sequence[Finder]
+) -> Iterator[_Evidence]:
     if not values or column.family in (Family.BYTES, Family.BOOLEAN, Family.DATE, Family.TIMESTAMP):
         return
     about = _about(column)
-    inside: list[tuple[float, Detector]] = []
-    for detector in DETECTORS:
+    inside: list[tuple[float, Finder]] = []
+    for detector in detectors:
         if detector.context and not detector.context & about:
             continue
         whole, within = _count(detector, values)
@@ -164,7 +188,7 @@ def _found(column: Column, values: Sequence[str]) -> Iterator[_Evidence]:
         yield _Evidence(kind, 0.5, f"prose in {wordy:.0%}: free text holds anything")
 
 
-def _count(detector: Detector, values: Sequence[str]) -> tuple[int, int]:
+def _count(detector: Finder, values: Sequence[str]) -> tuple[int, int]:
     """How many values are what the detector looks for, and how many have it in them."""
     whole = within = 0
     for value in values:
