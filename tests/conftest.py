@@ -39,7 +39,8 @@ def pytest_configure() -> None:
 
 def _on_mysql(item: pytest.Item) -> bool:
     parameters = getattr(item, "callspec", None)
-    return "mysql9" in getattr(item, "fixturenames", ()) or (
+    names = getattr(item, "fixturenames", ())
+    return any(name.startswith("mysql9") for name in names) or (
         parameters is not None and "mysql9" in parameters.params.values()
     )
 

@@ -21,6 +21,7 @@ import sqlalchemy
 from testbed.certificates import Certificates
 from testbed.clinic_mysql import MysqlClinic, running_mysql_clinic
 from testbed.mariadb import MariaDB
+from testbed.mysql import PLUGINS, program
 from testbed.parts import NODE_MODULES, debian, node_package
 
 QUERY = "SELECT id, ssn, dob, zip, weight FROM patients WHERE id IN (1, 2) ORDER BY id"
@@ -335,6 +336,49 @@ def test_mariadb_cli_with_completion_of_names(clinic: MysqlClinic) -> None:
     )
     assert done.stdout.count("[SSN]") == 2, done.stderr
     assert "900-" not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def mysql9_program() -> list[str]:
+    """MySQL's own command line."""
+    return [*program("usr/bin/mysql"), "--no-defaults", f"--plugin-dir={PLUGINS}"]
+
+
+@pytest.mark.parametrize("way", ["default", "clear", "openid"])
+def test_mysql_cli(
+    clinic: MysqlClinic, mysql9_program: list[str], tmp_path: Path, way: str
+) -> None:
+    """MySQL 9's own, on both servers: by its default, and the two plugins for tokens."""
+    environment = dict(os.environ)
+    more: list[str] = []
+    if way == "openid":
+        file = tmp_path / "token"
+        file.touch(mode=0o600)
+        file.write_text(clinic.token())
+        more = ["--default-auth=authentication_openid_connect_client"]
+        more += [f"--authentication-openid-connect-client-id-token-file={file}"]
+    else:
+        environment["MYSQL_PWD"] = clinic.token()
+    if way == "clear":
+        more = ["--enable-cleartext-plugin", "--default-auth=mysql_clear_password"]
+    done = subprocess.run(
+        [
+            *mysql9_program,
+            *(f"--host={clinic.gateway.host}", f"--port={clinic.gateway.port}", "--user=executor"),
+            *(f"--ssl-ca={clinic.gateway.certificates.ca}", "--ssl-mode=VERIFY_IDENTITY", *more),
+            *("--batch", "--force", "clinic", "-e", f"{QUERY}; {REFUSED}"),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines()[1:] == [
+        "1\t[SSN]\t1936-01-01\t004\t49.5",
+        "2\t[SSN]\t1936-01-01\t009\t50.5",
+    ], done.stderr
+    assert "phi.predicate" in done.stderr
 
 
 def test_without_tls_no_client_is_heard(clinic: MysqlClinic) -> None:

@@ -34,10 +34,11 @@ def in_modes(case: Case) -> list[Case]:
 
 
 def written() -> list[Case]:
-    """``families.sql``, and the corpus."""
+    """``mytwin_families.sql``, ``mytwin_hostile.sql``, and the corpus."""
     found = []
     family = ""
-    for line in (HERE / "mytwin_families.sql").read_text().splitlines():
+    files = ("mytwin_families.sql", "mytwin_hostile.sql")
+    for line in "\n".join((HERE / file).read_text() for file in files).splitlines():
         if line.startswith("-- family: "):
             family = line.removeprefix("-- family: ")
         elif line.strip() and not line.startswith("-- "):

@@ -32,7 +32,7 @@ class Outcome(Enum):
     MASKED = "masked"  #: unmasked it tells them apart, through the gateway it does not
     DENIED = "denied"  #: the gateway refused it, with a reason
     INERT = "inert"  #: it does not tell them apart even without the gateway
-    UNSTABLE = "unstable"  #: it differs from run to run of one twin
+    UNSTABLE = "unstable"  #: it differs from run to run of one twin, or not on twins made anew
     CUT = "cut"  #: the gateway ended the session rather than answer
 
 
@@ -85,6 +85,13 @@ class Judge:
         if leaked and one != self._run(case, 0):
             self._settle(case)
             return Finding(case, Outcome.UNSTABLE)
+        if leaked:
+            # Not by what an earlier case may have left behind: once more on databases made anew.
+            self._world.anew()
+            one, two = (self._run(case, side) for side in (0, 1))
+            if one == two and not _canary([*one, *two]):
+                self._settle(case)
+                return Finding(case, Outcome.UNSTABLE)
         self._settle(case)
         reason = _reason(one) or _reason(two)
         if leaked or _canary([*one, *two]):

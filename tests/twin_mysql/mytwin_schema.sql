@@ -23,3 +23,8 @@ CREATE TRIGGER bitten BEFORE UPDATE ON triggered FOR EACH ROW SET NEW.plain = OL
 CREATE FUNCTION leak() RETURNS varchar(40) READS SQL DATA RETURN (SELECT name FROM patients WHERE id = 1);
 CREATE FUNCTION same(x varchar(200)) RETURNS varchar(200) DETERMINISTIC RETURN x;
 CREATE PROCEDURE show_all() SELECT * FROM patients;
+CREATE TABLE versioned(id int PRIMARY KEY, who varchar(40), ward int) /*M!100303 WITH SYSTEM VERSIONING */;
+CREATE TABLE hidden(id int PRIMARY KEY, plain int, code varchar(20) INVISIBLE);
+CREATE TABLE shapes(id int PRIMARY KEY, spot point NOT NULL);
+CREATE TABLE checked(id int PRIMARY KEY, secret int, plain int, CHECK (secret < plain + 100000));
+CREATE TABLE ranged(id int, born int NOT NULL, ward int) PARTITION BY RANGE (born) (PARTITION old VALUES LESS THAN (1960), PARTITION young VALUES LESS THAN MAXVALUE);

@@ -40,6 +40,11 @@ SECRETS = {
             "phi.triggered.secret",
             "phi.searched.body",
             "phi.odd ?table.se cret",
+            "phi.versioned.who",
+            "phi.hidden.code",
+            "phi.shapes.spot",
+            "phi.checked.secret",
+            "phi.ranged.born",
             *(
                 f"phi.binaries.{name}"
                 for name in ("photo", "bits", "amount", "y", "t", "ts", "kind", "tags")
@@ -90,6 +95,11 @@ class World:
             database="phi",
             autocommit=True,
         )
+
+    def anew(self) -> None:
+        """Make both databases anew: nothing is left of earlier cases, statistics among it."""
+        for side, server in enumerate(self.servers):
+            fill(server, side + 1)
 
     def settle(self) -> None:
         """Undo what a case has left behind."""

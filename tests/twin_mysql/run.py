@@ -31,7 +31,7 @@ def cases(families: set[str], examples: int, seed: int) -> Iterator[Case]:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--examples", type=int, default=1200)
+    parser.add_argument("--examples", type=int, default=1400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--families", default="")
     parser.add_argument("--every", type=int, default=5)
@@ -69,6 +69,10 @@ def main() -> int:
     if benign.runs:
         print(f"benign: {answered} of {benign.runs} answered")
         print("\n".join(f"  {word} {count}" for word, count in benign.reasons.items()))
+    print(
+        f"{name}: {report.leaks + benign.leaks} leaks; {len(report.live)} live cases"
+        f" (at least {LIVE}), {report.runs} runs"
+    )
     failed = bool(report.leaks or benign.leaks)
     if not families:
         failed |= len(report.live) < LIVE or answered < ANSWERED * benign.runs

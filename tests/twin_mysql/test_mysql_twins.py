@@ -24,9 +24,10 @@ COMPARED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with running_world() as world:
+@pytest.fixture(scope="module", params=["mariadb", "mysql9"])
+def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
+    """Both servers, one after the other."""
+    with running_world(mysql=request.param == "mysql9") as world:
         found = Judge(world)
         yield found
         found.close()
@@ -48,7 +49,7 @@ def test_nothing_is_told_of_what_is_stored(judge: Judge, source: str) -> None:
 
 def _some() -> list[Case]:
     known = [case for case in written() if case.family not in ("schema", "catalogue")]
-    return [*known[::12], *(case for case in generated(40) if "CREATE" not in case.source)]
+    return [*known[::20], *(case for case in generated(24) if "CREATE" not in case.source)]
 
 
 def test_some_of_every_family(judge: Judge) -> None:

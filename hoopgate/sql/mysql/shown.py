@@ -25,7 +25,7 @@ _TEXT: Final = 253  # MYSQL_TYPE_VAR_STRING
 _OF_DATA: Final = frozenset(
     """
     default cardinality expression rows avg_row_length data_length max_data_length index_length
-    data_free auto_increment create_time update_time check_time checksum statement
+    data_free auto_increment create_time update_time check_time checksum statement created
     """.split()
 )
 #: What holds a value: a default but for NULL and now.

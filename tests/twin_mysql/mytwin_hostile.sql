@@ -1,0 +1,284 @@
+-- family: hints
+SELECT /*+ JOIN_ORDER(e, p) */ e.id FROM patients p JOIN encounters e ON p.id = e.patient_id LIMIT 5
+SELECT /*+ INDEX(patients by_sex) */ id FROM patients
+SELECT /*+ ORDER_INDEX(patients by_sex) */ id FROM patients LIMIT 5
+SELECT /*+ SET_VAR(sql_mode = 'ANSI_QUOTES') */ "ssn" FROM patients LIMIT 1
+SELECT /*+ SET_VAR(optimizer_switch = 'mrr=on') */ id FROM patients WHERE sex = 'F' LIMIT 5
+SELECT /*+ MAX_EXECUTION_TIME(1) */ id FROM patients WHERE ssn < '5'
+SELECT /*+ QB_NAME(q) BNL(@q p) */ p.id FROM patients p JOIN codes c ON c.dx > p.name LIMIT 5
+SELECT id FROM patients FORCE INDEX FOR ORDER BY (by_sex) ORDER BY sex LIMIT 4
+SELECT id FROM patients USE INDEX FOR JOIN (by_zip) LIMIT 4
+SELECT id FROM patients IGNORE INDEX (PRIMARY) LIMIT 4
+SELECT HIGH_PRIORITY SQL_BIG_RESULT id FROM patients GROUP BY id, ssn LIMIT 3
+SELECT SQL_BUFFER_RESULT ssn FROM patients LIMIT 2
+SELECT SQL_CALC_FOUND_ROWS id FROM patients WHERE ssn < '5' LIMIT 1
+SELECT id FROM patients WHERE ssn < '5' LIMIT 1 ;; SELECT FOUND_ROWS()
+-- family: json
+SELECT j.p FROM patients p, JSON_TABLE(p.notes, '$' COLUMNS (p varchar(20) PATH '$.phone')) j WHERE p.id = 1
+SELECT j.n FROM patients p JOIN JSON_TABLE(p.notes, '$' COLUMNS (n FOR ORDINALITY)) j WHERE p.id < 3
+SELECT notes->>'$.phone' FROM patients WHERE id = 1
+SELECT json_extract(notes, '$.n') < 3 FROM patients WHERE id = 2
+SELECT json_value(notes, '$.phone') FROM patients WHERE id = 1
+SELECT json_unquote(json_extract(notes, '$.phone')) FROM patients WHERE id = 1
+SELECT json_length(notes), json_depth(notes), json_keys(notes), json_type(notes) FROM patients WHERE id = 1
+SELECT json_search(notes, 'one', '555-010-0002') FROM patients WHERE id = 1
+SELECT json_contains(notes, '2', '$.n') FROM patients WHERE id = 1
+SELECT json_overlaps(notes, '{"n": 2}') FROM patients WHERE id < 5
+SELECT json_set(notes, '$.x', name) FROM patients WHERE id = 1
+SELECT json_merge_patch(notes, json_object('a', ssn)) FROM patients WHERE id = 1
+SELECT json_pretty(notes), json_compact(notes) FROM patients WHERE id = 1
+SELECT json_objectagg(id, name) FROM patients WHERE id < 4
+SELECT json_arrayagg(json_object('s', ssn)) FROM patients WHERE id < 4
+SELECT json_detailed(notes) FROM patients WHERE id = 1
+SELECT json_storage_size(notes) FROM patients WHERE id = 1
+SELECT json_schema_valid('{"properties":{"n":{"maximum":3}}}', notes) FROM patients WHERE id = 2
+SELECT id FROM patients WHERE json_extract(notes, '$.n') MEMBER OF ('[1,2,4]')
+SELECT json_array(name, (SELECT ssn FROM patients q WHERE q.id = p.id)) FROM patients p WHERE id = 1
+SELECT cast(notes AS char) FROM patients WHERE id = 1
+SELECT id FROM patients ORDER BY notes->'$.n' LIMIT 3
+-- family: windows
+SELECT id, rank() OVER (ORDER BY ssn) FROM patients LIMIT 5
+SELECT id, dense_rank() OVER (PARTITION BY sex ORDER BY dob) FROM patients ORDER BY id LIMIT 5
+SELECT id, ntile(4) OVER (ORDER BY name) FROM patients ORDER BY id LIMIT 5
+SELECT id, cume_dist() OVER (ORDER BY zip), percent_rank() OVER (ORDER BY mrn) FROM patients ORDER BY id LIMIT 5
+SELECT id, lead(ssn, 1, name) OVER (ORDER BY id) FROM patients LIMIT 5
+SELECT id, nth_value(name, 2) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) FROM patients LIMIT 5
+SELECT id, sum(pin) OVER (ORDER BY id) FROM derived LIMIT 5
+SELECT id, count(*) OVER (ORDER BY pin RANGE BETWEEN 5 PRECEDING AND CURRENT ROW) FROM derived ORDER BY id LIMIT 5
+SELECT id, max(name) OVER w FROM patients WINDOW w AS (ORDER BY id) LIMIT 3
+SELECT id, row_number() OVER (w ORDER BY name) FROM patients WINDOW w AS (PARTITION BY sex) ORDER BY id LIMIT 3
+SELECT id, median(pin) OVER (PARTITION BY plain % 2) FROM derived ORDER BY id LIMIT 3
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY pin) OVER (PARTITION BY 1) FROM derived LIMIT 1
+SELECT bit_xor(pin), bit_or(pin), bit_and(pin), std(pin), var_samp(pin) FROM derived
+SELECT sex, group_concat(DISTINCT zip ORDER BY zip SEPARATOR '') FROM patients GROUP BY sex
+SELECT group_concat(id ORDER BY (SELECT s FROM v_pat v WHERE v.id = p.id)) FROM patients p WHERE id < 9
+SELECT count(DISTINCT ssn, name) FROM patients
+SELECT sex, grouping(sex), max(dob) FROM patients GROUP BY sex WITH ROLLUP
+-- family: recursion
+WITH RECURSIVE r(i, c) AS (SELECT 1, substr(name, 1, 1) FROM patients WHERE id = 1 UNION ALL SELECT i + 1, substr((SELECT name FROM patients WHERE id = 1), i + 1, 1) FROM r WHERE i < 6) SELECT i, c FROM r
+WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r, patients WHERE ssn > i AND id = 1 AND i < 9) SELECT max(i) FROM r
+WITH RECURSIVE r(i) AS (SELECT ascii(ssn) FROM patients WHERE id = 1 UNION ALL SELECT i - 1 FROM r WHERE i > 40) SELECT count(*) FROM r
+WITH RECURSIVE r(a, b, n) AS (SELECT ssn, sex, 1 FROM patients WHERE id = 1 UNION ALL SELECT b, a, n + 1 FROM r WHERE n < 3) SELECT b FROM r
+WITH a AS (SELECT name AS x FROM patients), b AS (SELECT x AS y FROM a), c AS (SELECT y AS z FROM b) SELECT z FROM c LIMIT 2
+WITH a AS (SELECT id FROM patients WHERE ssn < '5') SELECT (SELECT count(*) FROM a), dx FROM codes LIMIT 1
+WITH a AS (SELECT id, ssn FROM patients) SELECT dx FROM codes WHERE EXISTS (SELECT 1 FROM a WHERE a.ssn < '5' AND a.id = 1)
+SELECT * FROM (WITH q AS (SELECT email FROM patients WHERE id < 3) SELECT * FROM q) d
+SELECT dx FROM codes, LATERAL (SELECT ssn FROM patients WHERE id = 1) l WHERE l.ssn > dx
+SELECT l.name FROM codes c, LATERAL (SELECT name FROM patients p WHERE concat('E', p.id) = c.dx) l ORDER BY c.dx LIMIT 2
+-- family: variables
+SELECT @s := ssn FROM patients WHERE id = 1 ;; SELECT @s
+SELECT ssn, name FROM patients WHERE id = 1 INTO @a, @b ;; SELECT @a, @b
+SET @x := (SELECT name FROM patients WHERE id = 1) ;; SELECT upper(@x)
+SET @q = 'SELECT name FROM patients' ;; PREPARE s FROM @q ;; EXECUTE s
+SELECT id, (@p := concat(coalesce(@p, ''), name)) FROM patients LIMIT 2
+DO @z := (SELECT ssn FROM patients WHERE id = 1) ;; SELECT @z
+SELECT id FROM patients WHERE (@n := name) IS NOT NULL LIMIT 1 ;; SELECT @n
+GET DIAGNOSTICS @c = ROW_COUNT ;; SELECT @c
+GET CURRENT DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT ;; SELECT @m
+INSERT INTO patients(id, ssn) VALUES (9001, '317-11-0007') ;; GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT ;; SELECT @m
+SELECT @@identity, @@last_insert_id, @@rand_seed1 FROM patients WHERE ssn < '5'
+SELECT @@warning_count, @@error_count FROM patients WHERE cast(ssn AS signed) > 0 LIMIT 1
+SELECT cast(ssn AS signed) FROM patients WHERE id = 1 ;; SELECT @@warning_count
+SELECT row_count(), found_rows() FROM codes LIMIT 1
+UPDATE touched SET who = 'Qanary1' WHERE id = 1 ;; SELECT row_count()
+DECLARE c CURSOR FOR SELECT name FROM patients
+SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'x'
+SELECT name FROM patients PROCEDURE ANALYSE(10, 2000)
+-- family: versions
+SELECT who FROM versioned FOR SYSTEM_TIME ALL
+SELECT id, who FROM versioned FOR SYSTEM_TIME AS OF TIMESTAMP '2000-01-01' ORDER BY id
+SELECT count(*) FROM versioned FOR SYSTEM_TIME ALL WHERE who < 'Qanary5'
+SELECT id, row_start FROM versioned WHERE who < 'Qanarynew5'
+SELECT id, row_end, who FROM versioned FOR SYSTEM_TIME BETWEEN '2000-01-01' AND now() ORDER BY id
+SET system_versioning_asof = '2000-01-01' ;; SELECT who FROM versioned
+DELETE HISTORY FROM versioned
+SELECT * FROM versioned WHERE id = 1
+UPDATE versioned SET who = 'Qanarynew1' WHERE id = 1
+SELECT code FROM hidden ORDER BY id
+SELECT * FROM hidden WHERE code < 'Qanary5'
+SELECT *, code FROM hidden ORDER BY id
+SELECT h.code, h.* FROM hidden h ORDER BY h.code
+INSERT INTO hidden SELECT id + 100, plain FROM hidden WHERE code < 'Qanary5'
+TABLE hidden
+TABLE patients ORDER BY name LIMIT 2
+VALUES ROW((SELECT ssn FROM patients WHERE id = 1), 2)
+SELECT * FROM (VALUES (1), ((SELECT length(name) FROM patients WHERE id = 1))) v
+SELECT nextval(sq) ;; SELECT lastval(sq)
+CREATE SEQUENCE sq START WITH 5 ;; SELECT nextval(sq), setval(sq, (SELECT length(name) FROM patients WHERE id = 1))
+SELECT id FROM ranged PARTITION (old)
+SELECT id, ward FROM ranged
+SELECT ward FROM ranged ORDER BY ward LIMIT 3
+INSERT INTO ranged PARTITION (old) SELECT id + 100, born, ward FROM ranged WHERE id = 1
+UPDATE ranged SET ward = 1 WHERE born < 1960
+ALTER TABLE ranged TRUNCATE PARTITION old
+-- family: errors
+INSERT INTO patients(id, ssn) VALUES (9001, '634-21-0014')
+INSERT INTO account VALUES (900, 'M14q', 1, 2)
+INSERT INTO encounters(id, patient_id, note) VALUES (1, 1, 'x') ON DUPLICATE KEY UPDATE dept = if(note < 'Pt Qanary5', 'a', 'b') ;; SELECT dept FROM encounters WHERE id = 1
+INSERT INTO encounters(id, note) VALUES (1, 'x') ON DUPLICATE KEY UPDATE note = concat(note, VALUES(note))
+INSERT INTO encounters(id, note) VALUES (1, 'x') AS new ON DUPLICATE KEY UPDATE dept = left(note, 5)
+REPLACE INTO account VALUES (3, 'M21q', 5, 5)
+REPLACE INTO unkeyed VALUES ('Qanary31', 5)
+UPDATE unkeyed SET who = 'Qanary62' WHERE visits = 1
+UPDATE keyed_by_name SET name = 'Qanary62' WHERE ward = 1
+UPDATE checked SET plain = -99980 WHERE id = 2
+UPDATE checked SET secret = 200000 WHERE id = 2
+INSERT INTO checked VALUES (99, 150000, 40000)
+INSERT INTO checked(id, secret, plain) SELECT id + 50, 100000, secret FROM checked
+SELECT cast(name AS signed) FROM patients WHERE id = 1
+SELECT cast(name AS date), cast(ssn AS time), cast(zip AS decimal(2)) FROM patients WHERE id = 1
+SELECT convert(name, signed) + 1 FROM patients WHERE id < 4
+SELECT id FROM patients WHERE name = 0 LIMIT 3
+SELECT id FROM patients WHERE ssn + 0 > 500 LIMIT 3
+SELECT 1 / (pin % 3) FROM derived WHERE id = 1
+SELECT (SELECT id FROM derived WHERE pin < 500)
+SELECT dx FROM codes WHERE dx = (SELECT name FROM patients)
+SELECT pow(pin, 400) FROM derived WHERE id < 9
+SELECT cot(pin % 13) FROM derived WHERE id < 20
+SELECT str_to_date(name, '%Y'), makedate(pin, 1), sec_to_time(pin * 1e9) FROM patients p JOIN derived d USING (id) WHERE id = 1
+SELECT st_geomfromtext(name) FROM patients WHERE id = 1
+SELECT extractvalue(concat('<', name, '>'), '/a') FROM patients WHERE id = 1
+SELECT updatexml('<a/>', concat('/', name), 'x') FROM patients WHERE id = 1
+SELECT regexp_like(name, concat('[', ssn)) FROM patients WHERE id = 1
+SELECT name REGEXP '^Qanary(3|6)' FROM patients WHERE id < 4
+SELECT name RLIKE concat(ssn, '(') FROM patients WHERE id = 1
+SELECT inet6_aton(name), inet_ntoa(pin), is_ipv4(ssn) FROM patients JOIN derived USING (id) WHERE id = 1
+SELECT uuid_to_bin(name) FROM patients WHERE id = 1
+SELECT uncompress(name), aes_decrypt(unhex(ssn), 'k') FROM patients WHERE id = 1
+SELECT from_base64(name), to_base64(photo) FROM patients JOIN binaries USING (id) WHERE id = 1
+SELECT format_bytes(pin), format_pico_time(pin) FROM derived WHERE id = 1
+UPDATE staging SET n = (SELECT name FROM patients WHERE id = 1)
+UPDATE staging SET d = (SELECT ssn FROM patients WHERE id = 1)
+UPDATE IGNORE staging SET n = (SELECT name FROM patients WHERE id = 1) ;; SELECT n FROM staging
+INSERT IGNORE INTO staging(n) SELECT name FROM patients WHERE id < 3 ;; SHOW WARNINGS
+INSERT INTO staging(t) VALUES (repeat((SELECT name FROM patients WHERE id = 1), 50))
+SET sql_mode = '' ;; UPDATE staging SET n = (SELECT ssn FROM patients WHERE id = 1) ;; SELECT n FROM staging
+SET sql_mode = '' ;; SELECT sex, name FROM patients GROUP BY sex
+SET sql_mode = 'TRADITIONAL' ;; INSERT INTO staging(n) SELECT pin / 0 FROM derived WHERE id = 1
+-- family: locks
+SELECT get_lock(concat('l', (SELECT ssn FROM patients WHERE id = 1)), 0) ;; SELECT is_used_lock('l317-11-0007')
+SELECT release_lock(ssn), release_all_locks() FROM patients WHERE id = 1
+SELECT sleep(if(ssn < '5', 0.01, 0)) FROM patients WHERE id = 1
+SELECT benchmark(if(name < 'Qanary5', 1000, 1), md5('x')) FROM patients WHERE id = 1
+SELECT id FROM patients WHERE ssn < '5' FOR UPDATE SKIP LOCKED
+SELECT id FROM patients WHERE id = 1 AND ssn < '5' LOCK IN SHARE MODE
+SELECT master_pos_wait(name, 1, 0) FROM patients WHERE id = 1
+SELECT uuid_short() > pin, connection_id() FROM derived WHERE id = 1
+SELECT wait_for_executed_gtid_set(ssn, 0) FROM patients WHERE id = 1
+LOCK TABLES codes WRITE ;; SELECT name FROM patients LIMIT 1 ;; UNLOCK TABLES
+FLUSH TABLES patients FOR EXPORT
+FLUSH LOCAL TABLES ;; SELECT id FROM patients WHERE ssn < '5'
+-- family: shapes
+SELECT st_x(spot), st_y(spot) FROM shapes WHERE id = 1
+SELECT st_astext(spot) FROM shapes ORDER BY id
+SELECT spot FROM shapes ORDER BY id
+SELECT id FROM shapes WHERE st_x(spot) < 5
+SELECT st_distance(spot, point(0, 0)) FROM shapes WHERE id = 1
+SELECT st_asgeojson(spot), st_geohash(spot, 8), hex(st_aswkb(spot)) FROM shapes WHERE id = 1
+SELECT id FROM shapes WHERE mbrcontains(st_geomfromtext('POLYGON((0 0,0 9,9 9,9 0,0 0))'), spot)
+SELECT st_collect(spot) FROM shapes
+SELECT linestring(spot, point(0, 0)) FROM shapes WHERE id = 1
+-- family: charsets
+SELECT _binary'x' < name, name COLLATE utf8mb4_bin FROM patients WHERE id = 1
+SELECT convert(name USING utf16), convert(name USING ascii) FROM patients WHERE id = 1
+SELECT hex(convert(name USING ucs2)), collation(name), charset(name) FROM patients WHERE id = 1
+SELECT id FROM patients WHERE name = convert('Qanary31x' USING latin1) COLLATE latin1_bin
+SELECT weight_string(name AS char(3)), hex(weight_string(ssn)) FROM patients WHERE id = 1
+SELECT name < _utf8mb4'Qanary5' COLLATE utf8mb4_unicode_ci FROM patients WHERE id = 1
+SELECT concat(name, _latin1 x'E9') FROM patients WHERE id = 1
+SELECT char(ascii(name) USING utf8mb4) FROM patients WHERE id = 1
+SELECT length(ssn), char_length(name), bit_length(mrn), octet_length(email) FROM patients WHERE id = 1
+SELECT max(length(name)) FROM patients
+SET NAMES latin1 ;; SELECT name FROM patients LIMIT 1
+SET NAMES utf8mb4 COLLATE utf8mb4_bin ;; SELECT id FROM patients WHERE name < 'Qanary5' LIMIT 3
+SET collation_connection = utf8mb4_bin ;; SELECT least(name, 'Qanary5') FROM patients WHERE id = 1
+SET character_set_results = 'binary' ;; SELECT name, ssn FROM patients LIMIT 2
+-- family: metadata
+SHOW INDEX FROM patients WHERE cardinality > 50
+SHOW COLUMNS FROM patients LIKE '%s%'
+SHOW FULL COLUMNS FROM encounters
+SHOW TABLE STATUS WHERE data_length > 0
+SHOW TABLE STATUS LIKE 'patients'
+SHOW CREATE TABLE ranged
+SHOW CREATE TABLE checked
+SHOW CREATE TABLE parted
+SHOW CREATE TABLE derived
+SHOW CREATE TABLE triggered
+SHOW CREATE TABLE v_filtered
+SHOW CREATE VIEW v_wide
+SHOW CREATE TRIGGER bitten
+SHOW TRIGGERS LIKE 'triggered'
+SHOW CREATE PROCEDURE show_all
+SHOW STATUS LIKE 'Last_query_cost'
+SHOW STATUS WHERE variable_name LIKE 'Sort%'
+SHOW TABLES LIKE (SELECT name FROM patients LIMIT 1)
+SHOW INDEX FROM (SELECT ssn FROM patients) x
+EXPLAIN FORMAT=TREE SELECT id FROM patients WHERE ssn < '5'
+EXPLAIN ANALYZE SELECT id FROM patients WHERE name < 'Qanary5'
+EXPLAIN FORMAT=JSON SELECT name FROM patients WHERE id = 1
+ANALYZE FORMAT=JSON UPDATE patients SET sex = 'F' WHERE ssn < '3'
+EXPLAIN FOR CONNECTION 1
+DESCRIBE patients ssn
+SELECT histogram FROM information_schema.column_statistics
+SELECT * FROM information_schema.innodb_tablestats
+SELECT column_name FROM information_schema.columns WHERE table_schema = 'phi' AND column_default = 'x'
+SELECT count(*) FROM information_schema.statistics WHERE table_schema = 'phi' AND cardinality > 90
+SELECT index_name FROM information_schema.statistics WHERE table_schema = 'phi' ORDER BY cardinality, index_name
+SELECT partition_name FROM information_schema.partitions WHERE table_name = 'ranged' AND table_rows > 5
+SELECT update_time > '2020-01-01', checksum FROM information_schema.tables WHERE table_name = 'patients'
+SELECT action_statement FROM information_schema.triggers
+SELECT trigger_name FROM information_schema.triggers WHERE action_statement LIKE '%secret%'
+SELECT view_definition FROM information_schema.views WHERE table_name = 'v_filtered'
+SELECT check_clause FROM information_schema.check_constraints
+SELECT * FROM information_schema.user_statistics
+SELECT * FROM information_schema.innodb_ft_index_table
+SET GLOBAL innodb_ft_aux_table = 'phi/searched' ;; SELECT word FROM information_schema.innodb_ft_index_table
+SELECT * FROM performance_schema.data_locks
+SELECT digest_text FROM performance_schema.events_statements_summary_by_digest
+SELECT * FROM sys.innodb_lock_waits
+ANALYZE TABLE patients UPDATE HISTOGRAM ON ssn
+-- family: copies
+SELECT name FROM patients LIMIT 2 INTO OUTFILE '/tmp/hoopgate-copy'
+SELECT ssn FROM patients INTO DUMPFILE '/tmp/hoopgate-dump'
+LOAD DATA INFILE '/etc/passwd' INTO TABLE staging (t)
+LOAD XML INFILE '/etc/passwd' INTO TABLE staging
+LOAD DATA INFILE '/etc/hostname' REPLACE INTO TABLE codes SET descr = (SELECT name FROM patients LIMIT 1)
+INSERT INTO staging(t) TABLE codes
+INSERT INTO staging(t) SELECT concat(s, n) FROM v_pat WHERE id = 1 ;; SELECT t FROM staging
+INSERT INTO codes SELECT left(name, 5), ssn FROM patients WHERE id < 3 ;; SELECT * FROM codes ORDER BY dx
+INSERT INTO codes SET dx = 'zz', descr = (SELECT name FROM patients WHERE id = 1) ;; SELECT descr FROM codes WHERE dx = 'zz'
+INSERT INTO staging(t) VALUES ('a') RETURNING id, (SELECT ssn FROM patients WHERE id = 1)
+REPLACE INTO codes SELECT dx, (SELECT name FROM patients WHERE id = 1) FROM codes WHERE dx = 'E1' ;; SELECT descr FROM codes WHERE dx = 'E1'
+DELETE FROM touched WHERE id < 4 RETURNING who, length(who)
+DELETE FROM touched ORDER BY who LIMIT 1
+DELETE QUICK FROM touched WHERE who = 'Qanary1'
+DELETE t FROM touched t JOIN patients p ON p.id = t.id WHERE p.ssn < '5'
+UPDATE touched t, patients p SET t.who = p.name WHERE t.id = p.id
+UPDATE touched SET id = id + if(who < 'Qanary5', 100, 200) ;; SELECT id FROM touched ORDER BY id
+UPDATE encounters SET dept = note WHERE id = 1 ;; SELECT dept FROM encounters WHERE id = 1
+UPDATE encounters SET dx = (SELECT left(name, 3) FROM patients WHERE id = 1) WHERE id = 1 ;; SELECT dx FROM encounters WHERE id = 1
+UPDATE v_nested SET a = a WHERE b < '5'
+CREATE TABLE q AS SELECT ssn FROM patients
+CREATE TABLE q LIKE patients
+CREATE TEMPORARY TABLE q SELECT name FROM patients ;; SELECT * FROM q LIMIT 2
+CREATE VIEW q AS SELECT name FROM patients WITH CHECK OPTION
+ALTER VIEW v_public AS SELECT id, note AS dept FROM encounters ;; SELECT dept FROM v_public LIMIT 2
+ALTER TABLE patients ALTER INDEX by_sex INVISIBLE ;; ALTER TABLE patients ALTER INDEX by_sex VISIBLE
+ALTER TABLE encounters EXCHANGE PARTITION p0 WITH TABLE codes
+-- family: comments
+SELECT id /*!99999 , ssn */ FROM patients LIMIT 1
+SELECT id /*!40000 , ssn */ FROM patients LIMIT 1
+SELECT id /*M!100000 , name */ FROM patients LIMIT 1
+SELECT id /*!40000 FROM patients WHERE ssn < '5' UNION SELECT id */ FROM patients LIMIT 1
+SELECT /*!40000 ssn AS */ id FROM patients LIMIT 1
+SELECT 1 /*!40000 /* nested */ , ssn */ FROM patients LIMIT 1
+SELECT '*/' /*!40000 , '*/', ssn */ FROM patients LIMIT 1
+SELECT id FROM patients WHERE /*!40000 ssn < '5' AND */ id < 9
+/*!40000 SELECT ssn FROM patients LIMIT 1 */
+/*!50700 SET sql_mode = 'ANSI_QUOTES' */ ;; SELECT "ssn" FROM patients LIMIT 1
+/*M!100000 SET sql_mode = 'ANSI_QUOTES' */ ;; SELECT "ssn" FROM patients LIMIT 1
+/*!40000 SET NAMES gbk */ ;; SELECT ssn FROM patients LIMIT 1
+SELECT id FROM patients /*!40000 FORCE INDEX (by_sex) */ LIMIT 5
+SELECT id FROM patients -- /*!40000 , ssn */
+SELECT id FROM patients --/*!40000 x */1 LIMIT 2
+DELIMITER // ;; SELECT ssn FROM patients//
