@@ -18,10 +18,8 @@ from twin_wire import Client, directly, query, through_gateway
 
 HERE = Path(__file__).parent
 HBA = ("local all all trust", "host all all 127.0.0.1/32 scram-sha-256")
-#: Few buffers, so that a table may be a large one, which is scanned in another way. Without hashed
-#: groups: the order of rows that nobody asked for is the plan's, and the plan is chosen by sizes
-#: (docs/masking.md, "Limits").
-SETTINGS = {"shared_buffers": "2MB", "enable_hashagg": "off"}
+#: Few buffers, so that a table may be a large one, which is scanned in another way.
+SETTINGS = {"shared_buffers": "2MB"}
 PASSWORD = "backend-account-of-the-twins"
 
 #: Columns of the twins that are secret, with their kinds.
