@@ -74,6 +74,10 @@ from hoopgate.state.sqlite import SQLiteStore
 
 log = Logger()
 
+#: Seconds that masking a large answer may take, and answers, in memory, that may wait for it.
+_MASKING_SECONDS = 60.0
+_MASKING_QUEUE = 32
+
 #: A gap between heartbeats shows an auditor that the node was stopped or held up.
 HEARTBEAT_SECONDS = 60.0
 
@@ -294,6 +298,7 @@ class GatewayService(Service):
             budgets=budgets,
             metrics=metrics,
             credentials=exchange.credentials,
+            worker=self._masking(),
             recheck_seconds=(
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
             ),
@@ -409,6 +414,20 @@ class GatewayService(Service):
             self._stop += (asking.stop, watching.stop)
             resolvers[resource.name] = ServerResolver(asking, watching, examiner=analyzer)
         return resolvers
+
+    def _masking(self) -> Callable[[bytes], Deferred[bytes]]:
+        """Children that mask large answers; one is started when it is first needed."""
+        sizes = [one.http.body_bytes for one in self._settings.resources.values() if one.http]
+        pool = ParserPool(
+            self._reactor,
+            self._settings.node.workers,
+            module="hoopgate.http.masking_worker",
+            seconds=_MASKING_SECONDS,
+            queue=_MASKING_QUEUE,
+            answer=4 * max(sizes, default=0),
+        )
+        self._stop.append(pool.stop)
+        return lambda asked: pool.ask(asked, bytes)
 
     def _examiners(self, secrets: SecretSource) -> Mapping[str, ICommandExaminer]:
         if not self._ssh.needed():

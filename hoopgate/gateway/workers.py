@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 _LENGTH: Final = struct.Struct("!I")
 #: Bytes of an answer at most; facts are larger than their text only by names.
-_MOST_ANSWER: Final = 32 * 2**20
+MOST_ANSWER: Final = 32 * 2**20
 #: Texts up to this many characters are looked up by shape when they are not known themselves.
 _SHAPED: Final = 4096
 #: Seconds before a child that died is replaced: doubled at every death without an answer between.
@@ -91,7 +91,7 @@ class _Child(ProcessProtocol):
         if len(self._buffer) < _LENGTH.size:
             return
         (length,) = _LENGTH.unpack_from(self._buffer)
-        if self.job is None or length > _MOST_ANSWER:
+        if self.job is None or length > self.pool.answer:
             self.kill()
         elif len(self._buffer) >= _LENGTH.size + length:
             answer = bytes(self._buffer[_LENGTH.size : _LENGTH.size + length])
@@ -139,6 +139,7 @@ class ParserPool:
     :param queue: texts that may wait for a child.
     :param memory: bytes of text the memory of answers may hold.
     :param module: what the children run.
+    :param answer: bytes that an answer may have.
     """
 
     def __init__(
@@ -151,7 +152,9 @@ class ParserPool:
         queue: int = 256,
         memory: int = 8 * 2**20,
         module: str = "hoopgate.sql.worker",
+        answer: int = MOST_ANSWER,
     ) -> None:
+        self.answer = answer
         self._reactor = reactor
         self._size = size
         self._limit = limit

@@ -6,7 +6,7 @@ cannot be understood is not shown at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from hoopgate.errors import HoopgateError
@@ -16,6 +16,8 @@ from hoopgate.phi.documents import Unreadable
 
 #: A line of NDJSON, or an event of a stream.
 LINE_BYTES: Final = 4 * 2**20
+#: Masked at once where they come; more would keep everybody else waiting, see ``masking_work.py``.
+INLINE_BYTES: Final = 64 * 1024
 Mask = Callable[[bytes], bytes]
 
 
@@ -38,11 +40,16 @@ class Rewriter(Protocol):
     :ivar media: the content type for the client; None: the upstream's.
     :ivar whole: nothing comes out before :meth:`finish`.
     :ivar etag: of what came out, once it has; b"" without one.
+    :ivar recipe: see ``masking_work.py``; None: everything is shown at once.
+    :ivar pending: what :meth:`feed` or :meth:`finish` have not shown, because it is a lot: each is
+        to be given to :meth:`show`, in order, before anything else is asked for.
     """
 
     media: bytes | None
     whole: bool
     etag: bytes
+    recipe: object
+    pending: Sequence[bytes]
 
     @property
     def buffered(self) -> int:
@@ -57,6 +64,12 @@ class Rewriter(Protocol):
         :raises BodyRefused: as :meth:`feed`.
         """
 
+    def show(self, part: bytes) -> bytes:
+        """What may be seen of a part: a document, a line, an event.
+
+        :raises BodyRefused: as :meth:`feed`.
+        """
+
 
 class Unchanged:
     """Passes a body on."""
@@ -65,6 +78,12 @@ class Unchanged:
     whole = False
     etag = b""
     buffered = 0
+    recipe: object = None
+    pending: Sequence[bytes] = ()
+
+    def show(self, part: bytes) -> bytes:
+        """See :class:`Rewriter`."""
+        return part
 
     def feed(self, data: bytes) -> bytes:
         """See :class:`Rewriter`."""
@@ -82,6 +101,12 @@ class Nothing:
     whole = True
     etag = b""
     buffered = 0
+    recipe: object = None
+    pending: Sequence[bytes] = ()
+
+    def show(self, part: bytes) -> bytes:
+        """See :class:`Rewriter`."""
+        return part
 
     def feed(self, data: bytes) -> bytes:
         """See :class:`Rewriter`."""
@@ -93,11 +118,16 @@ class Nothing:
 
 
 class Decoding:
-    """What all that look at a body do first."""
+    """What all that look at a body do first.
+
+    :ivar recipe: what it is made of, where another process may do a part of its work.
+    """
 
     etag = b""
+    recipe: object = None
 
     def __init__(self, media: bytes, decoder: codings.Decoder, limit: int) -> None:
+        self.pending: Sequence[bytes] = ()
         self.media: bytes | None = media
         self._decoder = decoder
         self._limit = limit
@@ -106,7 +136,17 @@ class Decoding:
     @property
     def buffered(self) -> int:
         """Bytes held."""
-        return len(self._held)
+        return len(self._held) + sum(map(len, self.pending))
+
+    def show(self, part: bytes) -> bytes:
+        """See :class:`Rewriter`."""
+        raise NotImplementedError
+
+    def _shown(self, parts: Sequence[bytes]) -> bytes:
+        if self.recipe is not None and sum(map(len, parts)) > INLINE_BYTES:
+            self.pending = parts
+            return b""
+        return b"".join(map(self.show, parts))
 
     def _take(self, data: bytes) -> None:
         try:
@@ -150,7 +190,11 @@ class Whole(Decoding):
         self._end()
         data = bytes(self._held)
         self._held.clear()
-        shown = masked(self._mask, data) if data else b""
+        return self._shown([data]) if data else b""
+
+    def show(self, part: bytes) -> bytes:
+        """See :class:`Rewriter`."""
+        shown = masked(self._mask, part)
         self.etag = self._etag()
         return shown
 
@@ -172,17 +216,18 @@ class Lines(Decoding):
         del self._held[:end]
         if len(self._held) > LINE_BYTES:
             raise BodyRefused("body.size", "A line of the answer is too long.")
-        return b"".join(self._line(line) for line in lines.split(b"\n"))
+        return self._shown(lines.split(b"\n"))
 
     def finish(self) -> bytes:
         """See :class:`Rewriter`."""
         self._end()
         last = bytes(self._held)
         self._held.clear()
-        return self._line(last)
+        return self._shown([last])
 
-    def _line(self, line: bytes) -> bytes:
-        line = line.strip(b"\r\t ")
+    def show(self, part: bytes) -> bytes:
+        """See :class:`Rewriter`."""
+        line = part.strip(b"\r\t ")
         return masked(self._mask, line) + b"\n" if line else b""
 
 

@@ -44,23 +44,24 @@ class EventStream(Decoding):
             self._begun = True
             if self._held.startswith(b"\xef\xbb\xbf"):
                 del self._held[:3]
-        shown = []
+        blocks = []
         at = 0
         while (found := _BLANK.search(self._held, at)) is not None:
             # A CR at the very end may be the first half of a CRLF.
             if not final and found.end() == len(self._held) and found[0].endswith(b"\r"):
                 break
-            shown.append(self._event(bytes(self._held[at : found.start()])))
+            blocks.append(bytes(self._held[at : found.start()]))
             at = found.end()
         del self._held[:at]
         if len(self._held) > LINE_BYTES:
             raise BodyRefused("body.size", "An event of the answer is too long.")
-        return b"".join(shown)
+        return self._shown(blocks)
 
-    def _event(self, block: bytes) -> bytes:
+    def show(self, part: bytes) -> bytes:
+        """See :class:`hoopgate.http.bodies.Rewriter`."""
         data: list[bytes] = []
         head: list[bytes] = []
-        for line in _LINE.split(block):
+        for line in _LINE.split(part):
             name, _, value = line.partition(b":")
             value = value.removeprefix(b" ")
             if name == b"data":

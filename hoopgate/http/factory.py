@@ -22,10 +22,11 @@ from zope.interface import implementer
 from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProtocolError
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.http import upstream, wire
+from hoopgate.http.forwarding import Credential
 from hoopgate.http.gate import Gate, Metadata, Opening, Refusal, forbidden, unauthorised
 from hoopgate.http.oauth import TokenSource
 from hoopgate.http.problems import Problem, status_line
-from hoopgate.http.session import Credential, HTTPSession
+from hoopgate.http.session import HTTPSession
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader
 from hoopgate.identity.certificates import require_same
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from hoopgate.http.inquiry import Link, Pairs
@@ -57,39 +59,42 @@ def tokens_of(searches: Sequence[TokenSearch]) -> Iterator[Token]:
     return (token for one in searches for _, token in one.parts)
 
 
-def pages(asked: Pairs, searches: Sequence[TokenSearch]) -> Callable[[Link], Link]:
+@dataclass(frozen=True, slots=True)
+class Pages:
     """Makes the rewriter of a bundle's links of the one for other links.
 
-    :param asked: the client's parameters.
+    :ivar asked: the client's parameters.
     """
-    tokens = {one.name.partition(":")[0] for one in searches}
 
-    def of(link: Link) -> Link:
-        def page(url: str) -> str | None:
-            shown = link(url)
-            if shown is None or "?" not in shown:
-                return shown
-            address, _, query = shown.partition("?")
-            try:
-                found = parse_query(query)
-            except Malformed:
-                return None
-            kept = [pair for pair in found if pair[0].partition(":")[0] not in tokens]
-            kind = address.rpartition("/")[2]
-            if not all(pair in asked or harmless(kind, *pair) for pair in kept):
-                return None
-            if len(kept) < len(found):
-                # Whatever the server made of the values, the client gets its own words.
-                kept += [(one.name, one.value) for one in searches]
-            return f"{address}?{encode_query(tuple(kept))}"
+    asked: Pairs
+    searches: tuple[TokenSearch, ...]
 
-        return page
+    def __call__(self, link: Link) -> Link:
+        return partial(self._page, link)
 
-    def harmless(kind: str, name: str, value: str) -> bool:
-        if _PAGE.fullmatch(f"{name}={value}"):
-            return True
-        # A server's own words for a page may hold what was searched for.
-        reason = fhir_search.reason(kind if is_resource(kind) else "", name, value)
-        return not tokens and reason != fhir_search.PREDICATE
+    def _page(self, link: Link, url: str) -> str | None:
+        shown = link(url)
+        if shown is None or "?" not in shown:
+            return shown
+        address, _, query = shown.partition("?")
+        try:
+            found = parse_query(query)
+        except Malformed:
+            return None
+        tokens = {one.name.partition(":")[0] for one in self.searches}
+        kept = [pair for pair in found if pair[0].partition(":")[0] not in tokens]
+        kind = address.rpartition("/")[2]
+        if not all(pair in self.asked or _harmless(kind, *pair, tokens) for pair in kept):
+            return None
+        if len(kept) < len(found):
+            # Whatever the server made of the values, the client gets its own words.
+            kept += [(one.name, one.value) for one in self.searches]
+        return f"{address}?{encode_query(tuple(kept))}"
 
-    return of
+
+def _harmless(kind: str, name: str, value: str, tokens: set[str]) -> bool:
+    if _PAGE.fullmatch(f"{name}={value}"):
+        return True
+    # A server's own words for a page may hold what was searched for.
+    reason = fhir_search.reason(kind if is_resource(kind) else "", name, value)
+    return not tokens and reason != fhir_search.PREDICATE

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hoopgate.events import ComparedTokens, Operation, OperationFacts
 from hoopgate.http import documents, targets
-from hoopgate.http.fhir_filling import filling, pages
+from hoopgate.http.fhir_filling import Pages, filling
 from hoopgate.http.inquiry import (
     Inquiry,
     Pairs,
@@ -80,7 +80,7 @@ def inquire(head: RequestHead, target: Target, body: bytes | None) -> Inquiry:
         searches = tuple(found.searches)
     operation = Operation(canonical(head, target, body), facts, waits=False)
     filled = filling(target, form, searches)
-    shown = pages(parameters, searches)
+    shown = Pages(parameters, searches)
     return Inquiry(operation, target, _NDJSON, "fhir", filled=filled, pages=shown)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from twisted.internet.defer import Deferred
 
 from hoopgate.errors import Refused
-from hoopgate.http.session import Credential
+from hoopgate.http.forwarding import Credential
 from hoopgate.identity.fetch import FetchFailed, JSONFetcher
 
 if TYPE_CHECKING:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hoopgate.http import codings
-from hoopgate.http.bodies import BodyRefused, Lines, Nothing, Rewriter, Unchanged, Whole, masked
+from hoopgate.http.bodies import (
+    BodyRefused,
+    Decoding,
+    Lines,
+    Nothing,
+    Rewriter,
+    Unchanged,
+    Whole,
+    masked,
+)
 from hoopgate.http.codings import Undecodable
 from hoopgate.http.event_streams import EventStream
 from hoopgate.http.headers import Links
@@ -75,6 +85,42 @@ class _FHIR:
         return {"type": kind[:64], "url": shown}
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a rewriter is made of, in this process or in another one.
+
+    :ivar answers: what was asked: ``rest``, ``fhir``, ``mcp``.
+    :ivar declared: the content type.
+    :ivar limit: bytes of a body that has to be seen whole, decoded.
+    """
+
+    answers: str
+    plan: BodyPlan
+    declared: bytes | None
+    links: Links
+    pages: Callable[[Link], Link] | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
+    limit: int = 0
+
+    def made(self, decoder: codings.Decoder, tokens: Tokens | None) -> Rewriter | None:
+        """The rewriter; None when the content cannot be masked.
+
+        :param tokens: makes the tokens of what comes as tokens.
+        :raises BodyRefused: it is in a charset that is not known.
+        """
+        plan, declared, limit = self.plan, self.declared, self.limit
+        media = media_type(declared)
+        if self.answers == "fhir":
+            page = None if self.pages is None else self.pages(self.links.url)
+            mask = _FHIR(plan, self.links, page, tokens)
+            return _fhir(mask, media, declared, decoder, limit)
+        if self.answers == "mcp":
+            year = time.gmtime().tm_year
+            talk = MCPMasker(plan, self.asked, self.links, year, tokens)
+            return _mcp(talk, media, declared, decoder, limit)
+        return _rest(plan, media, declared, decoder, limit, tokens)
+
+
 def rewriter(
     plan: BodyPlan | None,
     inquiry: Inquiry,
@@ -102,16 +148,13 @@ def rewriter(
         )
     except Undecodable as error:
         raise BodyRefused(error.code, str(error)) from None
-    if inquiry.answers == "fhir":
-        page = None if inquiry.pages is None else inquiry.pages(links.url)
-        found = _fhir(_FHIR(plan, links, page, tokens), media, declared, decoder, limit)
-    elif inquiry.answers == "mcp":
-        mask = MCPMasker(plan, inquiry.asked, links, time.gmtime().tm_year, tokens)
-        found = _mcp(mask, media, declared, decoder, limit)
-        if found is None and head.status < 400:
-            found = Nothing()  # "Accepted"
-    else:
-        found = _rest(plan, media, declared, decoder, limit, tokens)
+    asked = dict(inquiry.asked)
+    recipe = Recipe(inquiry.answers, plan, declared, links, inquiry.pages, asked, limit)
+    found = recipe.made(decoder, tokens)
+    if found is None and inquiry.answers == "mcp" and head.status < 400:
+        found = Nothing()  # "Accepted"
+    if isinstance(found, Decoding) and plan.permits is None:
+        found.recipe = recipe  # which tools may be seen is known here alone
     if found is not None:
         return found
     if head.status >= 400:

@@ -11,27 +11,22 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
 from zope.interface import implementer
 
-from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
-from hoopgate.http import headers, requests, wire
-from hoopgate.http.bodies import BodyRefused, Rewriter
-from hoopgate.http.gate import Gate, Metadata, Opening, Refusal
-from hoopgate.http.headers import Links, Written
-from hoopgate.http.inquiry import Inquiry
-from hoopgate.http.problems import Problem, answer, refusal, status_line
-from hoopgate.http.rewriting import mask_message, rewriter
-from hoopgate.http.tunnel import Tunnel
-from hoopgate.http.wire import Data, End, Malformed, RequestHead, RequestReader, ResponseReader
-from hoopgate.interfaces import IProtocolSession
+from hoopgate.http import requests, wire
+from hoopgate.http.answering import Answering
+from hoopgate.http.exchange import Exchange
+from hoopgate.http.forwarding import Credential, NoCredential, Upstream, received
+from hoopgate.http.gate import Gate, Opening, Refusal
+from hoopgate.http.problems import Problem, refusal
+from hoopgate.http.wire import Data, End, Malformed, RequestHead, RequestReader
+from hoopgate.interfaces import IDelegatingSession
 from hoopgate.phi.documents import Tokens
 from hoopgate.plans import BodyPlan
 from hoopgate.verdicts import Block, Hold, Mask
@@ -42,38 +37,10 @@ _SMALL: Final = 2**20
 #: A body as it is forwarded and recorded at a time.
 _PIECE: Final = 64 * 1024
 
-#: What the upstream must send first to be told who the gateway is; None: it is not known now.
-Credential = Callable[[], "tuple[bytes, bytes] | None"]
 
-
-@dataclass(slots=True)
-class _Exchange:
-    """A request and its answer."""
-
-    head: RequestHead
-    opening: Opening
-    body: bytearray = field(default_factory=bytearray)
-    asking: bool = False
-    complete: bool = False  # the request has been read to its end
-    whole: bool = True  # its body is in ``body``
-    inspected: bool = False  # it has to be
-    inquiry: Inquiry | None = None
-    forwarded: bool = False
-    request_id: str = ""
-    plan: BodyPlan | None = None
-    rewriter: Rewriter | None = None
-    status: int = 0
-    written: Written = field(default_factory=list)
-    chunked: bool = False  # the answer to the client is
-    answering: bool = False  # its head is out
-    answered: bool = False
-    skipping: bool = False  # what still comes of the answer is not shown
-    key: bytes = b""  # that a WebSocket was asked for with
-
-
-@implementer(IProtocolSession)
-class HTTPSession:
-    """See :class:`hoopgate.interfaces.IProtocolSession`.
+@implementer(IDelegatingSession)
+class HTTPSession(Answering):
+    """See :class:`hoopgate.interfaces.IDelegatingSession`.
 
     :param reader: of the connection, between two requests or behind ``head``.
     :param head: the first request's.
@@ -83,7 +50,7 @@ class HTTPSession:
     :param hosts: names under which the upstream may speak of itself.
     :param mint: makes request ids.
     :param tokens: makes the tokens of what comes as tokens.
-    :param response_limit: bytes of a response's head and of what is held of it.
+    :ivar next_head: the request that ended the session; None: none did.
     """
 
     def __init__(
@@ -101,30 +68,15 @@ class HTTPSession:
         mint: Callable[[], str],
         tokens: Tokens | None = None,
     ) -> None:
+        super().__init__(reader, opening.http, hosts, mint, tokens, phi=opening.resource.phi)
         self._gate = gate
-        self._reader = reader
         self._resource = opening.resource
-        self._http = opening.http
         self._digest = opening.digest
-        self._phi = opening.resource.phi
-        self._credential = credential
-        self._upstream = upstream
-        self._hosts = hosts
-        self._peer = peer
-        self._secure = secure
-        self._mint = mint
-        self._tokens = tokens
-        self._responses = ResponseReader()
-        self._actions: list[Action] = []
-        self._ticket = 0
+        self._upstream = Upstream(
+            opening.http, upstream, opening.resource.phi, peer, secure, credential
+        )
         self._first: tuple[RequestHead, Opening] | None = (head, opening)
-        self._exchange: _Exchange | None = None
-        self._tunnel: Tunnel | None = None
-        self._closed = False
-        self._close_after = False
-        self._backend_closes = False
         self.next_head: RequestHead | None = None
-        self.keeps_client = False
 
     # --- IProtocolSession -------------------------------------------------------------------------
 
@@ -134,11 +86,7 @@ class HTTPSession:
         found = self._reader.buffered + self._responses.buffered
         if self._tunnel is not None:
             return found + self._tunnel.buffered
-        if self._exchange is not None:
-            found += len(self._exchange.body)
-            if self._exchange.rewriter is not None:
-                found += self._exchange.rewriter.buffered
-        return found
+        return found + (self._exchange.buffered if self._exchange is not None else 0)
 
     @property
     def read_ahead(self) -> int:
@@ -192,16 +140,21 @@ class HTTPSession:
         if side is Side.CLIENT:
             return self._end("client.gone")
         exchange = self._exchange
-        if exchange is not None and self._responses.ended() is not None:
+        working = exchange is not None and exchange.working
+        if exchange is not None and not working and self._responses.ended() is not None:
             self._backend_closes = True
             self._over(exchange)
             if self._closed:
                 return self._take()
             exchange = self._exchange
+            working = exchange is not None and exchange.working
+        if working:
+            self._backend_gone = True  # what has come of it is still to be shown
+            return self._take()
         # Between two requests that is its right; the next one opens another connection.
         self.keeps_client = exchange is None
         if exchange is not None and not exchange.answering:
-            self._problem(exchange, _gone(exchange), close=True)
+            self._problem(exchange, exchange.gone(), close=True)
         return self._end("backend.gone")
 
     def expire(self, reason: str, message: str) -> list[Action]:
@@ -227,10 +180,6 @@ class HTTPSession:
         return self._exchange is None or (self._tunnel is not None and self._tunnel.idle())
 
     # --- the client's side ------------------------------------------------------------------------
-
-    def _take(self) -> list[Action]:
-        actions, self._actions = self._actions, []
-        return actions
 
     def _end(self, reason: str) -> list[Action]:
         self._closed = True
@@ -289,7 +238,7 @@ class HTTPSession:
         self._actions.append(Close("client.next"))
 
     def _begin(self, head: RequestHead, opening: Opening) -> None:
-        exchange = self._exchange = _Exchange(head, opening)
+        exchange = self._exchange = Exchange(head, opening)
         exchange.request_id = self._mint()
         exchange.inspected = requests.needs_body(self._http, head)
         if head.expects:
@@ -297,7 +246,7 @@ class HTTPSession:
         if exchange.inspected and head.length is not None and head.length > self._http.body_bytes:
             raise Malformed(413, "body_size", "the body is larger than may be seen whole")
 
-    def _on_body(self, exchange: _Exchange, event: Data | End | object) -> None:
+    def _on_body(self, exchange: Exchange, event: Data | End | object) -> None:
         if isinstance(event, Data):
             if exchange.answered:
                 return  # refused; the rest is read away
@@ -321,7 +270,7 @@ class HTTPSession:
         else:
             self._ask(exchange)
 
-    def _ask(self, exchange: _Exchange) -> None:
+    def _ask(self, exchange: Exchange) -> None:
         head = exchange.head
         body = bytes(exchange.body) if exchange.whole else None
         try:
@@ -336,54 +285,22 @@ class HTTPSession:
         self._ticket += 1
         self._actions.append(Ask(self._ticket, inquiry.operation))
 
-    def _received(self, exchange: _Exchange) -> bytes:
-        """What the client sent, for the log."""
-        head = exchange.head
-        line = f"{head.method} {head.target.decode('ascii')} HTTP/1.1"
-        return wire.head(line, headers.recorded(head)) + bytes(exchange.body)
-
-    def _refuse(self, exchange: _Exchange, decision: Decision, status: int = 0) -> None:
+    def _refuse(self, exchange: Exchange, decision: Decision, status: int = 0) -> None:
         exchange.request_id = decision.request_id
-        self._actions.append(Forward(b"", self._received(exchange), (decision,)))
+        self._actions.append(
+            Forward(b"", received(exchange.head) + bytes(exchange.body), (decision,))
+        )
         exchange.body.clear()
         problem = refusal(decision)
         if isinstance(decision.verdict, Hold) and not exchange.whole:
-            problem = Problem(
-                403,
-                "approval.streamed",
-                "A body as long as this one cannot be approved.",
-                "Send it in parts.",
-                decision.verdict.rule,
-                decision.request_id,
-            )
+            problem = exchange.streamed(decision.verdict.rule)
         elif status:
-            problem = _with_status(problem, status)
+            problem = replace(problem, status=status)
         self._problem(exchange, problem)
-
-    def _problem(self, exchange: _Exchange, problem: Problem, *, close: bool = False) -> None:
-        """Answer by the gateway itself."""
-        # Only little is read away of a body that nobody wants.
-        close = close or self._wants_close(exchange) or not exchange.whole
-        own = exchange.inquiry.refusal(problem) if exchange.inquiry is not None else None
-        if own is not None:
-            data = answer(*own, problem.request_id, close=close)
-        else:
-            data = problem.encode(head_only=exchange.head.method == "HEAD", close=close)
-        self._actions.append(Reply(data))
-        exchange.answering = exchange.answered = True
-        self._close_after = self._close_after or close
-        if close:
-            self._closed = True
-            self._actions.append(Close("client.done"))
-        elif exchange.complete and not self._responses.waiting:
-            self._next(exchange)
-
-    def _wants_close(self, exchange: _Exchange) -> bool:
-        return exchange.head.close
 
     # --- to the upstream --------------------------------------------------------------------------
 
-    def _forward(self, exchange: _Exchange, decision: Decision) -> None:
+    def _forward(self, exchange: Exchange, decision: Decision) -> None:
         head, inquiry = exchange.head, exchange.inquiry
         assert inquiry is not None
         exchange.request_id = decision.request_id
@@ -394,71 +311,29 @@ class HTTPSession:
             block = Block("http", "gateway.error", "There is no plan how to mask the answer.")
             self._refuse(exchange, Decision(decision.request_id, block))
             return
+        body = bytes(exchange.body)
         try:
-            written = headers.to_upstream(
-                head,
-                host=self._upstream,
-                phi=self._phi,
-                pass_authorization=self._http.pass_authorization,
-                peer=self._peer,
-                secure=self._secure,
-                request_id=decision.request_id,
-            )
+            complete = body if exchange.complete else None
+            written = self._upstream.written(head, inquiry, decision, complete)
         except Malformed as error:
             block = Block("http", error.code, str(error), "Leave the header out.")
             self._refuse(exchange, Decision(decision.request_id, block), error.status)
             return
-        credential: tuple[bytes, bytes] | None = None
-        if self._http.credential != "none":
-            credential = self._credential()
-            if credential is None:
-                block = Block("http", "upstream.credential", "The gateway has no credential now.")
-                self._refuse(exchange, Decision(decision.request_id, block), 503)
-                return
-            name = credential[0].lower()
-            written = [pair for pair in written if pair[0] != name]  # the client's own is no key
-        if inquiry.accept is not None:
-            written = [(name, value) for name, value in written if name != b"accept"]
-            written.append((b"Accept", inquiry.accept))
-        if inquiry.handshake is not None:
-            exchange.key = base64.b64encode(secrets.token_bytes(16))
-            written += inquiry.handshake.headers(exchange.key)
-        target, body = inquiry.target, bytes(exchange.body)
-        with_tokens: bytes | None = None
-        if inquiry.filled is not None and decision.values is not None:
-            # What tokens stand for is for the upstream alone.
-            target, filled = inquiry.filled([(value or b"").decode() for value in decision.values])
-            body, with_tokens = body if filled is None else filled, body
-        if exchange.complete:
-            if exchange.body or head.method in ("POST", "PUT", "PATCH"):
-                written.append((b"Content-Length", str(len(body)).encode()))
-        elif head.length is None:
-            written.append((b"Transfer-Encoding", b"chunked"))
-        else:
-            written.append((b"Content-Length", str(head.length).encode()))
-        line = f"{head.method} {inquiry.target.encode(self._http.base)} HTTP/1.1"
-        sent_line = f"{head.method} {target.encode(self._http.base)} HTTP/1.1"
-        shown = wire.head(line, written)
-        sent = shown if target is inquiry.target else wire.head(sent_line, written)
-        if credential is not None:
-            sent = wire.head(sent_line, [*written, credential])
-            shown = wire.head(line, [*written, (credential[0], b"[credential]")])
+        except NoCredential:
+            block = Block("http", "upstream.credential", "The gateway has no credential now.")
+            self._refuse(exchange, Decision(decision.request_id, block), 503)
+            return
         exchange.forwarded = True
-        self._responses.expect(head.method)
-        received = self._received_head(exchange)
-        self._actions.append(Forward(sent, received, (decision,), shown))
+        exchange.key = written.key
         exchange.body = bytearray()
-        if body and with_tokens is not None:
-            self._actions.append(Forward(body, with_tokens, recorded=with_tokens))
-        elif body:
+        self._responses.expect(head.method)
+        self._actions.append(Forward(written.sent, received(head), (decision,), written.shown))
+        if written.body is not None:
+            self._actions.append(Forward(written.body, body, recorded=body))
+        else:
             self._stream(exchange, body)
 
-    def _received_head(self, exchange: _Exchange) -> bytes:
-        head = exchange.head
-        line = f"{head.method} {head.target.decode('ascii')} HTTP/1.1"
-        return wire.head(line, headers.recorded(head))
-
-    def _stream(self, exchange: _Exchange, data: bytes) -> None:
+    def _stream(self, exchange: Exchange, data: bytes) -> None:
         chunked = exchange.head.length is None and not exchange.complete
         for at in range(0, len(data), _PIECE):
             piece = data[at : at + _PIECE]
@@ -466,223 +341,3 @@ class HTTPSession:
                 self._actions.append(Forward(wire.chunk(piece), piece))
             else:
                 self._actions.append(Forward(piece))
-
-    # --- the answer -------------------------------------------------------------------------------
-
-    def _answer(self) -> None:
-        exchange = self._exchange
-        try:
-            while not self._closed:
-                event = self._responses.next_event()
-                if event is None:
-                    return
-                assert exchange is not None  # the reader takes nothing that is not due
-                if isinstance(event, wire.ResponseHead):
-                    if event.status >= 200:
-                        self._on_head(exchange, event)
-                    elif event.status == 101:
-                        self._upgrade(exchange, event)
-                        return
-                elif isinstance(event, Data):
-                    if not exchange.skipping:
-                        self._show(exchange, event.data)
-                else:
-                    self._over(exchange)
-                    exchange = self._exchange
-        except RemoteProtocolError as error:
-            code = error.code if isinstance(error, Malformed) else "http.response"
-            self._upstream_broken(exchange, code)
-
-    def _upgrade(self, exchange: _Exchange, head: wire.ResponseHead) -> None:
-        """From here on both sides send frames."""
-        assert exchange.inquiry is not None
-        handshake = exchange.inquiry.handshake
-        if handshake is None or not exchange.complete:
-            raise Malformed(502, "upgrade", "an upgrade that nobody asked for")
-        written = handshake.accepted(head, exchange.key)
-        written.append((b"Hoopgate-Request", exchange.request_id.encode("ascii")))
-        self._actions.append(Reply(wire.head(status_line(101), written)))
-        exchange.answering = True
-        self._tunnel = tunnel = Tunnel(
-            handshake,
-            phi=self._phi,
-            mask=lambda plan, data: mask_message(plan, data, self._tokens),
-            ticket=self._ticket,
-            mint=self._mint,
-        )
-        for side, reader in ((Side.BACKEND, self._responses), (Side.CLIENT, self._reader)):
-            self._actions += self._through(tunnel.received(side, reader.rest()))
-
-    def _through(self, actions: list[Action]) -> list[Action]:
-        assert self._tunnel is not None
-        self._closed = self._closed or self._tunnel.closed
-        return actions
-
-    def _upstream_broken(self, exchange: _Exchange | None, code: str) -> None:
-        # What came behind an answer is nobody's; the client opens another connection to the server.
-        self.keeps_client = exchange is None
-        if exchange is not None and not exchange.answering:
-            problem = Problem(
-                502,
-                f"upstream.{code.removeprefix('http.')}",
-                "The upstream's answer is not valid HTTP.",
-                "Tell the operator.",
-                request_id=exchange.request_id,
-            )
-            self._problem(exchange, problem, close=True)
-        self._closed = True
-        self._actions.append(Close("protocol.backend"))
-
-    def _on_head(self, exchange: _Exchange, head: wire.ResponseHead) -> None:
-        assert exchange.inquiry is not None
-        self._backend_closes = head.close
-        if not exchange.complete:
-            self._close_after = True  # what still comes of the request is for nobody
-        if exchange.answered:
-            exchange.skipping = True
-            return
-        if head.status in (401, 407):
-            # It is about the gateway's credential, and the client would take it for its own.
-            self._unshown(
-                exchange, 502, "upstream.unauthorised", "The upstream refused the gateway."
-            )
-            return
-        links = Links(self._hosts, self._http.base, exchange.opening.public)
-        exchange.status = head.status
-        exchange.written = headers.to_client(
-            head, phi=self._phi, links=links, request_id=exchange.request_id
-        )
-        if self._phi and exchange.inquiry.filled is not None:
-            exchange.written = [
-                pair for pair in exchange.written if pair[0] not in headers.OF_THE_SEARCH
-            ]
-        bodiless = exchange.head.method == "HEAD" or head.status in (204, 304)
-        if bodiless:
-            if not self._phi and head.length is not None and head.status != 204:
-                exchange.written.append((b"Content-Length", str(head.length).encode()))
-            exchange.rewriter = None
-            self._start(exchange)
-            return
-        try:
-            exchange.rewriter = rewriter(
-                exchange.plan,
-                exchange.inquiry,
-                head,
-                links,
-                self._http.body_bytes,
-                self._http.expansion,
-                self._tokens,
-            )
-        except BodyRefused as refused:
-            self._unshown(exchange, refused.status, refused.code, str(refused))
-            return
-        media = exchange.rewriter.media
-        if media is not None:
-            exchange.written = [
-                pair for pair in exchange.written if pair[0] not in headers.OF_THE_BODY
-            ]
-            exchange.written.append((b"Content-Type", media))
-        if exchange.rewriter.whole:
-            return
-        if head.length is not None and self._unchanged(exchange):
-            exchange.written.append((b"Content-Length", str(head.length).encode()))
-        else:
-            exchange.written.append((b"Transfer-Encoding", b"chunked"))
-            exchange.chunked = True
-        self._start(exchange)
-
-    def _unchanged(self, exchange: _Exchange) -> bool:
-        return exchange.plan is None
-
-    def _start(self, exchange: _Exchange) -> None:
-        if self._wants_close(exchange) or self._close_after:
-            exchange.written.append((b"Connection", b"close"))
-        exchange.answering = True
-        self._actions.append(Reply(wire.head(status_line(exchange.status), exchange.written)))
-
-    def _show(self, exchange: _Exchange, data: bytes) -> None:
-        if exchange.rewriter is None:
-            return
-        try:
-            shown = exchange.rewriter.feed(data)
-        except BodyRefused as refused:
-            self._unshown(exchange, 502, refused.code, str(refused))
-            return
-        if shown:
-            self._actions.append(Reply(wire.chunk(shown) if exchange.chunked else shown))
-
-    def _unshown(self, exchange: _Exchange, status: int, code: str, message: str) -> None:
-        """The answer cannot be shown: nothing more of it is."""
-        exchange.skipping = True
-        if exchange.answering:
-            # Its beginning is out; the client sees that the rest is missing.
-            self._closed = True
-            self._actions.append(Close(code))
-            return
-        problem = Problem(
-            status,
-            code,
-            message,
-            "Ask for another format, or tell the operator.",
-            request_id=exchange.request_id,
-        )
-        # How long the rest of it is, is the upstream's to say.
-        self._problem(exchange, problem, close=not exchange.complete)
-
-    def _over(self, exchange: _Exchange) -> None:
-        """The upstream's answer is complete."""
-        if not exchange.skipping and exchange.rewriter is not None:
-            try:
-                rest = exchange.rewriter.finish()
-            except BodyRefused as refused:
-                self._unshown(exchange, 502, refused.code, str(refused))
-                if not self._closed and self._exchange is exchange:
-                    self._next(exchange)
-                return
-            if exchange.rewriter.whole:
-                exchange.written.append((b"Content-Length", str(len(rest)).encode()))
-                if exchange.rewriter.etag:
-                    exchange.written.append((b"ETag", exchange.rewriter.etag))
-                self._start(exchange)
-                self._actions.append(Reply(rest))
-            else:
-                shown = wire.chunk(rest) if exchange.chunked else rest
-                if exchange.chunked:
-                    shown += wire.LAST_CHUNK
-                self._actions.append(Reply(shown))
-        exchange.answered = True
-        self._next(exchange)
-
-    def _next(self, exchange: _Exchange) -> None:
-        """The exchange is over, on both sides."""
-        if self._closed:
-            return
-        if self._wants_close(exchange) or self._close_after or not exchange.complete:
-            self._closed = True
-            self._actions.append(Close("client.done"))
-            return
-        self._exchange = None
-        self._reader.next_request()
-        if self._backend_closes:
-            self.keeps_client = True  # the next request opens another one
-            self._closed = True
-            self._actions.append(Close("backend.done"))
-
-
-def _gone(exchange: _Exchange) -> Problem:
-    return Problem(
-        502,
-        "upstream.gone",
-        "The upstream closed the connection before it answered.",
-        "Send the request again if it may run twice.",
-        request_id=exchange.request_id,
-    )
-
-
-def _with_status(problem: Problem, status: int) -> Problem:
-    return Problem(
-        status, problem.code, problem.message, problem.remedy, problem.rule, problem.request_id
-    )
-
-
-__all__ = ["HTTPSession", "Metadata"]

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.errors import Refused
-from hoopgate.http.session import Credential
+from hoopgate.http.forwarding import Credential
 from hoopgate.interfaces import ITLS
 from hoopgate.outgoing import Outgoing, reach
 from hoopgate.settings.model import TLSMode

@@ -10,6 +10,7 @@ import base64
 import functools
 import gzip
 import json
+import secrets
 import socket
 import socketserver
 import sys
@@ -101,6 +102,30 @@ def _raw(talk: Talk) -> None:
     """What the request's body says, to the letter."""
     talk.write(talk.body)
     talk.connection.shutdown(socket.SHUT_WR)
+
+
+@route("/large/")
+def _large(talk: Talk) -> None:
+    """``/large/FORM/COUNT``: a large answer about the patient; ``cut`` ends before its end."""
+    form, _, count = talk.path.partition("?")[0].removeprefix("/large/").partition("/")
+    one = {"id": "1", "name": PATIENT["name"], "ssn": PATIENT["ssn"]}
+    kind = "Content-Type: application/json"
+    if form == "ndjson":
+        lines = (json.dumps({**one, "id": str(number)}) for number in range(int(count)))
+        body = "".join(line + "\n" for line in lines).encode()
+        kind = "Content-Type: application/x-ndjson"
+    else:
+        rest = [{**one, "id": secrets.token_hex(8)} for _ in range(int(count))]
+        body = json.dumps({**one, "rest": rest}).encode()
+    if form == "gzip":
+        talk.answer(gzip.compress(body), kind, "Content-Encoding: gzip")
+    elif form == "closing":
+        talk.write(f"HTTP/1.1 200 OK\r\n{kind}\r\nConnection: close\r\n\r\n".encode() + body)
+        talk.connection.shutdown(socket.SHUT_WR)
+    elif form == "cut":
+        talk.answer(body[:-1], kind)
+    else:
+        talk.answer(body, kind)
 
 
 @route("/redirect")
