@@ -27,8 +27,8 @@ def _unchanged(field: bytes) -> bytes:
 class _LineRows:
     """What text and CSV share: lines out of payloads, masked columns of a line replaced."""
 
-    #: Bytes that make a row awkward, anywhere and at its end: see ``mask_lines``.
-    _awkward: tuple[bytes, bytes]
+    #: Quote and escape of the format, or none: see ``mask_lines``.
+    _marked: tuple[bytes, bytes]
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class _LineRows:
             at,
             self._delimiter,
             self._columns,
-            *self._awkward,
+            *self._marked,
             self._masked,
             self._constants,
             self._functions,
@@ -166,7 +166,7 @@ class TextRows(_LineRows):
         delimiter = re.escape(options.delimiter)
         self._field = re.compile(rb"(?:[^\\%b]++|\\.)*+" % delimiter, re.DOTALL)
         self._special = re.compile(rb"[\\\x08\f\n\r\t\v%b]" % delimiter)
-        self._awkward = (_BACKSLASH + options.delimiter, _BACKSLASH + _NEWLINE)
+        self._marked = (b"", _BACKSLASH)
         self._escaping = False  # the last payload ended in a backslash that escapes
         super().__init__(columns, rewriters, options)
 
@@ -196,7 +196,7 @@ class TextRows(_LineRows):
             raise RemoteProtocolError("a COPY ends inside an escape")
 
     def _split(self, line: bytes) -> list[bytes]:
-        if self._awkward[0] not in line:
+        if _BACKSLASH + self._delimiter not in line:
             return line.split(self._delimiter)
         fields: list[bytes] = []
         at = 0
@@ -244,7 +244,7 @@ class CSVRows(_LineRows):
             quoted = rb"%b(?:[^%b%b]++|%b[%b%b]|%b)*+%b" % (q, q, e, e, q, e, e, q)
             self._escape = options.escape
         self._field = re.compile(rb"(?:[^%b%b]++|%b)*+" % (q, d, quoted))
-        self._awkward = (options.quote, options.quote)
+        self._marked = (options.quote, b"")
         self._marks = re.compile(rb"[%b%b\n]" % (q, e))
         self._escapes = re.compile(rb"%b([%b%b])" % (e, q, e))
         self._quoting = False  # inside quotes

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
+from typing import Final
 
-from librt.strings import read_i16_be, read_i32_be
+from librt.strings import BytesWriter, read_i16_be, read_i32_be
 from mypy_extensions import i64
 
 from hoopgate.errors import RemoteProtocolError
 
-_pack_i32 = Struct(">i").pack
+#: Whether this runs as an extension module.
+COMPILED: Final = not __file__.endswith(".py")
+
 _pack_header = Struct(">Bi").pack
 _COPY_DATA = 0x64
+_NEWLINE: Final = 0x0A
 
 
 def run_end(data: bytes, start: i64, end: i64, limit: i64) -> i64:
@@ -59,7 +63,7 @@ def mask_rows(
     size: i64 = len(run)
     fields: i64 = columns
     count: i64 = len(masked)
-    out: list[bytes] = []
+    out = BytesWriter()
     at: i64 = 0
     done: i64 = 0
     length: int = 0
@@ -70,10 +74,7 @@ def mask_rows(
             end: i64 = head + length
             if end > size or read_i16_be(run, at + 5) != fields:
                 raise RemoteProtocolError("a row does not have the columns its plan was made for")
-            out.append(run[done:head])
-            place = len(out)
-            out.append(b"")
-            done = head + 4
+            place: i64 = len(out) + head - done  # of the row's length, in the output
             at += 7
             grown: i64 = 0
             column: i64 = 0
@@ -88,7 +89,7 @@ def mask_rows(
                     elif length < -1:
                         raise RemoteProtocolError("a field of a row has an impossible length")
                     column += 1
-                out.append(run[done:at])
+                out.write(run[done:at])
                 length = read_i32_be(run, at)
                 done = at + 4
                 if length > 0:
@@ -100,7 +101,7 @@ def mask_rows(
                 new = constants[step]
                 if new is None:
                     new = functions[step](None if length < 0 else run[at + 4 : done])
-                out.append(new)
+                out.write(new)
                 grown += len(new) - (done - at)
                 at = done
                 column += 1
@@ -115,11 +116,25 @@ def mask_rows(
                 column += 1
             if at != end:
                 raise RemoteProtocolError("the fields of a row do not fill it")
-            out[place] = _pack_i32(end - head + grown)
+            if grown != 0:
+                _put(out, place, end - head + grown)
     except IndexError:
         raise RemoteProtocolError("a field overruns its row") from None
-    out.append(run[done:size])
-    return b"".join(out)
+    out.write(run[done:size])
+    return out.getvalue()
+
+
+def _put(out: BytesWriter, place: i64, value: int) -> None:
+    """Overwrite four bytes of ``out`` with ``value``, big-endian.
+
+    :raises RemoteProtocolError: there is no such length.
+    """
+    if value > 0x7FFFFFFF:
+        raise RemoteProtocolError("a row is too long once it is masked")
+    out[place] = value >> 24
+    out[place + 1] = value >> 16 & 0xFF
+    out[place + 2] = value >> 8 & 0xFF
+    out[place + 3] = value & 0xFF
 
 
 def count_messages(run: bytes) -> int:
@@ -175,8 +190,8 @@ def mask_lines(
     at: i64,
     delimiter: bytes,
     columns: int,
-    awkward: bytes,
-    awkward_end: bytes,
+    quote: bytes,
+    escape: bytes,
     masked: list[int],
     constants: list[bytes | None],
     functions: list[Callable[[bytes], bytes]],
@@ -184,26 +199,126 @@ def mask_lines(
 ) -> i64:
     """Rewrite the plain rows of a run of CopyData in text or CSV, up to the first that is not.
 
-    A row is plain when its message holds it whole, and nothing else, and it has no ``awkward``
-    bytes (an escaped delimiter, a quote) and does not end in ``awkward_end``.
+    A row is plain when its message holds it whole, and nothing else, and no byte of it is a
+    ``quote``, and no delimiter or newline stands behind an ``escape``.
 
     :param at: where to begin.
+    :param quote: one byte, or none where the format has no quotes; so ``escape``.
     :param masked: the columns to rewrite, as in :func:`mask_rows`; fields here are the bytes
         between delimiters, and the last one has its newline.
     :param out: takes the messages, in pieces.
     :return: where the first message that is not plain begins, or the run's end.
     :raises RemoteProtocolError: a row has another number of fields.
     """
+    # A byte costs a nanosecond compiled, and fifty interpreted: there, what is C already is faster.
+    if COMPILED:
+        return scan_lines(
+            run, at, delimiter, columns, quote, escape, masked, constants, functions, out
+        )
+    return split_lines(
+        run, at, delimiter, columns, quote, escape, masked, constants, functions, out
+    )
+
+
+def scan_lines(
+    run: bytes,
+    at: i64,
+    delimiter: bytes,
+    columns: int,
+    quote: bytes,
+    escape: bytes,
+    masked: list[int],
+    constants: list[bytes | None],
+    functions: list[Callable[[bytes], bytes]],
+    out: list[bytes],
+) -> i64:
+    """See :func:`mask_lines`: byte by byte."""
     size: i64 = len(run)
     fields: i64 = columns
     count: i64 = len(masked)
+    between: i64 = delimiter[0]
+    mark: i64 = quote[0] if quote else -1
+    guard: i64 = escape[0] if escape else -2  # no byte, and not what is before the first
+    rows = BytesWriter()
+    done: i64 = at
+    target: i64 = 0
+    byte: i64 = 0
+    while at < size:
+        length: int = read_i32_be(run, at + 1)
+        end: i64 = at + 1 + length
+        if length < 5 or run[end - 1] != _NEWLINE:
+            break
+        written: i64 = len(rows)
+        copied: i64 = done
+        place: i64 = written + at + 1 - done  # of the row's length, in the output
+        grown: i64 = 0
+        column: i64 = 0
+        step: i64 = 0
+        target = masked[0] if count else -1
+        start: i64 = at + 5  # of the field
+        here: i64 = start
+        before: i64 = -1
+        while here < end:
+            byte = run[here]
+            if byte == between or byte == _NEWLINE:  # noqa: SIM109 - a tuple costs more
+                if before == guard or (byte == _NEWLINE and here != end - 1):
+                    break
+                if column == target:
+                    rows.write(run[done:start])
+                    done = end if byte == _NEWLINE else here
+                    new = constants[step]
+                    if new is None:
+                        new = functions[step](run[start:done])
+                    rows.write(new)
+                    grown += len(new) - (done - start)
+                    step += 1
+                    target = masked[step] if step < count else -1
+                column += 1
+                start = here + 1
+            elif byte == mark:
+                break
+            before = byte
+            here += 1
+        if here < end:
+            rows.truncate(written)
+            done = copied
+            break
+        if column != fields:
+            raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
+        if grown != 0:
+            _put(rows, place, length + grown)
+        at = end
+    rows.write(run[done:at])
+    out.append(rows.getvalue())
+    return at
+
+
+def split_lines(
+    run: bytes,
+    at: i64,
+    delimiter: bytes,
+    columns: int,
+    quote: bytes,
+    escape: bytes,
+    masked: list[int],
+    constants: list[bytes | None],
+    functions: list[Callable[[bytes], bytes]],
+    out: list[bytes],
+) -> i64:
+    """See :func:`mask_lines`: row by row, split at the delimiters."""
+    size: i64 = len(run)
+    fields: i64 = columns
+    count: i64 = len(masked)
+    escaped, escaped_end = escape + delimiter, escape + b"\n"
     while at < size:
         length: int = read_i32_be(run, at + 1)
         end: i64 = at + 1 + length
         row = run[at + 5 : end]
         if length < 5 or row.find(b"\n") != length - 5:
             break
-        if awkward in row or row.endswith(awkward_end):
+        if quote and quote in row:
+            break
+        if escape and (escaped in row or row.endswith(escaped_end)):
             break
         parts = row.split(delimiter)
         if len(parts) != fields:
