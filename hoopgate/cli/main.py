@@ -14,19 +14,28 @@ from hoopgate.errors import HoopgateError
 #: Modules with a command each, in the order ``--help`` shows them.
 COMMANDS = (
     *("check", "phi", "policy", "token_key", "issuer", "token", "credential", "ssh_cert"),
+    *("login", "env", "credentials"),
     *("approvals", "sessions", "replay", "audit", "evidence", "stream", "archive"),
     "signer",
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+#: Commands that are in another's module.
+_WITH_OTHERS = {"connect": "env", "logout": "login"}
+
+
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """The whole command line.
+
+    :param only: the command that is run: others' modules, which take their time, are left out.
+    """
     root = argparse.ArgumentParser(
         prog="hoopgate", description="Access gateway for agents on systems that hold PHI."
     )
     root.add_argument("--version", action="version", version=f"hoopgate {__version__} ({build()})")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
+    module = _WITH_OTHERS.get(only, only.replace("-", "_"))
+    for name in (module,) if module in COMMANDS else COMMANDS:
         importlib.import_module(f"hoopgate.cli.{name}").add(commands)
     return root
 
@@ -40,7 +49,8 @@ def build() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. Errors that are not bugs end in one clear line."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser(given[0] if given else "").parse_args(given)
     try:
         status: int = options.run(options)
     except HoopgateError as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
-import re
 import socket
 import sys
 import unicodedata
@@ -16,14 +14,12 @@ from typing import Any
 
 from hoopgate.cli.place import add_config_or
 from hoopgate.errors import HoopgateError
-from hoopgate.identity.secrets import read_private_file
 
 TOKEN_VARIABLE = "HOOPGATE_TOKEN"
 SOCKET_NAME = "admin.sock"
 
 _TIMEOUT_SECONDS = 30.0
 _ANSWER_BYTES = 64 * 2**20
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 Page = Mapping[str, Any]
 
@@ -52,7 +48,7 @@ def add_node_arguments(command: argparse.ArgumentParser, name: str, run: Any) ->
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"your access token (default: the environment variable {TOKEN_VARIABLE})",
+        help=f"your access token (default: {TOKEN_VARIABLE}, else as hoopgate login)",
     )
     command.add_argument("--json", action="store_true", help="print for programs")
     command.set_defaults(run=lambda options: _guarded(name, run, options))
@@ -89,7 +85,10 @@ class Node:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._socket = _socket(options)
-        self._token = _token(options)
+        # Imported here: the issuer's and the exchange's side of it needs this module
+        from hoopgate.cli.logins import access_token
+
+        self._token = access_token(options.token_file)
 
     def get(self, path: str) -> Page:
         """:raises RefusedByNode: the answer is no."""
@@ -147,18 +146,6 @@ def _socket(options: argparse.Namespace) -> Path:
     from hoopgate.settings.load import load
 
     return load(options.config).node.state_dir / SOCKET_NAME
-
-
-def _token(options: argparse.Namespace) -> str:
-    if options.token_file is not None:
-        token = read_private_file(options.token_file).decode("latin-1").strip()
-    else:
-        token = os.environ.get(TOKEN_VARIABLE, "").strip()
-        if not token:
-            raise Unreachable(f"no token: give --token-file or set {TOKEN_VARIABLE}")
-    if not _TOKEN.fullmatch(token):
-        raise Unreachable("the token is not one: it holds characters that no token has")
-    return token
 
 
 def inert(text: str) -> str:

@@ -260,8 +260,9 @@ class _Endpoint(resource.Resource):
             if found is None:
                 raise Refused("request.body", f"requested_token_type is one of {', '.join(FORMS)}")
             return found
-        if "public_key" in form:
-            return CERTIFICATE
+        known = self._settings.resources.get(name)
+        if "public_key" in form and known is not None and known.ssh is not None:
+            return CERTIFICATE  # which others have no use for
         return PASSWORD if self._listener(name, PASSWORD) is not None else JWT
 
     def _listener(self, name: str, form: str) -> Listener | None:
