@@ -8,7 +8,7 @@ checkpoint that it rests on, so that a log which was rolled back or rewritten me
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import make_directory, replace_file
 from hoopgate.recorder.known import check_known
 from hoopgate.recorder.leaf import Leaf, decode
+from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.reading import LogReader
 
 #: Events of a batch at most: what is sent again when its receipt was not heard of.
@@ -83,9 +84,11 @@ class Stream:
     """Sends what is new of a log.
 
     :param sink: where to.
+    :param retired: keys that the log had before: what they signed last, the cursor may rest on.
     """
 
-    def __init__(self, cursor: Cursor, sink: Sink) -> None:
+    def __init__(self, cursor: Cursor, sink: Sink, retired: Sequence[Verifier] = ()) -> None:
+        self._retired = tuple(retired)
         self._cursor = cursor
         self._sink = sink
         self._sessions: dict[str, Session] = {}
@@ -104,7 +107,8 @@ class Stream:
         """
         cursor = self._cursor
         if cursor.note:
-            check_known(log, [(f"the checkpoint in {cursor.path}", cursor.note.encode())])
+            note = f"the checkpoint in {cursor.path}", cursor.note.encode()
+            check_known(log, [note], self._retired)
         self._remember(log)
         sent = 0
         while cursor.next < log.size:

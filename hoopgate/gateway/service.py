@@ -44,6 +44,7 @@ from hoopgate.gateway.node import Node
 from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.recordings import Recordings
 from hoopgate.gateway.resolver import ServerResolver
+from hoopgate.gateway.streams import Streams
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.tokens import Tokens
 from hoopgate.gateway.witness import seek_witnesses
@@ -254,7 +255,10 @@ class GatewayService(Service):
         recorder.observe_commit = committed
         seek_witnesses(recorder, settings.recording, metrics)
         watch_heads(recorder, settings.recording, metrics)
-        self._stop.append(recorder.stop)
+        streams = Streams(settings, reactor)
+        metrics.health.check("streams", streams.state)
+        self._stop += (streams.stop, recorder.stop)
+        reactor.callWhenRunning(streams.start)
         store = SQLiteStore(state_dir / "state.sqlite", reactor)
         store.open()
         self._stop.append(store.close)

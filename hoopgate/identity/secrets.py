@@ -69,6 +69,7 @@ def check_secrets(settings: Settings) -> None:
         secrets["console.client_secret"] = settings.console.client_secret
     if settings.recording.head is not None:
         secrets["recording.head.password"] = settings.recording.head.password
+    secrets |= {f"streams.{one.name}.token": one.token for one in settings.streams}
     for key, secret in secrets.items():
         if secret is None or secret.command is not None:
             continue

@@ -4,25 +4,28 @@ rewritten by somebody who holds its key, or shown to two auditors differently.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hoopgate.recorder.errors import BadLog, BadNote
-from hoopgate.recorder.note import open_checkpoint
+from hoopgate.recorder.note import Verifier, open_checkpoint
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.tree import frontier
 
 
-def check_known(log: LogReader, known: Iterable[tuple[str, bytes]]) -> None:
+def check_known(
+    log: LogReader, known: Iterable[tuple[str, bytes]], retired: Sequence[Verifier] = ()
+) -> None:
     """The log continues each of these checkpoints.
 
     :param known: name, and signed note.
+    :param retired: keys, beside those of the log, that may have signed them.
     :raises BadNote: one was not signed by a trusted key.
     :raises BadLog: the log does not continue one. Both checkpoints prove it: keep both.
     """
     for name, note in known:
         try:
-            checkpoint = open_checkpoint(note, log.verifiers)
+            checkpoint = open_checkpoint(note, (*log.verifiers, *retired))
         except BadNote as error:
             raise BadNote(f"{name}: {error}") from None
         if checkpoint.origin != log.checkpoint.origin:

@@ -40,6 +40,7 @@ from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table, defaults
 from hoopgate.settings.rules import known, name
 from hoopgate.settings.ssh import ssh_backend, ssh_listener
+from hoopgate.settings.streams import streams
 from hoopgate.settings.witness import recording, witness
 
 PROTOCOLS = ("postgres", "ssh", "mariadb", "mysql", "http")
@@ -70,6 +71,15 @@ def load_policy(path: Path) -> Policy:
     :raises SettingsError: something in the file is wrong; the policy in force stays.
     """
     return _load(path, check=False).policy
+
+
+def load_unchecked(path: Path) -> Settings:
+    """Read the whole file as a child of a running node does: certificates and secrets are not
+    looked at, which it may have no right to.
+
+    :raises SettingsError: something in the file is wrong.
+    """
+    return _load(path, check=False)
 
 
 def needs_restart(running: Settings) -> tuple[str, ...]:
@@ -112,6 +122,7 @@ def _load(path: Path, *, check: bool) -> Settings:
         console=console(root.table("console"), issuers, check) if "console" in root else None,
         exchange=exchange(root.table("exchange"), listeners, check) if "exchange" in root else None,
         witness=witness(root.table("witness"), check) if "witness" in root else None,
+        streams=tuple(streams(root, check)),
     )
     root.finish()
     if problems.lines:

@@ -609,6 +609,23 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class EventStream:
+    """Where events go as they are signed.
+
+    :ivar to: ``file:/PATH``, ``https://…`` (``http://`` on loopback) or ``syslog://HOST[:PORT]``.
+    :ivar token: bearer token for HTTP.
+    :ivar ca_file: certificates that verify its TLS; None: the system's.
+    :ivar from_now: at the first start, leave out what the log holds already.
+    """
+
+    name: str
+    to: str
+    token: Secret | None = None
+    ca_file: Path | None = None
+    from_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
     """The pages for reviewers, auditors and operators.
 
@@ -676,3 +693,4 @@ class Settings:
     console: Console | None = None
     exchange: Exchange | None = None
     witness: Witness | None = None
+    streams: tuple[EventStream, ...] = ()

@@ -26,6 +26,9 @@ from hoopgate.errors import HoopgateError
 from hoopgate.evidence.ocsf import Event
 from hoopgate.evidence.sinks import FileSink, open_sink, syslog_message
 from hoopgate.evidence.stream import BATCH, Cursor, NotSent, Stream
+from hoopgate.recorder.errors import BadNote
+from hoopgate.recorder.reading import LogReader
+from hoopgate.recorder.rotation import rotate
 
 HOOPGATE = Path(sys.executable).with_name("hoopgate")
 
@@ -203,6 +206,23 @@ class TestFile:
             except ValueError:
                 continue  # torn by the kill
         assert set(whole) == set(range(world.reader().size))
+
+
+def test_a_new_key_of_the_log(tmp_path: Path) -> None:
+    world = World(tmp_path / "node", checkpoint_ms=5).open()
+    sink, old = Sink(), world.vkey()
+    Stream(Cursor.load(tmp_path / "cursor"), sink).advance(world.reader())
+    world.stop()
+    rotate(world.directory, world.state, world.recording.origin)
+    world.open().stop()
+    cursor = Cursor.load(tmp_path / "cursor")
+    with pytest.raises(BadNote, match="no trusted key"):
+        Stream(cursor, sink).advance(world.reader())
+    Stream(cursor, sink, [old]).advance(world.reader())
+    assert leaf_indices(sink.taken) == [0, 1, 2, 3]
+    # What the old key signs from now on counts for nothing.
+    with pytest.raises(BadNote):
+        LogReader(world.directory, [old])
 
 
 class Collector(ThreadingHTTPServer):

@@ -53,6 +53,7 @@ SECTIONS = {
     "[recording.head]": "recording.head",
     "[witness]": "witness",
     "tls of the witness": "witness.tls",
+    "[[streams]]": "streams",
     "[limits]": "limits",
     "[embedded_issuer]": "embedded_issuer",
     "[console]": "console",
@@ -80,6 +81,8 @@ tls = {{}}
 client_secret = {{ environment = "X" }}
 [exchange]
 tls = {{}}
+[[streams]]
+token = {{ environment = "X" }}
 [[listeners]]
 tls = {{}}
 clients = {{}}
@@ -138,6 +141,7 @@ def test_every_key_is_documented_and_no_other(
         "directory.bind_password",
         "console.client_secret",
         "recording.head.password",
+        "streams.token",
     ):
         assert read.pop(secret) == read["resources.credentials.password"]
     assert {SECTIONS[heading]: set(rows) for heading, rows in document.items()} == read
