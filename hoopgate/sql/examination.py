@@ -16,6 +16,7 @@ from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql import lineage
 from hoopgate.sql.catalogue import Catalogue, Overrun, TreeReader, Wanted
+from hoopgate.sql.flows import MOST_STEPS
 from hoopgate.sql.nodetree import NodeTreeError, Value
 
 #: Steps of lineage on the spot: about a millisecond.
@@ -41,7 +42,7 @@ class Task:
 
 
 def examine(
-    task: Task, catalogue: Catalogue, reader: TreeReader, steps: int = lineage.MOST_STEPS
+    task: Task, catalogue: Catalogue, reader: TreeReader, steps: int = MOST_STEPS
 ) -> Resolution | Wanted:
     """The resolution, or what the catalogue lacks for it.
 

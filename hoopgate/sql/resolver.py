@@ -22,7 +22,7 @@ from hoopgate.events import Resolution, SessionFacts, Statement, StatementFacts
 from hoopgate.sql import versions
 from hoopgate.sql.catalogue import Catalogue, Overrun, Rows, TreeReader, Wanted, array
 from hoopgate.sql.examination import INLINE_STEPS, Task, examine
-from hoopgate.sql.lineage import MOST_STEPS
+from hoopgate.sql.flows import MOST_STEPS
 from hoopgate.sql.nodetree import NodeTreeError
 
 #: Classes of statements that read or write rows, or may.

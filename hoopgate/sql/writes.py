@@ -1,0 +1,145 @@
+"""What a write depends on besides what it says: constraints, and rows that change with it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoopgate.sql.catalogue import Relation
+from hoopgate.sql.flows import NONE, Flow, Scope, plain_table, union
+from hoopgate.sql.nodetree import Node, NodeTreeError
+from hoopgate.sql.tables import Tables
+
+#: CmdType of nodes.h.
+_COMMANDS: Final = {2: "update", 3: "insert", 4: "delete"}
+#: Types (OIDs) whose values have one length, and a short one: bool to uuid.
+_SHORT: Final = frozenset(
+    {16, 18, 19, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 2950}
+)
+
+
+class Writes(Tables):
+    """What is written."""
+
+    def _modification(self, node: Node, command: int, scope: Scope) -> list[Flow]:
+        number = node.integer("resultRelation")
+        target = self._table(scope, number)
+        oid = target.integer("relid")
+        self._rows(target, scope)
+        if command in (2, 3):
+            assigned = self._assign(node.nodes("targetList"), oid, scope)
+            self.constrained(oid, assigned, _COMMANDS[command])
+        elif command == 4:
+            self.constrained(oid, set(), "delete")
+        conflict = node.node("onConflict")
+        if conflict is not None and conflict.integer("exclRelIndex", 0):
+            # EXCLUDED is the row that was to be inserted, not one that is stored.
+            excluded = self._table(scope, conflict.integer("exclRelIndex"))
+            self._excluded[id(excluded)] = {
+                entry.integer("resno"): self._flow(entry.node("expr"), scope).sources
+                for entry in node.nodes("targetList")
+            }
+        for action in node.nodes("mergeActionList"):
+            if action.type != "MERGEACTION":
+                raise NodeTreeError(f"MERGE has {action.type}")
+            self.influences |= self._expression(action.fields.get("qual"), scope)
+            if action.integer("commandType") in _COMMANDS:
+                assigned = self._assign(action.nodes("targetList"), oid, scope)
+                self.constrained(oid, assigned, _COMMANDS[action.integer("commandType")])
+        if conflict is not None:
+            for field in ("arbiterElems", "arbiterWhere", "onConflictWhere"):
+                self.influences |= self._expression(conflict.fields.get(field), scope)
+            if conflict.nodes("onConflictSet"):
+                assigned = self._assign(conflict.nodes("onConflictSet"), oid, scope)
+                self.constrained(oid, assigned, "update")
+        return [self._flow(entry.node("expr"), scope) for entry in node.nodes("returningList")]
+
+    def _assign(self, entries: list[Node], oid: int, scope: Scope) -> set[int]:
+        assigned = set()
+        for entry in entries:
+            sources = self._flow(entry.node("expr"), scope).sources
+            self.stored |= sources
+            if not entry.true("resjunk"):
+                number = entry.integer("resno")
+                assigned.add(number)
+                self.assigned |= self.base(oid, number).sources
+                if sources:
+                    self.written |= self.base(oid, number).sources
+        return assigned
+
+    def constrained(self, oid: int, assigned: set[int], command: str) -> None:
+        """Columns that constraints compare a write with: whether it fails depends on them.
+
+        :param assigned: attributes that are given a value; a DELETE has none.
+        :param command: ``insert``, ``update`` or ``delete``.
+        """
+        if self._relation(oid).kind == "v":
+            self._write_through(self._relation(oid))
+        columns = self._relation(oid).columns
+        names = {columns[number] for number in assigned if number in columns}
+        for other in sorted(self.catalogue.kin(oid)):
+            relation = self._relation(other)
+            own = {n for n, name in relation.columns.items() if name in names}
+            if relation.ruled:
+                raise NodeTreeError("a rewrite rule stands on the table written to")
+            for trigger in relation.triggers:
+                self._call(trigger, NONE)
+            if command == "update":
+                self._updated(other, own)
+            if command == "insert":
+                own |= relation.defaulted
+            self._keyed(other, own, command)
+
+    def _updated(self, oid: int, own: set[int]) -> None:
+        """What of a stored row is looked at again, because a part of it changes."""
+        relation = self._relation(oid)
+        given = union(self.base(oid, number) for number in own)
+        computed: set[int] = set()
+        for number, expression in relation.generated.items():
+            scope = Scope(Node("GENERATED", {}), [plain_table(oid)], None)
+            read = self._quietly(expression, scope)
+            if not read.isdisjoint(given):
+                computed.add(number)
+                self.influences |= read - given
+        for check in relation.checks:
+            if check & (own | computed):
+                self._influence(oid, check - own)
+        # A row that breaks it already cannot be changed at all.
+        self._influence(oid, relation.unproven - own)
+        for index in relation.indexes:
+            # Its expressions may fail, and an entry has a size that it must keep to.
+            if index.columns & (own | computed) and (
+                index.computes or not _SHORT.issuperset(relation.types[n] for n in own | computed)
+            ):
+                self._influence(oid, index.columns - own)
+
+    def _keyed(self, oid: int, own: set[int], command: str) -> None:
+        """Unique, exclusion and foreign keys; rows of other tables that change with this one's."""
+        relation = self._relation(oid)
+        every = command == "delete"
+        if own:
+            own = own | relation.generated.keys()
+        for index in relation.indexes:
+            if index.compares and index.columns & own:
+                self._influence(oid, index.columns)
+        for key in relation.keys:
+            if key.relation == oid and key.attribute in own:
+                self.influences.add(key.foreign_column)
+            if (
+                key.foreign == oid
+                and command != "insert"
+                and (every or key.foreign_attribute in own)
+            ):
+                self.influences.add(key.column)
+                if key.cascades and key.relation not in self._cascading:
+                    self._cascading.add(key.relation)
+                    self.constrained(key.relation, {key.attribute}, "update")
+                    self.constrained(key.relation, set(), "delete")
+
+    def _write_through(self, view: Relation) -> None:
+        if view.definition is None:
+            return
+        for table in view.definition.nodes("rtable"):
+            oid = table.integer("relid", 0)
+            if oid and self._relation(oid) is not view:
+                for command in ("insert", "update", "delete"):
+                    self.constrained(oid, set(self._relation(oid).columns), command)
