@@ -181,7 +181,9 @@ class Request:
     :ivar approvers: distinct persons who have to approve; ``votes``: those who have.
     :ivar window: seconds for which it is good once approved; 0: for one use.
     :ivar effect: the statement has run, in a transaction that waits.
+    :ivar relations: those that the backend itself has named: no text of the client's.
     :ivar uses: how often it was used.
+    :ivar digest: the keyed one, as in the log.
     """
 
     id: str
@@ -206,12 +208,14 @@ class Request:
     approvers: int = 1
     window: float = 0.0
     effect: bool = False
+    relations: tuple[str, ...] = ()
     votes: tuple[Vote, ...] = field(default=(), repr=False)
     uses: int = 0
+    digest: str = ""
 
 
 #: Columns of a row, in the order :func:`from_row` takes them.
-COLUMNS = "id, state, facts, session, created, expires, decided, reviewer, votes, uses"
+COLUMNS = "id, state, facts, session, created, expires, decided, reviewer, votes, uses, digest"
 
 
 def facts_of(judged: Judged, session: SessionFacts, hold: Hold) -> str:
@@ -219,6 +223,7 @@ def facts_of(judged: Judged, session: SessionFacts, hold: Hold) -> str:
     principal = session.principal
     statements = judged.facts or ()
     classes = {name for one in statements for name in one.classes | one.flags}
+    resolved = {name for one in judged.resolutions if one is not None for name in one.relations}
     return json.dumps(
         {
             "issuer": principal.issuer,
@@ -236,6 +241,7 @@ def facts_of(judged: Judged, session: SessionFacts, hold: Hold) -> str:
             "approvers": hold.approvers,
             "window": hold.window,
             "effect": hold.effect,
+            "relations": sorted(resolved)[:_NAMES],
         },
         sort_keys=True,
         separators=(",", ":"),
@@ -244,7 +250,7 @@ def facts_of(judged: Judged, session: SessionFacts, hold: Hold) -> str:
 
 def from_row(row: tuple[object, ...], now: float) -> Request:
     """A request from its row (:data:`COLUMNS`)."""
-    id_, state, facts, session, created, expires, decided, reviewer, votes, uses = row
+    id_, state, facts, session, created, expires, decided, reviewer, votes, uses, digest = row
     assert isinstance(facts, str)
     assert isinstance(created, float)
     assert isinstance(expires, float)
@@ -252,6 +258,7 @@ def from_row(row: tuple[object, ...], now: float) -> Request:
     fields["actors"] = tuple(fields["actors"])
     fields["classes"] = tuple(fields["classes"])
     fields["reviewers"] = frozenset(fields["reviewers"])
+    fields["relations"] = tuple(fields.get("relations", ()))
     known = State(str(state))
     by = json.loads(reviewer) if isinstance(reviewer, str) and reviewer else None
     return Request(
@@ -264,6 +271,7 @@ def from_row(row: tuple[object, ...], now: float) -> Request:
         reviewer=(by[0], by[1]) if by else None,
         votes=tuple(map(Vote.decode, json.loads(str(votes)))),
         uses=int(str(uses)),
+        digest=str(digest),
         **fields,
     )
 

@@ -41,6 +41,7 @@ from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
 from hoopgate.gateway.mysql_judgement import MysqlAnalyzer, make_resolver
 from hoopgate.gateway.node import Node
+from hoopgate.gateway.notifications import Notifications
 from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.recordings import Recordings
 from hoopgate.gateway.resolver import ServerResolver
@@ -265,6 +266,16 @@ class GatewayService(Service):
         approvals = Approvals(
             store, recorder, reactor, key_file=state_dir / "keys" / "approvals.key"
         )
+        console = settings.console
+        self._notifications = Notifications(
+            settings.notifications,
+            store,
+            SecretSource(reactor),
+            reactor,
+            link=lambda key: f"{console.url}/approvals/{key}" if console else "",
+            node=settings.node.name,
+        )
+        approvals.observe(self._notifications.told)
         self._tokens = tokens = Tokens(settings.resources, store, reactor, time.time)
         tokens.open_blocking()
         self._stop.append(tokens.stop)
@@ -355,6 +366,8 @@ class GatewayService(Service):
     ) -> None:
         self._stop.append(approvals.stop)
         await approvals.start()
+        self._stop.append(self._notifications.stop)
+        self._notifications.start()
         await exchange.start()
         self._stop.append(analyzer.stop)
         analyzer.start()

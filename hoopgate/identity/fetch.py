@@ -184,8 +184,21 @@ class JSONFetcher:
         fetch: Deferred[bytes] = Deferred.fromCoroutine(self._ask(url, body, more, refusal))
         return fetch.addTimeout(FETCH_SECONDS, self._reactor).addErrback(_fetch_failed)
 
+    def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> Deferred[bytes]:
+        """Post ``body``; any answer that says that it arrived (2xx) will do. Fails as :meth:`get`
+        does."""
+        sending: Deferred[bytes] = Deferred.fromCoroutine(
+            self._ask(url, body, headers, 200, any_success=True)
+        )
+        return sending.addTimeout(FETCH_SECONDS, self._reactor).addErrback(_fetch_failed)
+
     async def _ask(
-        self, url: str, sent: bytes | None, more: Mapping[str, str], refusal: int
+        self,
+        url: str,
+        sent: bytes | None,
+        more: Mapping[str, str],
+        refusal: int,
+        any_success: bool = False,
     ) -> bytes:
         uri = URI.fromBytes(checked_url(url))
         endpoint = _CappedEndpoint(self._endpoint(uri))
@@ -199,7 +212,9 @@ class JSONFetcher:
         method = b"GET" if sent is None else b"POST"
         try:
             response = await agent.request(method, uri.toBytes(), headers, producer)
-            if response.code not in (200, refusal):
+            if any_success and 200 <= response.code < 300:
+                return b""
+            if response.code not in (200, refusal) or any_success:
                 raise FetchFailed(f"HTTP status {response.code}")
             _check_media_type(response.headers.getRawHeaders(b"content-type", [b""]))
             body = _Body()

@@ -36,6 +36,7 @@ from hoopgate.settings.model import (
     TokenSettings,
     Witness,
 )
+from hoopgate.settings.notifications import notifications
 from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table, defaults
 from hoopgate.settings.rules import known, name
@@ -122,6 +123,7 @@ def _load(path: Path, *, check: bool) -> Settings:
         console=console(root.table("console"), issuers, check) if "console" in root else None,
         exchange=exchange(root.table("exchange"), listeners, check) if "exchange" in root else None,
         witness=witness(root.table("witness"), check) if "witness" in root else None,
+        notifications=notifications(root.tables("notifications"), check),
         streams=tuple(streams(root, check)),
     )
     root.finish()

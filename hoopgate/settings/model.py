@@ -677,6 +677,33 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """Who is told of steps of approvals.
+
+    :ivar kind: ``webhook`` or ``smtp``.
+    :ivar steps: of requests (:class:`hoopgate.approvals.states.Step`).
+    :ivar reviewers: groups whose requests are told of; empty: all.
+    :ivar secret: key of the signatures of a webhook.
+    :ivar tls: ``starttls``, ``tls`` from the first byte, or ``none`` (loopback only).
+    """
+
+    name: str
+    kind: str
+    steps: frozenset[str] = frozenset({"request"})
+    reviewers: frozenset[str] = frozenset()
+    url: str = ""
+    secret: Secret | None = None
+    ca_file: Path | None = None
+    host: str = ""
+    port: int = 587
+    tls: str = "starttls"
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    user: str = ""
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole, valid ``hoopgate.toml``."""
 
@@ -693,4 +720,5 @@ class Settings:
     console: Console | None = None
     exchange: Exchange | None = None
     witness: Witness | None = None
+    notifications: tuple[Notification, ...] = ()
     streams: tuple[EventStream, ...] = ()

@@ -85,4 +85,20 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX credentials_expires ON credentials (expires)",
     ),
+    (
+        # Notifications that are still to be delivered. What they say holds no payload.
+        """
+        CREATE TABLE notifications (
+            id          INTEGER PRIMARY KEY,
+            channel     TEXT NOT NULL,
+            request     TEXT NOT NULL,
+            step        TEXT NOT NULL,
+            notice      TEXT NOT NULL,
+            made        REAL NOT NULL,
+            due         REAL NOT NULL,
+            attempts    INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """,
+        "CREATE INDEX notifications_due ON notifications (due)",
+    ),
 )

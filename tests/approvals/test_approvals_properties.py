@@ -72,6 +72,7 @@ class Expected:
     uses: int = 0
     decided_by: list[str] = field(default_factory=list)
     waiters: list[Any] = field(default_factory=list)
+    late: bool = False  # the timer of its waiters is
 
 
 class Machine(RuleBasedStateMachine):
@@ -104,6 +105,13 @@ class Machine(RuleBasedStateMachine):
         results = [self.world.run(waiter) for waiter in one.waiters]
         one.waiters.clear()
         return results
+
+    def hung_up(self, one: Expected) -> None:
+        """The waiters do not wait for a timer that is late."""
+        for waiter in one.waiters:
+            waiter.addErrback(lambda failure: failure.trap(CancelledError))
+            waiter.cancel()
+        one.waiters.clear()
 
     # --- what can happen -----------------------------------------------------------------------
 
@@ -149,6 +157,7 @@ class Machine(RuleBasedStateMachine):
         waiter = self.world.now(self.world.approvals.wait(request_id))
         if one.state == "pending":
             assert not waiter.called
+            one.late = one.late and bool(one.waiters)
             one.waiters.append(waiter)
         else:
             assert self.world.run(waiter) is (one.state == "approved")
@@ -238,7 +247,9 @@ class Machine(RuleBasedStateMachine):
         self.world.advance(seconds)
         self.lapse()
         for one in self.known.values():
-            if one.state == "expired":
+            if one.state == "expired" and one.late:
+                self.hung_up(one)
+            elif one.state == "expired":
                 assert not any(self.answered(one))
 
     @rule(seconds=st.sampled_from([99.0, 101.0]))
@@ -249,11 +260,9 @@ class Machine(RuleBasedStateMachine):
         self.world.clock.rightNow += seconds
         self.lapse()
         for one in self.known.values():
+            one.late = bool(one.waiters)
             if one.state == "expired":
-                for waiter in one.waiters:  # their timers are late: hang up
-                    waiter.addErrback(lambda failure: failure.trap(CancelledError))
-                    waiter.cancel()
-                one.waiters.clear()
+                self.hung_up(one)
 
     @rule()
     def restart(self) -> None:
@@ -332,7 +341,7 @@ def test_nobody_decides_for_himself(subject: str, owner: str) -> None:
     verdict = Hold("r", "r", "m", frozenset({"g"}), 10.0)
     facts = model.facts_of(judged(), session(asker), verdict)
     request = model.from_row(
-        ("apr-00000000", "pending", facts, "s", 0.0, 9.0, None, "", "[]", 0), 1.0
+        ("apr-00000000", "pending", facts, "s", 0.0, 9.0, None, "", "[]", 0, ""), 1.0
     )
     ascii_upper = subject.translate({code: code - 32 for code in range(97, 123)})
     for name in {subject, owner, ascii_upper} - {""}:

@@ -53,6 +53,7 @@ SECTIONS = {
     "[recording.head]": "recording.head",
     "[witness]": "witness",
     "tls of the witness": "witness.tls",
+    "[[notifications]]": "notifications",
     "[[streams]]": "streams",
     "[limits]": "limits",
     "[embedded_issuer]": "embedded_issuer",
@@ -94,6 +95,9 @@ ssh = {{}}
 credentials = {{ password = {{}}, certificate = "x" }}
 http = {{ websocket = {{}} }}
 tokens = {{ keys = {{ environment = "X" }} }}
+[[notifications]]
+secret = {{ environment = "X" }}
+password = {{ environment = "X" }}
 [[budgets]]
 match = {{}}
 [[labels]]
@@ -140,6 +144,8 @@ def test_every_key_is_documented_and_no_other(
     for secret in (
         "directory.bind_password",
         "console.client_secret",
+        "notifications.secret",
+        "notifications.password",
         "recording.head.password",
         "streams.token",
     ):
