@@ -35,7 +35,8 @@ from hoopgate.events import (
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.mysql import wire_commands as commands
-from hoopgate.mysql.answers import Answers, Expected, Kind
+from hoopgate.mysql.answers import Answers
+from hoopgate.mysql.expected import Expected, Kind
 from hoopgate.mysql.masking import Tokeniser
 from hoopgate.mysql.prepared import plan_of
 from hoopgate.mysql.refusals import error, refusal

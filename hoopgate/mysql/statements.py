@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Decision, Statement
 from hoopgate.mysql import wire_commands as commands
-from hoopgate.mysql.answers import Expected, Kind
+from hoopgate.mysql.expected import Expected, Kind
 from hoopgate.mysql.login import settle
 from hoopgate.mysql.prepared import (
     MOST_PREPARED,

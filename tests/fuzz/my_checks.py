@@ -8,7 +8,8 @@ from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
 from hoopgate.identity.credentials import Verifiers
 from hoopgate.mysql import capabilities, login, startup
-from hoopgate.mysql.answers import Answers, Expected, Kind
+from hoopgate.mysql.answers import Answers
+from hoopgate.mysql.expected import Expected, Kind
 from hoopgate.mysql.masking import compile_plan, described
 from hoopgate.mysql.prepared import Prepared
 from hoopgate.mysql.render import MysqlRenderer

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from hoopgate.sql.mysql import comparisons
+from hoopgate.sql.mysql.calls import UNITS, Calls
 from hoopgate.sql.mysql.tokens import (
     NUMBER,
     PARAMETER,
@@ -18,7 +19,7 @@ from hoopgate.sql.mysql.tokens import (
     introduces,
 )
 from hoopgate.sql.mysql.tree import Expression, Query
-from hoopgate.sql.mysql.words import END, Words, outside
+from hoopgate.sql.mysql.words import END, outside
 
 #: Binary operators: how tightly they bind. (MariaDB's manual, "Operator Precedence".)
 _BINDING: Final = {
@@ -46,16 +47,6 @@ _SYNONYMS: Final = {
     "RLIKE": "regexp",
     "%": "mod",
 }
-_UNITS: Final = frozenset(
-    """MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR SECOND_MICROSECOND
-    MINUTE_MICROSECOND MINUTE_SECOND HOUR_MICROSECOND HOUR_SECOND HOUR_MINUTE DAY_MICROSECOND
-    DAY_SECOND DAY_MINUTE DAY_HOUR YEAR_MONTH""".split()
-)
-#: Types that CAST and CONVERT name.
-_CASTS: Final = frozenset(
-    """BINARY CHAR DATE DATETIME DECIMAL DOUBLE FLOAT INT INTEGER NCHAR REAL SIGNED TIME UNSIGNED
-    VARCHAR YEAR JSON""".split()
-)
 #: Functions that are called without brackets.
 _BARE: Final = frozenset(
     """CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER LOCALTIME LOCALTIMESTAMP UTC_DATE
@@ -69,7 +60,7 @@ _CALLED: Final = _BARE | frozenset(
 )
 
 
-class Expressions(Words):
+class Expressions(Calls):
     """One method for each rule of the grammar of expressions."""
 
     def _query(self) -> Query:
@@ -363,185 +354,13 @@ class Expressions(Words):
     def _interval(self, start: int) -> Expression:
         self._want("INTERVAL")
         inner = self.expression()
-        if self._is(*_UNITS):
+        if self._is(*UNITS):
             self._at += 1
             return Expression("operator", start, self._at, name="interval", arguments=[inner])
         if inner.kind == "operator" and inner.name == "row":
             # INTERVAL(n, a, b …), the function.
             return Expression("call", start, self._at, name="interval", arguments=inner.arguments)
         raise outside()
-
-    def _type(self) -> str:
-        """A type's name in CAST; what of it can fail on data is another function's name."""
-        word = self._next()
-        if word.kind != WORD or word.text not in _CASTS:
-            raise outside()
-        if self._took_symbol("("):
-            self._count()
-            if self._took_symbol(","):
-                self._count()
-            self._want_symbol(")")
-        if word.text in ("SIGNED", "UNSIGNED"):
-            self._took("INTEGER") or self._took("INT")
-        if self._took("CHARACTER", "SET") or self._took("CHARSET"):
-            self._next_word()
-        return "json" if word.text == "JSON" else ""
-
-    def _next_word(self) -> None:
-        if self._next().kind not in (WORD, STRING, QUOTED):
-            raise outside()
-
-    def _cast(self, call: Expression) -> Expression:
-        call.arguments.append(self.expression())
-        self._want("AS")
-        call.name = "cast " + self._type() if self._is("JSON") else "cast"
-        if call.name == "cast":
-            self._type()
-        self._want_symbol(")")
-        return call
-
-    def _convert(self, call: Expression) -> Expression:
-        call.arguments.append(self.expression())
-        if self._took("USING"):
-            self._next_word()
-        else:
-            self._want_symbol(",")
-            call.name = "cast json" if self._type() else "cast"
-        self._want_symbol(")")
-        return call
-
-    def _extract(self, call: Expression) -> Expression:
-        if not self._is(*_UNITS):
-            raise outside()
-        self._at += 1
-        self._want("FROM")
-        call.arguments.append(self.expression())
-        self._want_symbol(")")
-        return call
-
-    def _trim(self, call: Expression) -> Expression:
-        if self._took("LEADING") or self._took("TRAILING") or self._took("BOTH"):
-            if not self._is("FROM"):
-                call.arguments.append(self.expression())
-            self._want("FROM")
-        call.arguments.append(self.expression())
-        if self._took("FROM"):
-            call.arguments.append(self.expression())
-        self._want_symbol(")")
-        return call
-
-    def _substring(self, call: Expression) -> Expression:
-        call.name = "substr"
-        call.arguments.append(self.expression())
-        if self._took("FROM"):
-            call.arguments.append(self.expression())
-            if self._took("FOR"):
-                call.arguments.append(self.expression())
-        else:
-            self._want_symbol(",")
-            call.arguments.append(self.expression())
-            if self._took_symbol(","):
-                call.arguments.append(self.expression())
-        self._want_symbol(")")
-        return call
-
-    def _position(self, call: Expression) -> Expression:
-        call.name = "locate"
-        call.arguments.append(self.expression(_COMPARISON))
-        self._want("IN")
-        call.arguments.append(self.expression())
-        self._want_symbol(")")
-        return call
-
-    def _group_concat(self, call: Expression) -> Expression:
-        self._took("DISTINCT")
-        call.arguments.append(self.expression())
-        while self._took_symbol(","):
-            call.arguments.append(self.expression())
-        if self._took("ORDER", "BY"):
-            call.keys = self._keys()
-        if self._took("SEPARATOR") and self._next().kind != STRING:
-            raise outside()
-        if self._took("LIMIT"):
-            self._limit()
-        self._want_symbol(")")
-        return call
-
-    def _count_of(self, call: Expression) -> Expression:
-        if self._took_symbol("*"):
-            self._want_symbol(")")
-            return call
-        return self._arguments(call)
-
-    def _char(self, call: Expression) -> Expression:
-        call.arguments.append(self.expression())
-        while self._took_symbol(","):
-            call.arguments.append(self.expression())
-        if self._took("USING"):
-            self._next_word()
-        self._want_symbol(")")
-        return call
-
-    def _weight_string(self, call: Expression) -> Expression:
-        call.arguments.append(self.expression())
-        if self._took("AS"):
-            self._type()
-        while self._took_symbol(","):
-            self._count()
-        self._want_symbol(")")
-        return call
-
-    def _unit_first(self, call: Expression) -> Expression:
-        if not self._is(*_UNITS, "DATE", "TIME", "DATETIME", "TIMESTAMP"):
-            raise outside()
-        self._at += 1
-        while self._took_symbol(","):
-            call.arguments.append(self.expression())
-        self._want_symbol(")")
-        return call
-
-    def _match(self, start: int) -> Expression:
-        """``MATCH (a, b) AGAINST (…)``; the server writes it without the first brackets."""
-        self._want("MATCH")
-        bracketed = self._took_symbol("(")
-        call = Expression("call", start, name="match")
-        call.arguments.append(self.expression(_COMPARISON))
-        while self._took_symbol(","):
-            call.arguments.append(self.expression(_COMPARISON))
-        if bracketed:
-            self._want_symbol(")")
-        self._want("AGAINST")
-        self._want_symbol("(")
-        call.arguments.append(self.expression(_COMPARISON))
-        self._took("IN", "BOOLEAN", "MODE") or self._took("IN", "NATURAL", "LANGUAGE", "MODE")
-        self._want_symbol(")")
-        call.end = self._at
-        return call
-
-    # --- lists ---------------------------------------------------------------------------------
-
-    def _keys(self) -> list[Expression]:
-        found = []
-        while True:
-            found.append(self.expression())
-            if found[-1].kind == "parameter":
-                raise outside()  # it may be taken for a column's place
-            self._took("ASC") or self._took("DESC")
-            if not self._took_symbol(","):
-                return found
-
-    def _limit(self) -> list[Expression]:
-        found = [self._count()]
-        if self._took_symbol(",") or self._took("OFFSET"):
-            found.append(self._count())
-        return found
-
-    def _count(self) -> Expression:
-        token = self._next()
-        if token.kind not in (NUMBER, PARAMETER):
-            raise outside()
-        kind = "literal" if token.kind == NUMBER else "parameter"
-        return Expression(kind, self._at - 1, self._at)
 
 
 def _name_of(word: str) -> str:

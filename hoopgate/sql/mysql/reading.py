@@ -1,0 +1,414 @@
+"""What a query depends on: one method for each kind of clause and of expression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from hoopgate.errors import UnresolvableStatement
+from hoopgate.events import ColumnRef
+from hoopgate.sql import equality
+from hoopgate.sql.mysql import comparisons, functions
+from hoopgate.sql.mysql.catalogue import SYSTEM, Relation
+from hoopgate.sql.mysql.grammar import parse
+from hoopgate.sql.mysql.scopes import (
+    CONSTANT,
+    NOTHING,
+    BaseColumns,
+    Columns,
+    Flow,
+    Scope,
+    SystemColumns,
+    Table,
+    named,
+    same,
+)
+from hoopgate.sql.mysql.tree import Expression, Name, Query, Select, Source, Union
+
+#: Expressions looked at; names can be chosen so that it were 2^n.
+MOST_STEPS: Final = 200_000
+_MOST_ROUNDS: Final = 20
+#: Reported for whatever works on a value in a statement that writes: strict mode makes the
+#: warnings errors.
+STRICT: Final = "syntax.strict()"
+
+
+class Missing(Exception):
+    """A relation is not in the catalogue yet."""
+
+    def __init__(self, schema: str, name: str) -> None:
+        super().__init__(schema, name)
+        self.relation = schema, name
+
+
+class Reading:
+    """Collects what one statement's queries depend on."""
+
+    def __init__(
+        self, catalogue: Mapping[tuple[str, str], Relation], scratch: str, *, writes: bool
+    ) -> None:
+        self._catalogue = catalogue
+        self._scratch = scratch
+        self._writes = writes
+        self.influences: set[ColumnRef] = set()
+        self.relations: set[str] = set()
+        self.aggregated: set[ColumnRef] = set()
+        self.written: set[ColumnRef] = set()
+        self.stored: set[ColumnRef] = set()
+        self.present: set[ColumnRef] = set()
+        self.flows: dict[str, set[ColumnRef]] = {}
+        self._views: list[tuple[str, str]] = []
+        self._seen: dict[tuple[str, str, bool], dict[str, Flow]] = {}
+        self._steps = 0
+        self._target_only = False  #: what is read now is the table that is modified
+
+    def top(self, text: str) -> list[Flow]:
+        """Flows of the columns of the query in ``text``."""
+        tree, _ = parse(text)
+        if not isinstance(tree, Query):
+            raise UnresolvableStatement("resolve.unknown", "The server's text is no query.")
+        return [flow for _, flow in self._query(tree, Scope(None, {}), NOTHING)]
+
+    def _influence(self, relation: Relation, columns: Iterable[str]) -> None:
+        for column in columns:
+            self.influences |= self._base(relation, column).sources
+
+    def _influence_of(self, place: tuple[str, str, str]) -> None:
+        schema, name, column = place
+        self.influences.add(ColumnRef(schema, name, column))
+
+    # --- queries ------------------------------------------------------------------------------
+
+    def _query(self, query: Query, outer: Scope, control: Columns) -> list[tuple[str, Flow]]:
+        self._step()
+        self.influences |= control  # whether it runs at all, and fails
+        scope = Scope(outer, dict(outer.common))
+        for common in query.common:
+            self._common(common.name, common.columns, common.query, common.recursive, scope)
+        columns, inner = self._body(query.body, scope)
+        for one in query.order:
+            self._key(one, columns, inner)
+        return columns
+
+    def _common(
+        self, name: str, columns: list[str], query: Query, recursive: bool, scope: Scope
+    ) -> None:
+        if not recursive:
+            scope.common[name.lower()] = named(self._query(query, scope, NOTHING), columns)
+            return
+        known: dict[str, Flow] | None = None
+        for _ in range(_MOST_ROUNDS):
+            if known is None:
+                # Its own columns are those of the first part; nothing flows into them yet.
+                names = columns or [item for item, _ in self._names(query, scope)]
+                known = {one.lower(): CONSTANT for one in names}
+            inner = Scope(scope, {**scope.common, name.lower(): known})
+            found = named(self._query(query, inner, NOTHING), columns)
+            if {k: v.sources for k, v in found.items()} == {k: v.sources for k, v in known.items()}:
+                break
+            if found.keys() != known.keys():
+                raise UnresolvableStatement("resolve.unknown", "A recursive query is not known.")
+            known = {key: Flow(flow.sources | known[key].sources) for key, flow in found.items()}
+        else:
+            raise UnresolvableStatement("resolve.size", "A recursive query is too large to judge.")
+        scope.common[name.lower()] = {key: Flow(flow.sources) for key, flow in known.items()}
+
+    def _names(self, query: Query, scope: Scope) -> list[tuple[str, Flow]]:
+        """Names of the columns of a recursive query: its first part does not refer to itself."""
+        body = query.body
+        while isinstance(body, Union):
+            body = body.left
+        if isinstance(body, Query):
+            return self._query(body, scope, NOTHING)
+        columns, _ = self._body(body, scope)
+        return columns
+
+    def _body(
+        self, body: Select | Union | Query | None, scope: Scope
+    ) -> tuple[list[tuple[str, Flow]], Scope]:
+        if isinstance(body, Query):
+            return self._query(body, scope, NOTHING), scope
+        if isinstance(body, Union):
+            left, _ = self._body(body.left, scope)
+            right, _ = self._body(body.right, scope)
+            if len(left) != len(right):
+                raise UnresolvableStatement("resolve.unknown", "A union's sides do not match.")
+            if body.operation != "UNION ALL":
+                for _, flow in (*left, *right):
+                    self.influences |= flow.sources
+            union = [
+                (name, Flow(a.sources | b.sources, a.direct and b.direct))
+                for (name, a), (_, b) in zip(left, right, strict=True)
+            ]
+            own = Scope(scope, scope.common)
+            return union, own
+        if body is None:
+            raise UnresolvableStatement("resolve.unknown", "A query is empty.")
+        return self._select(body, scope)
+
+    def _select(self, select: Select, outer: Scope) -> tuple[list[tuple[str, Flow]], Scope]:
+        scope = Scope(outer, outer.common)
+        for source in select.sources:
+            self._source(source, scope)
+        for name, keys in select.windows.items():
+            scope.windows[name] = self._union(keys, scope)
+        columns = []
+        for item, alias in select.items:
+            if item.kind == "star":
+                raise UnresolvableStatement("resolve.unknown", "A column list is not written out.")
+            flow = self._expression(item, scope, NOTHING)
+            name = alias or (item.parts[-1] if item.kind == "column" else "")
+            columns.append((name, flow))
+            if name:
+                known = scope.aliases.get(name.lower(), CONSTANT)
+                scope.aliases[name.lower()] = Flow(flow.sources | known.sources)
+        for condition in (select.where, select.having):
+            if condition is not None:
+                self.influences |= self._expression(condition, scope, NOTHING).sources
+        for key in select.group:
+            self._key(key, columns, scope)
+        if select.distinct:
+            for _, flow in columns:
+                self.influences |= flow.sources
+        for sources in scope.windows.values():
+            self.influences |= sources
+        return columns, scope
+
+    def _key(self, key: Expression, columns: list[tuple[str, Flow]], scope: Scope) -> None:
+        """What is sorted or grouped by: an expression, or a column's place."""
+        if key.kind == "literal" and key.name.isdigit():
+            place = int(key.name)
+            if not 1 <= place <= len(columns):
+                raise UnresolvableStatement("resolve.unknown", "A key names no column.")
+            self.influences |= columns[place - 1][1].sources
+            return
+        if key.kind == "column" and len(key.parts) == 1:
+            named = [flow for name, flow in columns if name.lower() == key.parts[0].lower()]
+            if named:
+                for flow in named:
+                    self.influences |= flow.sources
+                return
+        self.influences |= self._expression(key, scope, NOTHING).sources
+
+    def _source(self, source: Source, scope: Scope) -> None:
+        self._step()
+        if source.kind == "join":
+            assert source.left is not None and source.right is not None
+            if source.natural or source.using:
+                raise UnresolvableStatement("resolve.unknown", "A join is not written out.")
+            self._source(source.left, scope)
+            self._source(source.right, scope)
+            if source.on is not None:
+                self.influences |= self._expression(source.on, scope, NOTHING).sources
+            return
+        if source.kind == "derived":
+            assert source.query is not None
+            # A derived table sees common table expressions, and no column around it.
+            inner = Scope(None, scope.common)
+            columns = named(self._query(source.query, inner, NOTHING), source.columns)
+            scope.tables.append(Table("", source.alias, columns))
+            return
+        name = source.name
+        alias = source.alias or name[-1]
+        if len(name) == 1:
+            common = scope.common.get(name[0].lower())
+            if common is None:
+                raise UnresolvableStatement("resolve.unknown", "A table has no schema.")
+            scope.tables.append(Table("", alias, common))
+            return
+        scope.tables.append(Table(name[0], alias, self._stored(name[0], name[1])))
+
+    def _stored(self, schema: str, name: str) -> dict[str, Flow]:
+        """Columns of a table or view."""
+        if schema.lower() in SYSTEM:
+            self.relations.add(f"{schema.lower()}.{name.lower()}")
+            return SystemColumns(schema.lower(), name)
+        relation = self._relation(schema, name)
+        self.relations.add(relation.qualified)
+        for column in relation.columns:
+            self.present.add(relation.ref(column))
+        if relation.definition:
+            return self._view(relation)
+        for column in relation.clustered:
+            # Rows in the order of its values: as much as joining it with itself may tell.
+            own = self._base(relation, column).sources
+            self.influences |= equality.marked(own, [equality.places(own)])
+        self._influence(relation, relation.partitioned)
+        return BaseColumns(relation, self._base)
+
+    def _relation(self, schema: str, name: str) -> Relation:
+        if schema.lower() == self._scratch.lower() or schema.lower() in SYSTEM:
+            raise UnresolvableStatement("resolve.catalogue", "This table is the server's own.")
+        found = self._catalogue.get((schema, name))
+        if found is None:
+            raise Missing(schema, name)
+        return found
+
+    def _base(self, relation: Relation, column: str) -> Flow:
+        if relation.definition:
+            return self._view(relation)[column]
+        ref = relation.ref(column)
+        made_of = relation.generated.get(column)
+        if made_of is None:
+            return Flow(frozenset({ref}), True)
+        sources = {ref}
+        for name in made_of:
+            if name != column:
+                sources |= self._base(relation, name).sources
+        return Flow(frozenset(sources))
+
+    def _view(self, relation: Relation) -> dict[str, Flow]:
+        place = relation.schema, relation.name
+        writes = self._writes
+        # Columns of a view that is written to are worked out only where they are named.
+        strict = writes and not self._target_only
+        if (*place, strict) in self._seen:
+            return self._seen[*place, strict]
+        if place in self._views:
+            raise UnresolvableStatement("resolve.unknown", "A view reads itself.")
+        self._views.append(place)
+        tree, _ = parse(relation.definition)
+        if not isinstance(tree, Query):
+            raise UnresolvableStatement("resolve.unknown", "A view's text is no query.")
+        self._writes = strict
+        flows = [flow for _, flow in self._query(tree, Scope(None, {}), NOTHING)]
+        self._writes = writes
+        self._views.pop()
+        if len(flows) != len(relation.columns):
+            raise UnresolvableStatement("resolve.unknown", "A view's columns do not match.")
+        found = self._seen[*place, strict] = {
+            column: Flow(flow.sources | {relation.ref(column)}, flow.direct)
+            for column, flow in zip(relation.columns, flows, strict=True)
+        }
+        return found
+
+    # --- expressions --------------------------------------------------------------------------
+
+    def flowed(self, name: str, sources: Columns) -> None:
+        """These columns reach the function or operator, or decide whether it runs."""
+        self.flows.setdefault(name, set()).update(sources)
+        if self._writes and sources and functions.classify(name) == functions.TOTAL:
+            self.flows.setdefault(STRICT, set()).update(sources)
+
+    def _union(self, expressions: Iterable[Expression], scope: Scope) -> Columns:
+        return NOTHING.union(
+            *(self._expression(one, scope, NOTHING).sources for one in expressions)
+        )
+
+    def _expression(self, node: Expression, scope: Scope, control: Columns) -> Flow:
+        """The flow of an expression.
+
+        :param control: columns that decide whether it is evaluated at all: functions stop at the
+            first NULL, and an error that does not come is an answer, too.
+        """
+        key = id(node), control
+        found = scope.known.get(key)
+        if found is None:
+            found = scope.known[key] = self._evaluated(node, scope, control)
+        return found
+
+    def _evaluated(self, node: Expression, scope: Scope, control: Columns) -> Flow:
+        self._step()
+        if node.kind == "column":
+            return self._column(node.parts, scope)
+        if node.kind in ("literal", "parameter", "variable"):
+            return CONSTANT
+        if node.kind == "query":
+            assert node.query is not None
+            columns = self._query(node.query, scope, control)
+            if node.name == "exists":
+                return CONSTANT
+            return Flow(NOTHING.union(*(flow.sources for _, flow in columns)))
+        if node.kind == "star":
+            raise UnresolvableStatement("resolve.unknown", "A column list is not written out.")
+        return self._applied(node, scope, control)
+
+    def _applied(self, node: Expression, scope: Scope, control: Columns) -> Flow:
+        """An operator or a function."""
+        compared = self._equality(node, scope)
+        if compared is not None:
+            self.flowed(node.name, compared | control)
+            return Flow(compared)
+        arguments = node.arguments
+        flows = [self._expression(one, scope, control) for one in arguments]
+        if len(arguments) > 1 and any(flow.sources for flow in flows):
+            # Once more, now that it is known what decides whether each is looked at.
+            for index, one in enumerate(arguments):
+                others = NOTHING.union(*(f.sources for i, f in enumerate(flows) if i != index))
+                if one.kind not in ("column", "literal", "parameter") and not others <= control:
+                    self._expression(one, scope, control | others)
+        sources = NOTHING.union(*(flow.sources for flow in flows))
+        keys = NOTHING
+        if node.keys and node.keys is not arguments:
+            keys = self._union(node.keys, scope)
+        if node.windowed:
+            if node.parts:
+                keys |= self._named_window(node.parts[0], scope)
+            self.influences |= keys
+        name = node.name
+        if functions.classify(name) == functions.AGGREGATE:
+            self.aggregated |= sources | keys
+        if name == "match":
+            self.influences |= sources  # rows come by how well they match
+        if name == "last_insert_id" and arguments:
+            name = "last_insert_id()"  # it keeps the value: not on the list
+        self.flowed(name, sources if name in functions.CALM else sources | control)
+        return Flow(sources | keys)
+
+    def _equality(self, node: Expression, scope: Scope) -> Columns | None:
+        """What is looked at by a comparison for equality of a column with parameters or another
+        column; None when ``node`` is none."""
+        sides = comparisons.sides(node)
+        if sides is None:
+            return None
+        column, others = sides
+        own = self._column(column.parts, scope)
+        if not own.direct:
+            return None
+        if all(one.kind == "parameter" and one.name for one in others):
+            return equality.marked(own.sources, (f"${one.name}" for one in others))
+        if len(others) > 1 or others[0].kind != "column":
+            return None
+        other = self._column(others[0].parts, scope)
+        if not other.direct:
+            return None
+        return equality.marked(own.sources, [equality.places(other.sources)]) | equality.marked(
+            other.sources, [equality.places(own.sources)]
+        )
+
+    def _named_window(self, name: str, scope: Scope) -> Columns:
+        found = scope.windows.get(name)
+        if found is None:
+            raise UnresolvableStatement("resolve.unknown", "A window is not known.")
+        return found
+
+    def _column(self, parts: Name, scope: Scope) -> Flow:
+        column = parts[-1].lower()
+        place: Scope | None = scope
+        while place is not None:
+            if len(parts) == 1:
+                alias = place.aliases.get(column)
+                if alias is not None:
+                    return alias
+                # A name that the server left bare is looked for in every table.
+                everywhere = [t.columns[column] for t in place.tables if column in t.columns]
+                if everywhere:
+                    return Flow(NOTHING.union(*(flow.sources for flow in everywhere)))
+            named = [t.columns for t in place.tables if parts[:-1] and same(t, parts[:-1])]
+            if named:
+                found = [columns[column] for columns in named if column in columns]
+                if not found:
+                    raise UnresolvableStatement("resolve.unknown", "A column is not known.")
+                # Two tables of one name in two schemas: it may be either's.
+                return (
+                    found[0]
+                    if len(found) == 1
+                    else Flow(NOTHING.union(*(f.sources for f in found)))
+                )
+            place = place.parent
+        raise UnresolvableStatement("resolve.unknown", "A column is not known.")
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise UnresolvableStatement("resolve.size", "The query is too large to judge.")

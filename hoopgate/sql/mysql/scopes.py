@@ -1,0 +1,110 @@
+"""What names mean at a place in a query: tables, their columns, and what flows into each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hoopgate.errors import UnresolvableStatement
+from hoopgate.events import ColumnRef
+from hoopgate.sql.mysql.catalogue import SYSTEM, Relation, system_column
+from hoopgate.sql.mysql.tree import Name
+
+Columns = frozenset[ColumnRef]
+
+NOTHING: Final[Columns] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A value: the columns it can depend on; whether it is one of them unchanged."""
+
+    sources: Columns
+    direct: bool = False
+
+
+CONSTANT: Final = Flow(NOTHING)
+
+
+@dataclass(slots=True, eq=False)
+class Table:
+    """A member of FROM.
+
+    :ivar schema: where it is stored; ``""``: nowhere.
+    :ivar name: it has in the query.
+    :ivar columns: by their names in lower case.
+    """
+
+    schema: str
+    name: str
+    columns: dict[str, Flow]
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    parent: Scope | None
+    common: dict[str, dict[str, Flow]]
+    tables: list[Table] = field(default_factory=list)
+    aliases: dict[str, Flow] = field(default_factory=dict)
+    windows: dict[str, Columns] = field(default_factory=dict)
+    known: dict[tuple[int, Columns], Flow] = field(default_factory=dict)
+
+
+def same(table: Table, named: Name) -> bool:
+    """Whether a column's qualifier is this table's. The server may leave the schema out, and may
+    write it before an alias."""
+    system = table.schema.lower() in SYSTEM
+    if len(named) > 1 and named[0] != table.schema:
+        # MariaDB writes a schema of its own as the statement does, and before columns as it is.
+        return system and named[0].lower() == table.schema.lower() and same(table, named[-1:])
+    return table.name == named[-1] or (system and table.name.lower() == named[-1].lower())
+
+
+def named(columns: list[tuple[str, Flow]], names: list[str]) -> dict[str, Flow]:
+    """Columns of a derived table by name; the same name twice is either."""
+    found: dict[str, Flow] = {}
+    if names and len(names) != len(columns):
+        raise UnresolvableStatement("resolve.unknown", "A table's columns do not match.")
+    for index, (own, flow) in enumerate(columns):
+        name = (names[index] if names else own).lower()
+        known = found.get(name)
+        found[name] = flow if known is None else Flow(flow.sources | known.sources)
+    return found
+
+
+class BaseColumns(dict[str, Flow]):
+    """Columns of a stored table, made as they are asked for."""
+
+    def __init__(self, relation: Relation, base: Callable[[Relation, str], Flow]) -> None:
+        super().__init__()
+        self._relation = relation
+        self._make = base
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._relation.columns
+
+    def __missing__(self, name: str) -> Flow:
+        if name not in self._relation.columns:
+            raise KeyError(name)
+        flow = self[name] = self._make(self._relation, name)
+        return flow
+
+
+class SystemColumns(dict[str, Flow]):
+    """Columns of a table of the server's own."""
+
+    def __init__(self, schema: str, name: str) -> None:
+        super().__init__()
+        if schema != "information_schema" or system_column(name, "") is None:
+            raise UnresolvableStatement("resolve.catalogue", "This table is the server's own.")
+        self._name = name
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> Flow:
+        ref = system_column(self._name, name)
+        assert ref is not None
+        flow = self[name] = Flow(frozenset({ref}), True)
+        return flow
