@@ -2,6 +2,8 @@
 
 Exit status: 0 done; 1 the node refused (no such request, not pending any more, your own, another
 group's …; the code is printed); 2 the command could not be carried out (usage, token, no node).
+With ``--wait`` it says how it ended: 0 approved, 3 denied or taken back, 4 expired or withdrawn,
+5 still pending when the time to wait was over.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing.add_argument("--state", choices=STATES, default="pending", help="default: pending")
     show = _action(actions, "show", "show a request with its statement", run_show)
     show.add_argument("id", metavar="ID")
+    _waiting(show, "wait until it is decided")
     for name, help_ in (
         ("approve", "let the statement run, once"),
         ("deny", "refuse the statement"),
@@ -43,6 +46,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         decide.add_argument(
             "--reason", required=True, metavar="TEXT", help="kept with the decision"
         )
+        if name == "approve":
+            _waiting(decide, "where others have to approve, too: wait until they have")
     watch = _action(actions, "watch", "print requests and decisions as they come", run_watch)
     watch.add_argument(
         "--interval", type=_interval, default=2.0, metavar="SECONDS", help="default: 2"
@@ -53,6 +58,13 @@ def _action(actions: Any, name: str, help_: str, run: Any) -> argparse.ArgumentP
     action: argparse.ArgumentParser = actions.add_parser(name, help=help_, description=help_)
     add_node_arguments(action, "approvals", run)
     return action
+
+
+def _waiting(action: argparse.ArgumentParser, help_: str) -> None:
+    action.add_argument("--wait", action="store_true", help=help_)
+    action.add_argument(
+        "--wait-seconds", type=_interval, metavar="SECONDS", help="with --wait: no longer than that"
+    )
 
 
 def _interval(text: str) -> float:
@@ -77,28 +89,67 @@ def run_list(options: argparse.Namespace, node: Node) -> None:
         print(f"Only the newest {len(found)} are shown.", file=sys.stderr)
 
 
-def run_show(options: argparse.Namespace, node: Node) -> None:
+def run_show(options: argparse.Namespace, node: Node) -> int:
     """Everything about a request that its reviewers may see."""
     page = node.get(f"/v1/approvals/{_id(options.id)}")
+    if options.wait:
+        page = _decided(options, node, page)
     if options.json:
         _print_json(page)
     else:
         print("\n".join(shown(page)))
+    return _ENDS[page["state"]] if options.wait else 0
 
 
-def run_decide(options: argparse.Namespace, node: Node) -> None:
+def run_decide(options: argparse.Namespace, node: Node) -> int:
     """``approve``, ``deny`` or ``revoke``."""
     path = f"/v1/approvals/{_id(options.id)}/{options.action}"
     page = node.post(path, {"reason": options.reason})
+    wait = options.action == "approve" and options.wait
+    if wait:
+        page = _decided(options, node, page)
     if options.json:
         _print_json(page)
-        return
-    then = {
-        "approve": "It runs once, by the same identity, within " + _left(page) + ".",
-        "deny": "The statement is refused.",
-        "revoke": "It can no longer be used.",
-    }
-    print(f"{inert(page['id'])} is {inert(page['state'])}. {then[options.action]}")
+    else:
+        print(f"{inert(page['id'])} is {inert(page['state'])}. {_then(page)}".strip())
+    return _ENDS[page["state"]] if wait else 0
+
+
+#: Exit statuses of --wait.
+_ENDS = {
+    "approved": 0,
+    "used": 0,
+    "denied": 3,
+    "revoked": 3,
+    "expired": 4,
+    "abandoned": 4,
+    "pending": 5,
+}
+
+
+def _decided(options: argparse.Namespace, node: Node, page: Page) -> Page:
+    """The request once it is not pending any more, or the time is over."""
+    end = time.monotonic() + (options.wait_seconds or float("inf"))
+    while page["state"] == "pending" and time.monotonic() < end:
+        time.sleep(max(0.0, min(1.0, end - time.monotonic())))
+        page = node.get(f"/v1/approvals/{page['id']}")
+    return page
+
+
+def _then(page: Page) -> str:
+    """What comes of it."""
+    if page["state"] == "pending":
+        missing = page["approvers"] - len(page["approvals"])
+        return f"{missing} more {'person has' if missing == 1 else 'persons have'} to approve."
+    if page["state"] == "approved" and page["effect"]:
+        return "What it did is committed."
+    if page["state"] == "approved" and page["window"]:
+        return f"It runs, and again for the same identity, within {_left(page)}."
+    return {
+        "approved": f"It runs once, by the same identity, within {_left(page)}.",
+        "denied": "What it did is rolled back." if page["effect"] else "The statement is refused.",
+        "revoked": "It can no longer be used.",
+    }.get(page["state"], "")
 
 
 def run_watch(options: argparse.Namespace, node: Node) -> None:

@@ -37,7 +37,8 @@ class RefusedByNode(HoopgateError):
 
 
 def add_node_arguments(command: argparse.ArgumentParser, name: str, run: Any) -> None:
-    """Where the node is and who asks; ``run(options, node)`` is called with it.
+    """Where the node is and who asks; ``run(options, node)`` is called with it, and may return an
+    exit status.
 
     :param name: of the command, for its messages.
     """
@@ -56,13 +57,13 @@ def add_node_arguments(command: argparse.ArgumentParser, name: str, run: Any) ->
 
 def _guarded(name: str, run: Any, options: argparse.Namespace) -> int:
     try:
-        run(options, Node(options))
+        status: int | None = run(options, Node(options))
     except RefusedByNode as error:
         print(f"hoopgate {name}: {inert(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return status or 0
 
 
 class _UnixConnection(http.client.HTTPConnection):

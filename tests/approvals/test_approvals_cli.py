@@ -182,6 +182,46 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "HOOPGATE_TOKEN": "bob", "PYTHONIOENCODING": "utf-8", **more}
 
 
+def test_two_who_approve(node: AdminNode, hoopgate: Run) -> None:
+    request_id = node.file(approvers=2, window=600.0)
+    status, out, _ = hoopgate("approve", request_id, "--reason", "first")
+    assert (status, out) == (0, f"{request_id} is pending. 1 more person has to approve.\n")
+    assert "approval.twice" in hoopgate("approve", request_id, "--reason", "again")[2]
+    assert "Approved by  bob  (1 of 2)" in hoopgate("show", request_id)[1]
+    status, out, _ = hoopgate("approve", request_id, "--reason", "second", token="dora")
+    assert (status, "approved. It runs, and again" in out) == (0, True)
+    shown = hoopgate("show", request_id)[1]
+    assert "Approved by  bob, dora  (2 of 2)" in shown
+    assert "Good for     10 min once approved; used 0 ×" in shown
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "state"), [("approve", 0, "approved"), ("deny", 3, "denied")]
+)
+def test_wait_says_how_it_ended(node: AdminNode, step: str, status: int, state: str) -> None:
+    request_id = node.file()
+    command = [sys.executable, "-c", PROGRAM, "approvals", "show", request_id, "--wait", "--json"]
+    child = subprocess.Popen(
+        [*command, "-s", str(node.path)], stdout=subprocess.PIPE, env=environment(), text=True
+    )
+    node.ask("POST", f"/v1/approvals/{request_id}/{step}", body={"reason": "because"})
+    out, _ = child.communicate(timeout=60)
+    assert (child.returncode, json.loads(out)["state"]) == (status, state)
+
+
+def test_wait_ends(node: AdminNode, hoopgate: Run) -> None:
+    request_id = node.file(approvers=2)
+    for arguments in (
+        ("show", request_id, "--wait", "--wait-seconds", "0.2"),
+        ("approve", request_id, "--reason", "first", "--wait", "--wait-seconds", "0.2"),
+    ):
+        status, out, _ = hoopgate(*arguments)
+        assert (status, "pending" in out) == (5, True)
+    expired = node.file(digest="d3", expires=0.2)
+    status, out, _ = hoopgate("show", expired, "--wait")
+    assert (status, "expired" in out) == (4, True)
+
+
 def test_on_a_narrow_terminal(node: AdminNode) -> None:
     request_id = node.file(who=renamed(OTHER, subject="an-agent-with-a-rather-long-name" * 3))
     command = [sys.executable, "-c", PROGRAM, "approvals", "list", "-s", str(node.path)]

@@ -84,10 +84,11 @@ class AdminNode:
         )
 
     def file(self, text: str = "COPY patients TO STDOUT", digest: str = "d1", **more: Any) -> str:
+        wanted = {key: more.pop(key) for key in ("approvers", "window", "effect") if key in more}
         expires = more.pop("expires", 900.0)
         filed = self.approvals.request
         request_id: str = on_reactor(
-            filed, digest, judged(text), session(**more), hold(expires=expires)
+            filed, digest, judged(text), session(**more), hold(expires=expires, **wanted)
         )
         return request_id
 
