@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
@@ -23,6 +22,7 @@ from hoopgate.sql import versions
 from hoopgate.sql.catalogue import Catalogue, Overrun, Rows, TreeReader, Wanted, array
 from hoopgate.sql.examination import INLINE_STEPS, Task, examine
 from hoopgate.sql.flows import MOST_STEPS
+from hoopgate.sql.memory import CAPACITY, TTL, Memory
 from hoopgate.sql.nodetree import NodeTreeError
 
 #: Classes of statements that read or write rows, or may.
@@ -64,39 +64,30 @@ def needs_resolution(facts: StatementFacts) -> bool:
     return bool(facts.classes & _RESOLVED) or facts.inner is not None
 
 
-class Resolver:
+class Resolver(Memory[Key]):
     """Resolves the statements of one database; remembers resolutions and the catalogue.
 
     :param clock: seconds; must not go back.
-    :param ttl: seconds a resolution is remembered at most, though the schema seems the same.
-    :param capacity: resolutions remembered.
     :param examiner: for what is too large; None examines everything on the spot.
-    :ivar generation: counts changes of the schema.
-    :ivar confirmed_at: the schema was last seen to be the same at this time (of the clock).
     """
 
     def __init__(
         self,
         clock: Callable[[], float],
         *,
-        ttl: float = 600.0,
-        capacity: int = 4096,
+        ttl: float = TTL,
+        capacity: int = CAPACITY,
         examiner: Examiner | None = None,
     ) -> None:
-        self._clock = clock
-        self._ttl = ttl
-        self._capacity = capacity
+        super().__init__(clock, ttl, capacity)
         self._examiner = examiner
         self._steps = INLINE_STEPS if examiner else MOST_STEPS
         self._reader = TreeReader(_REMEMBERED_TREES, INLINE_TREES if examiner else None)
-        self._known: OrderedDict[Key, tuple[float, Resolution]] = OrderedDict()
         self._catalogue = Catalogue()
         self._learned_at = clock()
         self._snapshot = ""
         self._names = ""
         self._relations = 0
-        self.generation = 0
-        self.confirmed_at = float("-inf")
 
     @staticmethod
     def key(statement: Statement, facts: StatementFacts, session: SessionFacts) -> Key:
@@ -110,28 +101,12 @@ class Resolver:
             facts.inner_types,
         )
 
-    def cached(self, key: Key) -> Resolution | None:
-        """A resolution that is known and fresh."""
-        found = self._known.get(key)
-        if found is None:
-            return None
-        if self._clock() - found[0] > self._ttl:
-            del self._known[key]
-            return None
-        self._known.move_to_end(key)
-        return found[1]
-
     def invalidate(self) -> None:
         """The schema has changed: forget what is known of it."""
-        self.generation += 1
-        self._known.clear()
+        self._forget()
         self._catalogue = Catalogue()
         self._relations = 0
         self._learned_at = self._clock()
-
-    def expire(self) -> None:
-        """The schema may have changed just now: nothing is confirmed."""
-        self.confirmed_at = float("-inf")
 
     async def warm(self, side: Side) -> None:
         """Let a connection be made, and plan the questions, before the first statement waits.
@@ -182,9 +157,7 @@ class Resolver:
             task = await self._attest(side, statement, facts, path)
         resolution = await self._examine(side, task)
         if generation == self.generation:
-            self._known[self.key(statement, facts, session)] = (started, resolution)
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
+            self._remember(self.key(statement, facts, session), started, resolution)
         return resolution
 
     # --- parts --------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ on changes: :meth:`Resolver.confirm` compares what SHOW CREATE TABLE says of eac
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Protocol
@@ -21,6 +20,7 @@ from hoopgate.events import (
     Statement,
     StatementFacts,
 )
+from hoopgate.sql.memory import CAPACITY, TTL, Memory
 from hoopgate.sql.mysql import catalogue as known_of
 from hoopgate.sql.mysql import shown
 from hoopgate.sql.mysql.attestation import Attestation, edited
@@ -93,7 +93,7 @@ class Hidden:
     secret: Callable[[ColumnRef], bool]
 
 
-class Resolver:
+class Resolver(Memory[Key]):
     """Resolves the statements of one database.
 
     :param clock: seconds; must not go back.
@@ -109,22 +109,17 @@ class Resolver:
         *,
         scratch: str,
         mysql: bool = False,
-        ttl: float = 600.0,
-        capacity: int = 4096,
+        ttl: float = TTL,
+        capacity: int = CAPACITY,
     ) -> None:
-        self._clock = clock
+        super().__init__(clock, ttl, capacity)
         self._parser = parser
         self._hidden = hidden
         self._scratch = scratch
         self._mysql = mysql
-        self._ttl = ttl
-        self._capacity = capacity
-        self._known: OrderedDict[Key, tuple[float, Resolution]] = OrderedDict()
         self._relations: dict[tuple[str, str], Relation] = {}
         self._digests: dict[tuple[str, str], tuple[str, ...]] = {}
         self._effects: set[tuple[str, str]] = set()
-        self.generation = 0
-        self.confirmed_at = float("-inf")
 
     def key(self, statement: Statement, facts: StatementFacts, session: SessionFacts) -> Key:
         """What a resolution depends on, the schema aside."""
@@ -138,28 +133,12 @@ class Resolver:
             self._hidden.generation(),
         )
 
-    def cached(self, key: Key) -> Resolution | None:
-        """A resolution that is known and fresh."""
-        found = self._known.get(key)
-        if found is None:
-            return None
-        if self._clock() - found[0] > self._ttl:
-            del self._known[key]
-            return None
-        self._known.move_to_end(key)
-        return found[1]
-
     def invalidate(self) -> None:
         """The schema has changed: forget what is known of it."""
-        self.generation += 1
-        self._known.clear()
+        self._forget()
         self._relations = {}
         self._digests = {}
         self._effects = set()
-
-    def expire(self) -> None:
-        """The schema may have changed just now: nothing is confirmed."""
-        self.confirmed_at = float("-inf")
 
     async def warm(self, side: Side) -> None:
         """Let a connection be made before the first statement waits for it.
@@ -226,9 +205,7 @@ class Resolver:
         if facts.inner is not None:
             found = replace(found, edits=())  # what it explains is not run
         if generation == self.generation:
-            self._known[key] = started, found
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
+            self._remember(key, started, found)
         return found
 
     # --- parts --------------------------------------------------------------------------------
