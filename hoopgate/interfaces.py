@@ -192,6 +192,9 @@ class ISessionRecording(Interface):
 
     unreleased = Attribute("response bytes accepted and not yet durable")
 
+    def full() -> bool:
+        """True while the log's disk has no room for new requests: only refusals are recorded."""
+
     def request(
         data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
     ) -> Deferred[int]:

@@ -71,6 +71,12 @@ LONGEST_REMEMBERED = 16_384
 
 _CANCELED = Block("client", "canceled", "The client canceled the statement.")
 _FAILED = Block("gateway", "gateway.error", "The gateway failed to judge the statement.")
+_FULL = Block(
+    "recorder",
+    "recorder.full",
+    "The log has no room for new requests.",
+    "Try again later.",
+)
 _EXPIRED = Block(
     "identity",
     "identity.expired",
@@ -267,6 +273,10 @@ class Judge:
             return None
         # As long as it is remembered, what has its facts' id is its facts.
         return self._shared.get((id(facts), event.parameter_types, event.executes))
+
+    def unrecordable(self) -> Decision:
+        """The decision on anything while the log has no room for it."""
+        return self._decide(_FULL, (), ())
 
     async def decide(self, event: Event, on_hold: OnHold) -> Decision:
         """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,

@@ -51,6 +51,8 @@ class Judge(Protocol):
 
     def remembered(self, event: Event) -> Decision | None: ...
 
+    def unrecordable(self) -> Decision: ...
+
     def decide(
         self, event: Event, on_hold: Callable[[str, Hold], None]
     ) -> Coroutine[Deferred[Any], Any, Decision]: ...
@@ -354,6 +356,9 @@ class Relay:
             self.end("recorder.failed", "the log cannot record this session")
 
     def _ask(self, action: Ask) -> None:
+        if self._recording.full():
+            self._go_on(action.ticket, self._judge.unrecordable())
+            return
         decision = self._judge.remembered(action.event)
         if decision is not None:
             self._go_on(action.ticket, decision)

@@ -25,6 +25,7 @@ SQLSTATES = {
     "canceled": "57014",
     "parse.timeout": "57014",
     "parse.crash": "54001",
+    "recorder.full": "53100",
 }
 
 

@@ -83,6 +83,7 @@ class Entry:
         "pieces",
         "plain",
         "recording",
+        "refusal",
         "released",
         "size",
         "stream",
@@ -115,6 +116,7 @@ class Entry:
         self.extra = extra  #: fields of the leaf, as far as they fit
         self.plain = plain  #: payload that is stored unencrypted: the recorder's own
         self.essential = essential  #: recorded from the reserve when the disk is full
+        self.refusal = False  #: a request that does not run: recorded from a part of the reserve
         self.recording = recording
         self.released = released  #: response bytes that are durable with it
         self.size = size

@@ -150,8 +150,8 @@ class Log:
         return self._integrator.signed
 
     def full(self) -> bool:
-        """True while the disk has no room for new requests (as of the last commit)."""
-        return self._writer.full
+        """True while the disk has no room for new requests."""
+        return self._writer.short()
 
     def failed(self) -> bool:
         return self._failure is not None

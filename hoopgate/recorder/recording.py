@@ -15,6 +15,7 @@ from hoopgate.recorder.commit import Entry, Stream, Waiter
 from hoopgate.recorder.leaf import OWN, TYPES, encode
 from hoopgate.recorder.payload import Kind, Piece
 from hoopgate.recorder.segments import CHUNK_BYTES
+from hoopgate.verdicts import Block
 
 if TYPE_CHECKING:
     from hoopgate.recorder.gate import Log
@@ -45,6 +46,9 @@ class SessionRecording:
 
     def _now(self) -> int:
         return self._log.clock.monotonic() // 1000
+
+    def full(self) -> bool:
+        return self._log.full()
 
     def request(
         self, data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
@@ -83,6 +87,7 @@ class SessionRecording:
         entry = self._entry("chunk")
         entry.decisions = decisions
         entry.essential = False
+        entry.refusal = bool(decisions) and all(_refused(one) for one in decisions)
         return entry
 
     def response(self, data: bytes) -> None:
@@ -157,6 +162,10 @@ class SessionRecording:
             return fail(LocalProtocolError("the recording is closed"))
         self.flush()
         return self._log.submit_waiting(Entry(self._stream, type, extra=extra))
+
+
+def _refused(decision: Decision) -> bool:
+    return isinstance(decision.verdict, Block)
 
 
 # No decorator: mypyc makes a decorated class slow.

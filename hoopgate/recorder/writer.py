@@ -27,6 +27,8 @@ CLOCK_JUMP_SECONDS: Final = 2
 #: Seconds and bytes between looks at the disk's free room. The reserve covers what comes between.
 _ROOM_SECONDS: Final = 0.02
 _ROOM_BYTES: Final = 2**18
+#: What a refusal, its answer and their leaves take besides its data, at most.
+_REFUSAL_BYTES: Final = 4096
 
 _RESPONSE: Final = int(Kind.RESPONSE)
 
@@ -85,6 +87,7 @@ class Writer(threading.Thread):
         self._unencoded = 0  #: batches given so; only the reactor's thread counts
         self._looked = 0.0
         self._unlooked = 0
+        self._spare = reserve.size // 4  #: bytes that refusals may take while it is full
         self._unlooked_bytes = min(_ROOM_BYTES, reserve.size // 4)
 
     # --- in the reactor's thread ------------------------------------------------------------------
@@ -121,6 +124,12 @@ class Writer(threading.Thread):
     def room(self) -> bool:
         """True when the disk has room now; :attr:`full` is as of the last look."""
         return self._reserve.room()
+
+    def short(self) -> bool:
+        """True when a new request would be refused; the disk is looked at, except when that was
+        done just now."""
+        looked = time.perf_counter() - self._looked < _ROOM_SECONDS
+        return (self.full or not looked) and not self.room()
 
     # --- in whichever has the appender ------------------------------------------------------------
 
@@ -199,15 +208,23 @@ class Writer(threading.Thread):
             or self.full
         ):
             self.full = self._reserve.low()
+            if not self.full:
+                self._spare = self._reserve.size // 4
             self._looked = now
             self._unlooked = 0
 
     def _refuse(self, batch: list[Entry]) -> list[Entry]:
-        """What of a batch is recorded on a full disk: everything except new requests."""
+        """What of a batch is recorded on a full disk: everything except requests that would run,
+        and refusals without end."""
         kept: list[Entry] = []
         refused: list[Entry] = []
         for entry in batch:
+            cost = entry.size + _REFUSAL_BYTES
             if entry.essential:
+                kept.append(entry)
+                continue
+            if entry.refusal and self._spare >= cost:
+                self._spare -= cost
                 kept.append(entry)
                 continue
             refused.append(entry)

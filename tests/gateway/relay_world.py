@@ -72,6 +72,7 @@ class Recording:
     def __init__(self) -> None:
         self.unreleased = 0
         self.responses = b""
+        self.no_room = False
         self.closed: list[str] = []
         self.notes: list[tuple[str, object]] = []
         self.requested: list[bytes] = []  #: what the backend is to be sent
@@ -79,6 +80,9 @@ class Recording:
         self._waiting: deque[tuple[Deferred[Any], bytes | None, int]] = deque()
         self._failed: Exception | None = None
         self._held = 0
+
+    def full(self) -> bool:
+        return self.no_room
 
     def request(
         self, data: bytes, forwarded: bytes | None, decisions: Sequence[Decision]
@@ -170,6 +174,9 @@ class Judge:
 
     def remembered(self, event: Statement) -> Decision | None:
         return self.known.get(event.text)
+
+    def unrecordable(self) -> Decision:
+        return BLOCK
 
     async def decide(self, event: Statement, on_hold: Any) -> Decision:
         self._on_hold = on_hold

@@ -53,6 +53,18 @@ def test_a_client_that_is_refused_its_leaf_is_told(world: World) -> None:
     assert world.closed == ["recorder.full"]
 
 
+def test_nothing_is_judged_while_the_log_has_no_room(world: World) -> None:
+    world.recording.no_room = True
+    world.relay.client_data(b"a")
+    assert world.judge.asked is None
+    world.recording.complete()
+    assert world.backend.written == b"B"  # what makes the backend answer with an error
+    assert world.closed == []
+    world.recording.no_room = False
+    world.relay.client_data(b"a")
+    assert world.judge.asked is not None
+
+
 @pytest.mark.parametrize("message", [b"s", b"a"], ids=["for the backend", "for a verdict"])
 def test_what_is_read_ahead_is_bounded(world: World, message: bytes) -> None:
     """A COPY whose start the server delays: its rows came in without end."""
