@@ -7,9 +7,10 @@ their digits (``1.10`` stays ``1.10``: FHIR says that precision has a meaning).
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -35,15 +36,40 @@ def decode(data: bytes) -> Any:
 
     :raises Unreadable: it is something else.
     """
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return _decoder.decode(data.removeprefix(codecs.BOM_UTF8))
+        return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError):
+        return _forgiven(data)
+
+
+def _forgiven(data: bytes) -> Any:
+    """A document with what servers get wrong within texts: bytes of another charset, control
+    characters, half a surrogate pair. Whether a name has any of it is not for the client to know,
+    and it is masked all the same; in what is shown they stay unreadable.
+
+    :raises Unreadable: something else is wrong with it.
+    """
+    try:
+        text = data.decode("utf-8", "replace")
+        return json.loads(text, strict=False, parse_float=Decimal, parse_constant=_constant)
+    except (RecursionError, ArithmeticError, ValueError):
         raise Unreadable("the content is not JSON in UTF-8") from None
 
 
+def _constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
 def encode(value: Any) -> bytes:
-    """The inverse of :func:`decode`."""
-    return _encoder.encode(value)
+    """The inverse of :func:`decode`.
+
+    :raises Unreadable: a text in it is none.
+    """
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        raise Unreadable("the content holds half a surrogate pair") from None
 
 
 def replacement(value: Any, mask: PathMask, tokens: Tokens | None = None) -> Any:

@@ -65,6 +65,8 @@ _PUBLIC_TEXT: Final = frozenset(
 )
 #: Numbers that say where or who, whatever their type.
 _HIDDEN: Final = frozenset({("Location", "position"), ("Attachment", "size")})
+#: Unique identifiers (of DICOM studies, or of anything) are ids by their type, and nobody's links.
+_UID: Final = re.compile(r"uid|\w+Uid|value(Id|Oid|Uuid)")
 #: In an extension only what a type alone makes harmless: its number may be an account's.
 _EXTENDING: Final = frozenset(
     {
@@ -191,7 +193,7 @@ class FHIRMasker:
             raise Unreadable("the content is no FHIR resource that is known")
         assert isinstance(kind, str)
         if top and kind in _DEFINITIONS:
-            return value
+            return self._definition(value)
         found: dict[str, Any] = {"resourceType": kind}
         own = value.get("id")
         if isinstance(own, str) and _ID.fullmatch(own):
@@ -201,9 +203,21 @@ class FHIRMasker:
             return {**found, "meta": security}
         rest = {name: item for name, item in value.items() if name not in ("resourceType", "id")}
         found.update(self._members(rest, (kind,), None, 0))
+        if kind == "OperationOutcome":
+            _without_words(found)
         if kind == "Bundle" and isinstance(found.get("link"), list):
             found["link"] = [link for link in found["link"] if "url" in link]
         return found
+
+    def _definition(self, value: dict[str, Any]) -> dict[str, Any]:
+        """A definition as it is, but for what could be anything."""
+        found = {
+            name: item
+            for name, item in value.items()
+            if name not in ("contained", "extension", "modifierExtension")
+        }
+        rest = {name: item for name, item in value.items() if name not in found}
+        return {**found, **self._members(rest, ("DomainResource",), None, 0)}
 
     def _members(
         self,
@@ -275,7 +289,7 @@ class FHIRMasker:
                 name: (element, kind)
                 for kind in reversed(kinds)
                 for name, element in self._types.get(kind, {}).items()
-                if (kind, name) not in _HIDDEN
+                if (kind, name) not in _HIDDEN and not _UID.fullmatch(name)
             }
         return found
 
@@ -481,6 +495,13 @@ class FHIRMasker:
 
 
 _CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+def _without_words(outcome: dict[str, Any]) -> None:
+    """An error's code has words of the server's own, and they may say what was wrong with whom."""
+    for issue in outcome.get("issue", ()):
+        for coding in issue.get("details", {}).get("coding", ()):
+            coding.pop("display", None)
 
 
 def _restricted(resource: dict[str, Any]) -> bool:

@@ -12,8 +12,8 @@ import pytest
 from testbed.certificates import Certificates
 from testbed.mcpconformance import Conformance, running_conformance
 
-#: Of the specification, and how many scenarios the server passes of each. The one from June 2025 has
-#: none that November's has not.
+#: Of the specification, and how many scenarios the server passes of each. The one from June 2025
+#: has none that November's has not.
 VERSIONS = {"2025-03-26": 1, "2025-11-25": 25, "2026-07-28": 26}
 #: Scenario → why it cannot pass where results are masked.
 MASKED = {
