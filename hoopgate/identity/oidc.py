@@ -7,6 +7,7 @@ PROTOCOLS.md E1 and E2 are the checklist. Keys come from the issuer's settings o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from hoopgate.errors import IdentityRefused
@@ -81,10 +82,14 @@ def verify_token(
     if key is None:
         raise IdentityRefused("identity.key", "the token's signing key is unknown to its issuer")
     check_signature(parsed, key)
-    return _principal(parsed.claims, issuer, now)
+    return principal_of(parsed.claims, issuer, now)
 
 
-def _principal(claims: Mapping[str, Any], issuer: Issuer, now: float) -> Principal:
+def principal_of(claims: Mapping[str, Any], issuer: Issuer, now: float) -> Principal:
+    """Whom verified claims name.
+
+    :raises IdentityRefused: they are not what an access token for us has.
+    """
     if claims.get("iss") != issuer.url:
         raise IdentityRefused("identity.issuer", "the token is from another issuer")
     _check_kind(claims)
@@ -95,10 +100,13 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer, now: float) -> Princip
             "identity.bound", "the token is bound to a key (cnf) whose possession is not proven"
         )
     _name(claims, "sub")  # required also where another claim names the subject
+    subject = _name(claims, issuer.subject_claim)
+    if issuer.subjects and not any(fnmatchcase(subject, one) for one in issuer.subjects):
+        raise IdentityRefused("identity.subject", "the token's subject is not accepted here")
     return Principal(
         issuer=issuer.url,
-        subject=_name(claims, issuer.subject_claim),
-        scopes=_scopes(claims.get(issuer.scope_claim)),
+        subject=subject,
+        scopes=_scopes(claims.get(issuer.scope_claim)) | issuer.scopes,
         expires_at=float(expires_at),
         actors=actor_chain(claims),
         owner=_optional_name(claims, issuer.owner_claim) if issuer.owner_claim else "",

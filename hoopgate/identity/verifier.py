@@ -15,10 +15,18 @@ from hoopgate.errors import DirectoryUnavailable, IdentityRefused
 from hoopgate.events import Principal
 from hoopgate.identity.directory import LDAPGroups
 from hoopgate.identity.groups import FileGroups
+from hoopgate.identity.introspection import Introspector
 from hoopgate.identity.jose import MAXIMUM_TOKEN_BYTES, parse_token
 from hoopgate.identity.jwks import KeySource
-from hoopgate.identity.oidc import check_header, may_act, unverified_issuer, verify_token
+from hoopgate.identity.oidc import (
+    check_header,
+    may_act,
+    principal_of,
+    unverified_issuer,
+    verify_token,
+)
 from hoopgate.identity.own_tokens import OwnTokens
+from hoopgate.identity.secrets import SecretSource
 from hoopgate.interfaces import IGroupDirectory, IIdentityVerifier
 from hoopgate.settings.model import FileDirectory, Issuer, Resource, Settings
 
@@ -48,8 +56,12 @@ class IdentityVerifier:
         maximum_bytes: int = MAXIMUM_TOKEN_BYTES,
         now: Callable[[], float] = time.time,
         on_failure: OnFailure = _nobody_counts,
+        introspectors: Mapping[str, Introspector] | None = None,
     ) -> None:
-        """:param keys: the source of keys of each issuer, by the issuer's URL."""
+        """:param keys: the source of keys of each issuer, by the issuer's URL.
+        :param introspectors: the same for opaque tokens; one at most, for they name no issuer.
+        """
+        self._introspectors = dict(introspectors or {})
         self._issuers = {issuer.url: issuer for issuer in issuers}
         self._directory = directory
         self._keys = dict(keys)
@@ -77,8 +89,21 @@ class IdentityVerifier:
         self, token: str, resource: Resource
     ) -> tuple[Principal, str, str]:
         principal = await self._verify(token, resource)
+        if self._is_opaque(token):
+            (introspector,) = self._introspectors.values()
+            return principal, *may_act(await introspector.claims(token))
         claims = parse_token(token, self._maximum_bytes).claims
         return principal, *may_act(claims)
+
+    def _is_opaque(self, token: str) -> bool:
+        return bool(self._introspectors) and token.count(".") != 2
+
+    async def _introspected(self, token: str) -> Principal:
+        if len(token) > self._maximum_bytes:
+            raise IdentityRefused("identity.size", "the token is above the size limit")
+        ((url, introspector),) = self._introspectors.items()
+        claims = await introspector.claims(token)
+        return principal_of(claims, self._issuers[url], self._now())
 
     def recheck(self, principal: Principal, resource: Resource) -> Deferred[Principal]:
         """Expiry, scope and groups again, for a running session; fails as :meth:`verify`."""
@@ -92,6 +117,8 @@ class IdentityVerifier:
         return maybeDeferred(stop)
 
     async def _verify(self, token: str, resource: Resource | None) -> Principal:
+        if self._is_opaque(token):
+            return await self._with_groups(await self._introspected(token), resource)
         parsed = parse_token(token, self._maximum_bytes)
         # Not verified yet: it only chooses whose keys are tried
         claimed = unverified_issuer(parsed)
@@ -152,10 +179,17 @@ def make_verifier(
     :raises SettingsError: an issuer's ``ca_file`` cannot be used.
     """
     keys = {issuer.url: KeySource(issuer, reactor) for issuer in settings.issuers}
+    secrets = SecretSource(reactor)
+    introspectors = {
+        one.url: Introspector(one, one.introspection, secrets, reactor, time.time)
+        for one in settings.issuers
+        if one.introspection is not None
+    }
     return IdentityVerifier(
         settings.issuers,
         make_directory(settings, reactor),
         keys,
         maximum_bytes=settings.limits.token_bytes,
         on_failure=on_failure,
+        introspectors=introspectors,
     )

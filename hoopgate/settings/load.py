@@ -22,6 +22,7 @@ from hoopgate.settings.model import (
     ClientCertificates,
     Directory,
     FileDirectory,
+    Introspection,
     Issuer,
     LDAPDirectory,
     Limits,
@@ -46,6 +47,8 @@ from hoopgate.settings.witness import recording, witness
 
 PROTOCOLS = ("postgres", "ssh", "mariadb", "mysql", "http")
 AUTHENTICATIONS = ("token", "oauthbearer", "scram", "credential")
+#: What an issuer has said of an opaque token holds so long at most.
+MAXIMUM_CACHE_SECONDS = 300.0
 #: MariaDB and MySQL speak one protocol, in two dialects.
 _MYSQL = ("mariadb", "mysql")
 #: Signature algorithms whose verifier holds no secret. HS256 and "none" are not among them.
@@ -218,7 +221,10 @@ def _listeners(
             issuer_url=_issuer_url(table, authentication, issuers),
             clients=_clients(table, check),
             ssh=_ssh_listener(table, issuers, check),
+            http2=table.boolean("http2", False),
         )
+        if listener.http2 and (tls is None or listener.protocol != "http"):
+            table.wrong("http2", "is for HTTP with TLS only", "leave it out")
         if listener.clients is not None and tls is None:
             table.wrong("clients", "has no meaning without TLS", "tls = { … } on the listener")
         plain = tls is None and listener.ssh is None
@@ -292,6 +298,7 @@ def _issuer_url(table: Table, authentication: str, issuers: Sequence[Issuer]) ->
 def _issuers(root: Table, check: bool) -> Iterator[Issuer]:
     taken: set[str] = set()
     urls: set[str] = set()
+    opaque = False
     for table in root.tables("issuers"):
         default = defaults(Issuer)
         issuer = Issuer(
@@ -299,7 +306,7 @@ def _issuers(root: Table, check: bool) -> Iterator[Issuer]:
             url=table.text("url", example='"https://login.example.org"'),
             audiences=table.texts("audiences", example='["https://gw-1.example.org"]'),
             algorithms=table.texts("algorithms", default["algorithms"], '["ES256"]'),
-            types=tuple(one.lower() for one in table.texts("types", default["types"])),
+            types=tuple(_type(one) for one in table.texts("types", default["types"])),
             maximum_lifetime=table.duration("maximum_lifetime", default["maximum_lifetime"]),
             leeway=table.duration("leeway", default["leeway"], zero=True),
             scope_claim=table.text("scope_claim", default["scope_claim"]),
@@ -307,7 +314,15 @@ def _issuers(root: Table, check: bool) -> Iterator[Issuer]:
             owner_claim=table.text("owner_claim", default["owner_claim"]),
             jwks_url=table.optional_text("jwks_url"),
             ca_file=material.authorities(table, "ca_file", check=check),
+            subjects=table.texts("subjects", (), '["repo:example/agents:*"]', empty=True),
+            scopes=frozenset(table.texts("scopes", (), '["hoopgate:clinic"]', empty=True)),
+            introspection=_introspection(table, check),
         )
+        if "*" in issuer.subjects:
+            table.wrong("subjects", '"*" is everybody', "a narrower pattern, or leave it out")
+        if issuer.introspection is not None and opaque:
+            table.wrong("introspection", "another issuer has it: an opaque token names none", "one")
+        opaque = opaque or issuer.introspection is not None
         _check_url(table, "url", issuer.url, ("https", "http"))
         _check_url(table, "jwks_url", issuer.jwks_url or "", ("https", "http"))
         known(table, "algorithms", issuer.algorithms, ALGORITHMS)
@@ -318,6 +333,31 @@ def _issuers(root: Table, check: bool) -> Iterator[Issuer]:
         yield issuer
     if not taken:
         root.wrong("issuers", "missing: no token would be accepted", "a table [[issuers]]")
+
+
+def _type(word: str) -> str:
+    """``none`` stands for a token without ``typ``, as Kubernetes issues them."""
+    return "" if word.lower() == "none" else word.lower()
+
+
+def _introspection(parent: Table, check: bool) -> Introspection | None:
+    if "introspection" not in parent:
+        return None
+    table = parent.table("introspection")
+    secret = material.secret(table, "client_secret", check=check)
+    if secret is None:
+        table.wrong("client_secret", "missing", '{ file = "…" }')
+    found = Introspection(
+        client_id=table.text("client_id", example='"hoopgate"'),
+        client_secret=secret or Secret(),
+        url=table.optional_text("url"),
+        cache_seconds=table.duration("cache", defaults(Introspection)["cache_seconds"], zero=True),
+    )
+    _check_url(table, "url", found.url or "", ("https", "http"))
+    if found.cache_seconds > MAXIMUM_CACHE_SECONDS:
+        table.wrong("cache", "a revoked token would be taken for too long", '"5m" at most')
+    table.finish()
+    return found
 
 
 def _check_url(table: Table, key: str, url: str, schemes: tuple[str, str]) -> bool:

@@ -132,6 +132,7 @@ class Listener:
     :ivar issuer_url: issuer that ``oauthbearer`` clients without a token are told of, else "".
     :ivar tls: None means plaintext: accepted on loopback and unix sockets only.
     :ivar resources: names a client may ask for here.
+    :ivar http2: HTTP/2 is offered besides HTTP/1.1.
     """
 
     name: str
@@ -143,6 +144,22 @@ class Listener:
     issuer_url: str = ""
     clients: ClientCertificates | None = None
     ssh: SSHListener | None = None  #: not None where the protocol is SSH
+    http2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """An issuer is asked what its opaque tokens mean (RFC 7662).
+
+    :ivar client_id: as whom the gateway asks; with ``client_secret``.
+    :ivar url: None: from discovery.
+    :ivar cache_seconds: an answer holds: a revoked token is taken so long at most.
+    """
+
+    client_id: str
+    client_secret: Secret
+    url: str | None = None
+    cache_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +173,9 @@ class Issuer:
     :ivar maximum_lifetime: seconds between ``iat`` and ``exp`` at most.
     :ivar scope_claim: claim with scopes: a string (space separated) or a list.
     :ivar owner_claim: claim naming the person an agent runs for; "" = none.
+    :ivar subjects: patterns (``*``, ``?``) of who is accepted; empty: everybody it names.
+    :ivar scopes: that its tokens have besides what they say: for workloads, whose tokens say none.
+    :ivar introspection: not None: tokens that are no JWT are its.
     """
 
     name: str
@@ -170,6 +190,9 @@ class Issuer:
     owner_claim: str = ""
     jwks_url: str | None = None  #: default: from discovery
     ca_file: Path | None = None
+    subjects: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+    introspection: Introspection | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ SECTIONS = {
     "clients of a listener": "listeners.clients",
     "tls of a listener": "listeners.tls",
     "[[issuers]]": "issuers",
+    "introspection of an issuer": "issuers.introspection",
     "[directory]": "directory",
     "[[resources]]": "resources",
     "credentials": "resources.credentials",
@@ -89,6 +90,7 @@ tls = {{}}
 clients = {{}}
 ssh = {{}}
 [[issuers]]
+introspection = {{ client_secret = {{ environment = "X" }} }}
 [[commands]]
 [[resources]]
 ssh = {{}}
@@ -144,6 +146,7 @@ def test_every_key_is_documented_and_no_other(
     for secret in (
         "directory.bind_password",
         "console.client_secret",
+        "issuers.introspection.client_secret",
         "notifications.secret",
         "notifications.password",
         "recording.head.password",
