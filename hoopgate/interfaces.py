@@ -151,6 +151,12 @@ class IStatementResolver(Interface):
         Fails with :class:`UnresolvableStatement`.
         """
 
+    def estimate(
+        statement: Statement, facts: StatementFacts, resolution: Resolution
+    ) -> Deferred[int | None]:
+        """Rows that the backend's planner expects; None where it cannot be asked without running
+        anything. For reviewers only. Never fails."""
+
     def prepare() -> None:
         """A session begins: connect now rather than when its first statement waits for it."""
 

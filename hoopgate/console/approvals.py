@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from hoopgate.approvals.model import Contents, Request, check_reviewer
 from hoopgate.approvals.states import State
+from hoopgate.console.decisions import decision, effect, estimated, standing, votes
 from hoopgate.console.html import Markup, join, shown, tag
 from hoopgate.console.layout import (
     announced,
@@ -15,7 +16,6 @@ from hoopgate.console.layout import (
     empty,
     facts,
     heading,
-    hidden,
     joined,
     moment,
     remaining,
@@ -95,16 +95,11 @@ async def one(visit: Visit, request_id: str, told: Markup | None = None, status:
     contents = await _contents(visit, request) if member else None
     damaged = member and contents is None and request.state in (State.PENDING, State.APPROVED)
     reason = await approvals.reason(request_id) if member and not damaged else ""
-    others = await approvals.requests(frozenset(State), 500)
-    history = [
-        other
-        for other in others
-        if (other.issuer, other.subject) == (request.issuer, request.subject)
-        and other.id != request.id
-    ][:_HISTORY]
+    history = await approvals.history(request, _HISTORY)
     side = tag(
         "aside",
-        _decision(visit, request, refusal, damaged, reason),
+        decision(visit, request, refusal, damaged, reason),
+        votes(visit, request, member and not damaged),
         _who(request),
         id="decide",
     )
@@ -140,7 +135,7 @@ async def one(visit: Visit, request_id: str, told: Markup | None = None, status:
             "span",
             id="state",
             data_watch="approvals",
-            data_value=request.state.value,
+            data_value=f"{request.state.value} {len(request.votes)} {request.uses}",
             hidden=True,
         ),
     )
@@ -229,7 +224,11 @@ async def _card(visit: Visit, request: Request, preview: bool) -> Markup:
         ),
         tag("p", contents.message, class_="message") if contents and contents.message else None,
         tag("pre", _lines(visit, request, contents), class_="sql clipped") if contents else None,
-        tag("footer", chips(*behind, request.rule), tag("span", request.id, class_="id")),
+        tag(
+            "footer",
+            chips(*behind, request.rule, *standing(request)),
+            tag("span", request.id, class_="id"),
+        ),
         class_="card",
         data_entry=True,
     )
@@ -253,6 +252,7 @@ def _statement(visit: Visit, request: Request, contents: Contents | None, member
     return tag(
         "section",
         tag("p", contents.message, class_="message") if contents.message else None,
+        effect(request, contents),
         tag("h2", "Statement"),
         tag("pre", _lines(visit, request, contents), class_="sql", tabindex="0"),
         tag(
@@ -268,6 +268,7 @@ def _statement(visit: Visit, request: Request, contents: Contents | None, member
             ("Labelled there", chips(*labelled, kind="label") if labelled else None),
             ("Calls", chips(*contents.functions) if contents.functions else None),
             ("Settings", tag("span", settings) if settings else None),
+            ("Estimated", estimated(contents)),
             ("Digest", tag("code", contents.digest, class_="digest")),
         ),
     )
@@ -307,67 +308,6 @@ def _who(request: Request) -> Markup:
             ("Session", tag("code", request.session) if request.session else None),
             ("Reviewers", ", ".join(sorted(request.reviewers))),
         ),
-    )
-
-
-def _decision(
-    visit: Visit, request: Request, refusal: Refused | None, damaged: bool, reason: str
-) -> Markup | None:
-    if request.state is State.PENDING and refusal is None and not damaged:
-        return _form(visit, request, ("approve", "Approve"), ("deny", "Deny"))
-    if request.state is State.PENDING:
-        why = str(refusal) if refusal is not None else "it cannot be read back as it was filed"
-        return announced(f"Not yours to decide: {why}.")
-    by = request.reviewer
-    decided = tag(
-        "section",
-        tag("h2", "Decision"),
-        facts(
-            ("State", verdict(request.state.value)),
-            ("By", by[1] if by else None),
-            ("At", moment(request.decided) if request.decided else None),
-            ("Reason", reason),
-        ),
-    )
-    if request.state is State.APPROVED and refusal is None:
-        return join(decided, _form(visit, request, ("revoke", "Take it back")))
-    return decided
-
-
-def _form(visit: Visit, request: Request, *steps: tuple[str, str]) -> Markup:
-    return tag(
-        "form",
-        tag("h2", "Decide"),
-        hidden(visit),
-        tag("label", "Reason", for_="reason"),
-        tag(
-            "textarea",
-            visit.form.get("reason", ""),
-            id="reason",
-            name="reason",
-            rows=3,
-            maxlength=500,
-            required=True,
-            minlength=3,
-            placeholder="Why, for the record",
-        ),
-        tag(
-            "div",
-            [
-                tag(
-                    "button",
-                    name,
-                    class_=step,
-                    formaction=f"/approvals/{request.id}/{step}",
-                    data_key=step[0],
-                )
-                for step, name in steps
-            ],
-            class_="buttons",
-        ),
-        method="post",
-        action=f"/approvals/{request.id}/{steps[-1][0]}",
-        class_="decide",
     )
 
 

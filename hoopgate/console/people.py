@@ -146,7 +146,11 @@ def _rule(name: str, rule: Rule) -> Markup:
     then: Markup | str = rule.message
     if rule.verdict == "approve":
         who = ", ".join(sorted(rule.reviewers))
-        then = join(rule.message, tag("small", f"by {who} within {show_duration(rule.expires)}"))
+        several = f"{rule.approvers} of " if rule.approvers > 1 else ""
+        what = "of its effect, " if rule.effect else ""
+        again = f", good for {show_duration(rule.window)}" if rule.window else ""
+        told = f"{what}by {several}{who} within {show_duration(rule.expires)}{again}"
+        then = join(rule.message, tag("small", told))
     return tag(
         "tr",
         tag("td", tag("code", name)),

@@ -521,6 +521,7 @@ class Judge:
         try:
             used = await self._approvals.passes(digest, session)
             if used is None and not self._canceled:
+                judged = await self._estimated(judged)
                 request = await self._approvals.request(digest, judged, session, hold)
         except Refused as refused:
             block = Block(
@@ -540,6 +541,15 @@ class Judge:
         if stands and self._principal_valid() and not self._canceled:
             verdict = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
         return self._decide(verdict, monitored, facts, used or request or "")
+
+    async def _estimated(self, judged: Judged) -> Judged:
+        """With the rows that the planner expects of a single statement, for the reviewer."""
+        statement, facts = judged.statement, judged.facts or ()
+        resolution = judged.resolutions[0] if len(judged.resolutions) == 1 else None
+        if resolution is None or len(facts) != 1 or not isinstance(statement, Statement):
+            return judged
+        rows = await self._resolver.estimate(statement, facts[0], resolution)
+        return replace(judged, estimated=rows)
 
     # --- effects ------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Resolution, SessionFacts, Statement, StatementFacts
 from hoopgate.interfaces import ISideConnection, IStatementResolver
+from hoopgate.sql.estimates import estimate
 from hoopgate.sql.resolver import Examiner, Resolver
 
 #: Seconds that a look at the schema is good for.
@@ -162,6 +163,17 @@ class ServerResolver:
             Deferred.fromCoroutine(self._ask(running, statement, facts, session))
         return result
 
+    def estimate(
+        self, statement: Statement, facts: StatementFacts, resolution: Resolution
+    ) -> Deferred[int | None]:
+        """See :class:`hoopgate.interfaces.IStatementResolver`. MariaDB and MySQL are not asked:
+        their EXPLAIN may run parts of a statement."""
+        if not isinstance(self._resolver, Resolver):
+            return succeed(None)
+        asking: Any = estimate(self._side, statement, facts, resolution)
+        asked: Deferred[int | None] = Deferred.fromCoroutine(asking)
+        return asked.addErrback(lambda _: None)
+
     async def _ask(
         self,
         running: tuple[int, Any],
@@ -199,6 +211,12 @@ class NoSchema:
     ) -> Deferred[Resolution]:
         """Fails: there is nothing to ask."""
         return fail(UnresolvableStatement("resolve.failed", "the resource has no schema"))
+
+    def estimate(
+        self, statement: Statement, facts: StatementFacts, resolution: Resolution
+    ) -> Deferred[int | None]:
+        """Nobody knows."""
+        return succeed(None)
 
     def prepare(self) -> None:
         """See :class:`hoopgate.interfaces.IStatementResolver`."""
