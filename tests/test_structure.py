@@ -36,6 +36,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 PURE = (
     *("http.wire", "http.targets", "http.gate", "http.headers", "http.session", "http.requests"),
     *("http.bodies", "http.documents", "http.inquiry", "http.problems", "http.messages"),
+    *("http.answering", "http.exchange", "http.forwarding", "http.rewriting", "http.codings"),
+    *("http.masking_work", "http.websockets", "http.frames", "http.tunnel", "http.h2_messages"),
     *("postgres.wire", "postgres.session", "postgres.masking"),
     *("mysql.wire", "mysql.startup", "mysql.login", "mysql.session", "mysql.statements"),
     *("mysql.answers", "mysql.masking"),

@@ -319,9 +319,10 @@ class NodeTLS:
         if listener.tls is None:
             raise LocalProtocolError("the listener has no certificate")
         if listener.name not in self._servers:
-            self._servers[listener.name] = ServerContext(
-                listener.tls, ALPN.get(listener.protocol, ()), listener.clients
-            )
+            alpn = ALPN.get(listener.protocol, ())
+            if listener.http2:
+                alpn = (b"h2", *alpn)
+            self._servers[listener.name] = ServerContext(listener.tls, alpn, listener.clients)
         return self._servers[listener.name]
 
     def client(self, resource: Resource) -> IOpenSSLClientConnectionCreator:

@@ -24,6 +24,7 @@ from hoopgate.events import Principal, SessionFacts
 from hoopgate.http import upstream, wire
 from hoopgate.http.forwarding import Credential
 from hoopgate.http.gate import Gate, Metadata, Opening, Refusal, forbidden, unauthorised
+from hoopgate.http.h2_server import HTTP2Server
 from hoopgate.http.oauth import TokenSource
 from hoopgate.http.problems import Problem, status_line
 from hoopgate.http.session import HTTPSession
@@ -101,10 +102,15 @@ class _ClientEnd:
 
 @implementer(IHandshakeListener)
 class HTTPServer(Protocol):
-    """One client connection."""
+    """One client connection.
 
-    def __init__(self, factory: HTTPFactory, peer: str) -> None:
+    :param beneath: the client's transport, where this is a lane of HTTP/2 on it.
+    """
+
+    def __init__(self, factory: HTTPFactory, peer: str, beneath: Any = None) -> None:
         self._node = factory
+        self._beneath = beneath
+        self._h2: HTTP2Server | None = None
         self._gateway = factory.gateway
         self._peer = peer
         self._reader = RequestReader()
@@ -119,7 +125,7 @@ class HTTPServer(Protocol):
         self._timer: IDelayedCall | None = None
         self._ended = False
         self._lost = False
-        self._secured = factory.listener.tls is None
+        self._secured = factory.listener.tls is None or beneath is not None
 
     def connectionMade(self) -> None:
         assert self.transport is not None
@@ -129,8 +135,18 @@ class HTTPServer(Protocol):
             ITLSTransport(self.transport).startTLS(self._gateway.tls.server(self._node.listener))
 
     def handshakeCompleted(self) -> None:
-        """The client's TLS is up."""
+        """The client's TLS is up, and the version agreed on (RFC 9113 3.2)."""
         self._secured = True
+        transport = self.transport
+        spoken = self._gateway.tls.facts(transport).get("alpn")
+        if spoken == "h2" and not self._ended:
+            self._h2 = HTTP2Server(
+                self._node.reactor,
+                lambda: HTTPServer(self._node, self._peer, transport),
+                self._gateway.limits.idle_seconds,
+                self._stop_waiting,
+            )
+            self._h2.makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def _wait(self) -> bool:
         """A connection without a session counts as one before login; False: there are too many."""
@@ -148,6 +164,9 @@ class HTTPServer(Protocol):
         return True
 
     def dataReceived(self, data: bytes) -> None:
+        if self._h2 is not None:
+            self._h2.dataReceived(data)
+            return
         if self._ended:
             return
         if self._relay is not None and self._session is not None and not self._session.over:
@@ -234,7 +253,7 @@ class HTTPServer(Protocol):
         principal = await self._gateway.verify(opening.token, resource)
         self._stays()
         if self._node.listener.clients is not None:
-            require_same(self._gateway.tls.certificate(self.transport), principal)
+            require_same(self._gateway.tls.certificate(self._beneath or self.transport), principal)
         credential = await self._credential(opening, principal)
         self._still_there()
         self._backend = backend = await upstream.connect(
@@ -305,7 +324,7 @@ class HTTPServer(Protocol):
             database=resource.database,
             peer=self._peer,
             listener=self._node.listener.name,
-            tls=self._gateway.tls.facts(self.transport),
+            tls=self._gateway.tls.facts(self._beneath or self.transport),
             application=agent[:200],
         )
 
@@ -406,7 +425,10 @@ class HTTPServer(Protocol):
         hang_up(self._node.reactor, self.transport)
 
     def _too_late(self) -> None:
-        if self._secured and not self._reader.between:
+        if self._h2 is not None:
+            self._stop_waiting()
+            self._h2.end()
+        elif self._secured and not self._reader.between:
             late = Problem(408, "http.timeout", "The request took too long.")
             self._end(late.encode(close=True))
         else:
@@ -415,6 +437,8 @@ class HTTPServer(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = self._ended = True
         self._stop_waiting()
+        if self._h2 is not None:
+            self._h2.connectionLost(reason)
         if self._relay is not None and self._steps is None:
             self._relay.client_lost()
 

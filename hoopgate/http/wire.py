@@ -35,7 +35,7 @@ _NAME: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^`|~-]{1,100}")
 _ASCII_VALUE: Final = re.compile(rb"[\t\x20-\x7e]*")
 _VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _TARGET: Final = re.compile(rb"/[\x21\x24-\x7e]*")
-_HOST: Final = re.compile(
+HOST: Final = re.compile(
     rb"[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?"
 )
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
@@ -357,7 +357,7 @@ def request_head(block: bytes) -> RequestHead:
         raise Malformed(400, "target", "the target must be a path (RFC 9112 3.2.1)")
     headers = _headers(lines, _ASCII_VALUE)
     hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
+    if len(hosts) != 1 or HOST.fullmatch(hosts[0]) is None:
         raise Malformed(400, "host", "exactly one valid Host is needed")
     length, chunked = _framing(headers, 501)
     if length is None and not chunked:
