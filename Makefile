@@ -93,7 +93,7 @@ archive: install ## the copy in object storage, on a Ceph gateway with Object Lo
 bench: bench-parts .venv/.installed ## pgbench and bulk reads, beside pgbouncer and haproxy, compiled (ARGS=--quick)
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/run.py' $(ARGS)
 
-bench-http: bench-parts .venv/.installed ## HTTP and masked FHIR, by wrk and h2load, beside haproxy (ARGS='--rounds 1')
+bench-http: bench-parts .venv/.installed ## HTTP and masked FHIR, by wrk and h2load, beside haproxy and mitmproxy (ARGS='--rounds 1')
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/bench_http.py' $(ARGS)
 
 bench-mysql: bench-parts .venv/.installed ## MariaDB: point selects and bulk reads, beside haproxy (ARGS='--rounds 1')

@@ -1,8 +1,8 @@
-"""HTTP through hoopgate beside a direct connection and haproxy: small requests and masked FHIR
-bundles, by wrk and h2load. ``make bench-http``; see docs/performance.md.
+"""HTTP through hoopgate beside a direct connection, haproxy and mitmproxy: small requests and
+masked FHIR bundles, by wrk and h2load. ``make bench-http``; see docs/performance.md.
 
-Clients speak TLS to all three; haproxy terminates it as hoopgate does. One node process is the
-server behind all of them.
+Clients speak TLS to all of them; the proxies terminate it as hoopgate does. One node process is the
+server behind all.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from testbed.certificates import Certificates
 from testbed.fhirserver import patients
 from testbed.gateway import Gateway
 from testbed.issuer import TestIssuer
-from testbed.parts import debian
+from testbed.parts import CHECKOUT, debian
 from testbed.ports import free_port
 from testbed.process import Server
 from testbed.webclinic import AGENTS, REVIEWERS, web_clients, web_resource, web_settings
@@ -148,6 +149,7 @@ backend out
     log = directory / "haproxy.log"
     proxy = Server([debian("haproxy", "haproxy"), "-db", "-f", settings], log=log)
     stack.callback(proxy.stop)
+    other_port, other = mitmproxy(stack, directory, pem, plain)
     issuer = stack.enter_context(
         TestIssuer(
             web_clients("hoopgate:plain", "hoopgate:json", "hoopgate:ehr"),
@@ -168,13 +170,37 @@ backend out
     return [
         Target("direct", secure, "/small", server.pid),
         Target("haproxy", port, "/small", proxy.pid),
+        Target("mitmproxy", other_port, "/small", other.pid),
         Target("hoopgate, no PHI", path="/plain/small", **through),
         Target("hoopgate, JSON masked", path="/json/small", **through),
         Target("direct, bundle", secure, "/fhir/Observation", server.pid),
         Target("haproxy, bundle", port, "/fhir/Observation", proxy.pid),
+        Target("mitmproxy, bundle", other_port, "/fhir/Observation", other.pid),
         Target("hoopgate, bundle, no PHI", path="/plain/fhir/Observation", **through),
         Target("hoopgate, bundle masked", path="/ehr/Observation", **through),
     ], document.stat().st_size
+
+
+def mitmproxy(stack: ExitStack, directory: Path, pem: Path, upstream: int) -> tuple[int, Server]:
+    """mitmdump as a reverse proxy that keeps nothing of what it has seen; its port."""
+    port = free_port()
+    log = directory / "mitmproxy.log"
+    words = ["--mode", f"reverse:http://127.0.0.1:{upstream}", "--listen-host", "127.0.0.1"]
+    words += ["--listen-port", str(port), "--certs", f"*={pem}", "--quiet"]
+    words += ["--set", f"confdir={directory}", "--set", "http2=false"]
+    program = CHECKOUT / "var" / "parts" / "mitmproxy" / "bin" / "mitmdump"
+    server = Server([program, *words], log=log)
+    stack.callback(server.stop)
+
+    def ready() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    server.wait_until(ready, 60)
+    return port, server
 
 
 if __name__ == "__main__":
