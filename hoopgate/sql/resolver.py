@@ -19,11 +19,12 @@ from typing import Final, Protocol
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import Resolution, SessionFacts, Statement, StatementFacts
 from hoopgate.sql import versions
-from hoopgate.sql.catalogue import Catalogue, Overrun, Rows, TreeReader, Wanted, array
+from hoopgate.sql.catalogue import Catalogue, Overrun, Rows, TreeReader, Wanted
 from hoopgate.sql.examination import INLINE_STEPS, Task, examine
 from hoopgate.sql.flows import MOST_STEPS
 from hoopgate.sql.memory import CAPACITY, TTL, Memory
 from hoopgate.sql.nodetree import NodeTreeError
+from hoopgate.sql.questions import array
 
 #: Classes of statements that read or write rows, or may.
 _RESOLVED: Final = frozenset(

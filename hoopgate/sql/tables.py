@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from hoopgate.sql.catalogue import Relation
 from hoopgate.sql.expressions import Expressions
 from hoopgate.sql.flows import MOST_PIECES, NONE, Columns, Flow, Scope, nodes, plain_table, union
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
+from hoopgate.sql.relations import Relation
 
 _INT4: Final = 23
 _CTID, _TABLEOID = -1, -6

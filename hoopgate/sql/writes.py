@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoopgate.sql.catalogue import Relation
 from hoopgate.sql.flows import NONE, Flow, Scope, plain_table, union
 from hoopgate.sql.nodetree import Node, NodeTreeError
+from hoopgate.sql.relations import Relation
 from hoopgate.sql.tables import Tables
 
 #: CmdType of nodes.h.

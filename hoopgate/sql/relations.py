@@ -1,0 +1,226 @@
+"""What is known of relations, functions and types: rows of the server's catalogue, read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hoopgate.events import ColumnRef
+from hoopgate.sql.nodetree import Node, NodeTreeError, Value
+
+_SYSTEM_COLUMNS: Final = {
+    -1: "ctid",
+    -2: "xmin",
+    -3: "cmin",
+    -4: "xmax",
+    -5: "cmax",
+    -6: "tableoid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A row of pg_proc. ``signature`` is ``schema.name(type, …)``, ``name`` ``schema.name``."""
+
+    name: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A row of pg_type.
+
+    :ivar sql: its name, quoted and qualified, for use in a statement.
+    :ivar base: what a domain is made of in the end, which is what a client is told; else itself.
+    """
+
+    sql: str
+    array: int
+    input: int
+    output: int
+    base: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """One column of a foreign key: ``column`` (of ``relation``) refers to ``foreign_column``.
+
+    :ivar cascades: a DELETE or UPDATE there changes rows here.
+    """
+
+    relation: int
+    attribute: int
+    column: ColumnRef
+    foreign: int
+    foreign_attribute: int
+    foreign_column: ColumnRef
+    cascades: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Columns of an index: its keys, and what its expressions and its predicate read.
+
+    :ivar compares: it is unique, or of an exclusion constraint.
+    :ivar computes: it has an expression, which may fail.
+    :ivar key: columns of which no two rows have the same values; empty when that is not certain.
+    """
+
+    columns: frozenset[int]
+    compares: bool
+    computes: bool
+    key: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class Relation:
+    """A row of pg_class with what hangs on it. Columns are attribute numbers.
+
+    :ivar kind: pg_class.relkind.
+    :ivar inherited: columns that a parent has, too.
+    :ivar definition: the query of a view or materialised view.
+    :ivar generated: expressions of generated columns.
+    :ivar virtual: generated columns that are computed when they are read.
+    :ivar policies: expressions of row security policies.
+    :ivar checks: columns of each CHECK constraint.
+    :ivar unproven: columns of constraints that stored rows may break (NOT VALID).
+    :ivar partitioned: columns that decide which partition a row is in.
+    :ivar defaulted: columns with a default.
+    :ivar triggers: OIDs of functions of enabled user triggers.
+    :ivar ruled: it has a rewrite rule other than a view's own.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    columns: dict[int, str] = field(default_factory=dict)
+    types: dict[int, int] = field(default_factory=dict)
+    inherited: set[int] = field(default_factory=set)
+    definition: Node | None = None
+    generated: dict[int, Value] = field(default_factory=dict)
+    virtual: set[int] = field(default_factory=set)
+    policies: list[Value] = field(default_factory=list)
+    indexes: list[Index] = field(default_factory=list)
+    checks: list[frozenset[int]] = field(default_factory=list)
+    unproven: frozenset[int] = frozenset()
+    partitioned: frozenset[int] = frozenset()
+    defaulted: set[int] = field(default_factory=set)
+    keys: list[ForeignKey] = field(default_factory=list)
+    triggers: list[int] = field(default_factory=list)
+    ruled: bool = False
+    parents: list[int] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def column(self, attribute: int) -> ColumnRef:
+        """The reference of a column, system columns included.
+
+        :raises NodeTreeError: there is no such column.
+        """
+        name = _SYSTEM_COLUMNS.get(attribute) or self.columns.get(attribute)
+        if name is None:
+            raise NodeTreeError("a column is not in the catalogue")
+        derived = (
+            attribute < 0
+            or self.definition is not None
+            or attribute in self.inherited
+            or attribute in self.generated
+        )
+        return ColumnRef(self.schema, self.name, name, derived)
+
+
+def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Relation, list[Value]]:
+    """A relation from its row, and all trees that hang on it."""
+    (
+        schema,
+        name,
+        kind,
+        columns,
+        parents,
+        children,
+        rules,
+        defaults,
+        policies,
+        indexes,
+        checks,
+        keys,
+        triggers,
+        partitioned,
+    ) = row
+    relation = Relation(schema, name, kind)
+    trees: list[Value] = []
+    for number, column, type_, inherited in columns or ():
+        relation.columns[number] = column
+        relation.types[number] = int(type_)
+        if inherited:
+            relation.inherited.add(number)
+    relation.parents = [int(oid) for oid in parents or ()]
+    relation.children = [int(oid) for oid in children or ()]
+    for own, action in rules or ():
+        if not own:
+            relation.ruled = True
+            continue
+        tree = read(action)
+        if not isinstance(tree, list) or len(tree) != 1 or not isinstance(tree[0], Node):
+            raise NodeTreeError("a view is not one query")
+        relation.definition = tree[0]
+        trees.append(tree)
+    for number, generated, expression in defaults or ():
+        if expression is None:
+            relation.defaulted.add(number)
+        else:
+            tree = read(expression)
+            relation.generated[number] = tree
+            trees.append(tree)
+            if generated == "v":
+                relation.virtual.add(number)
+    for expression in policies or ():
+        tree = read(expression)
+        relation.policies.append(tree)
+        trees.append(tree)
+    for numbers, compares, unique, *expressions in indexes or ():
+        used = _attributes(numbers) | _columns_in(expressions, relation, read)
+        key = frozenset(map(int, numbers.split()[:unique]))
+        relation.indexes.append(Index(used, compares, any(expressions), key))
+    for numbers, proven in checks or ():
+        relation.checks.append(_attributes(numbers))
+        if not proven:
+            relation.unproven |= _attributes(numbers)
+    relation.keys = [ForeignKey(*_end(key[:6]), *_end(key[6:12]), key[12]) for key in keys or ()]
+    relation.triggers = [int(oid) for oid in triggers or ()]
+    for numbers, expression in partitioned or ():
+        used = _attributes(numbers) | _columns_in([expression], relation, read)
+        relation.partitioned |= used
+    if kind in "vm" and relation.definition is None:
+        raise NodeTreeError("a view's definition is not in the catalogue")
+    return relation, trees
+
+
+def _columns_in(
+    expressions: Iterable[str | None], relation: Relation, read: Callable[[str], Value]
+) -> set[int]:
+    found: set[int] = set()
+    todo: list[Value] = [read(text) for text in expressions if text]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, list):
+            todo.extend(value)
+        elif isinstance(value, Node):
+            if value.type == "VAR":
+                number = value.integer("varattno")
+                found |= {number} if number else set(relation.columns)
+            todo.extend(value.fields.values())
+    return found
+
+
+def _end(row: Sequence[Any]) -> tuple[int, int, ColumnRef]:
+    oid, schema, relation, number, column, inherited = row
+    return int(oid), number, ColumnRef(schema, relation, column, inherited)
+
+
+def _attributes(text: str | None) -> frozenset[int]:
+    return frozenset(int(item) for item in (text or "").split()) - {0}
