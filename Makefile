@@ -11,7 +11,7 @@ MUTATIONS ?= 100000
 COMPILED ?= postgres recorder guardrails sql
 
 .DEFAULT_GOAL := help
-.PHONY: bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper presidio archive bench bench-http bench-mysql demo screenshots clean
+.PHONY: bench-log bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper presidio archive bench bench-http bench-mysql demo screenshots clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -98,6 +98,9 @@ bench-http: bench-parts .venv/.installed ## HTTP and masked FHIR, by wrk and h2l
 
 bench-mysql: bench-parts .venv/.installed ## MariaDB: point selects and bulk reads, beside haproxy (ARGS='--rounds 1')
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/bench_mysql.py' $(ARGS)
+
+bench-log: .venv/.installed ## the log by itself: gated events, cost by size, verification (ARGS=--sizes=1000,10000000)
+	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/bench_log.py' $(ARGS)
 
 bench-ssh: parts .venv/.installed ## SSH: files, output, logins, beside OpenSSH alone (ARGS='--rounds 1')
 	@PYTHONPATH=tests $(BIN)/python '$(CURDIR)/benchmarks/bench_ssh.py' $(ARGS)

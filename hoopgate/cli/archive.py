@@ -15,6 +15,7 @@ from hoopgate.errors import HoopgateError
 from hoopgate.evidence.archive import ArchiveFailed, Bucket, Progress, connect, fetch, upload
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.reading import LogReader
+from hoopgate.recorder.rotation import retired_keys
 from hoopgate.settings.units import duration
 
 _MOST_SECONDS = 600.0
@@ -78,6 +79,7 @@ def run_upload(options: argparse.Namespace) -> int:
         if state_dir is None:
             raise HoopgateError("with --directory, say where progress is kept: --progress FILE")
         path = state_dir / "archive" / f"{sha256(options.place.encode()).hexdigest()[:16]}.json"
+    retired = retired_keys(state_dir) if state_dir is not None else []
     bucket = _bucket(options, retention)
     bucket.check_lock()
     progress = Progress.load(path)
@@ -87,7 +89,7 @@ def run_upload(options: argparse.Namespace) -> int:
     pause = options.interval
     while True:
         try:
-            written = upload(LogReader(directory, verifiers), bucket, progress)
+            written = upload(LogReader(directory, verifiers), bucket, progress, retired)
             pause = options.interval
             if options.once:
                 print(f"{options.place}: {written} objects written, {progress.size} leaves locked")

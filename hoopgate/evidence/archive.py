@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5, sha256
@@ -31,6 +31,7 @@ from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import make_directory, read_whole, replace_file
 from hoopgate.recorder.known import check_known
 from hoopgate.recorder.leaf import decode
+from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.segments import OVERHEAD, segment_path
 from hoopgate.recorder.tiles import WIDTH, bundle_path, tile_path, tile_width
@@ -222,18 +223,21 @@ class Bucket:
             raise ArchiveFailed(f"{operation}: {type(error).__name__}") from None
 
 
-def upload(log: LogReader, bucket: Bucket, progress: Progress) -> int:
+def upload(
+    log: LogReader, bucket: Bucket, progress: Progress, retired: Sequence[Verifier] = ()
+) -> int:
     """Copy what the log's checkpoint newly covers; how many objects were written.
 
     The bucket's own last checkpoint comes first: a log that does not continue it is not copied.
 
+    :param retired: keys that the log had before, which may have signed that one.
     :raises BadLog: the log was rolled back, rewritten, or is not what was signed.
     :raises ArchiveFailed: the storage does not hold what it was given.
     """
     before = bucket.written
     kept = newest_checkpoint(bucket)
     if kept is not None:
-        check_known(log, [("the newest checkpoint of the archive", kept)])
+        check_known(log, [("the newest checkpoint of the archive", kept)], retired)
     if progress.size > log.size:
         progress.size, progress.segments = 0, {}
     ends: dict[int, int] = {}

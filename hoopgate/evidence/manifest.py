@@ -78,7 +78,7 @@ class Manifest:
     def decode(cls, data: bytes) -> Manifest:
         """:raises BadBundle: malformed, or it names a file outside of the bundle."""
         try:
-            given = json.loads(data)
+            given = json.loads(data, object_pairs_hook=_once)
             if given["format"] != FORMAT:
                 raise BadBundle(f"{MANIFEST}: another format than {FORMAT}")
             start, end = _whole(given["period"][0]), _whole(given["period"][1])
@@ -114,6 +114,14 @@ class Manifest:
         if any(index >= first for index in opened.values()):
             raise BadBundle(f"{MANIFEST}: a session opened before the period is within it")
         return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that stands twice, another reader may take the other value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
 
 
 def _whole(value: Any) -> int:

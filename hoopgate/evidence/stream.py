@@ -18,11 +18,11 @@ from hoopgate.errors import HoopgateError
 from hoopgate.evidence.derived import leaves
 from hoopgate.evidence.facts import Session
 from hoopgate.evidence.ocsf import Event, event_of
-from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import make_directory, replace_file
 from hoopgate.recorder.known import check_known
 from hoopgate.recorder.leaf import Leaf, decode
-from hoopgate.recorder.note import Verifier
+from hoopgate.recorder.note import Checkpoint, Note, Verifier
 from hoopgate.recorder.reading import LogReader
 
 #: Events of a batch at most: what is sent again when its receipt was not heard of.
@@ -66,14 +66,24 @@ class Cursor:
         try:
             given = json.loads(path.read_bytes())
             running = {str(id): int(index) for id, index in given["open"].items()}
-            return cls(path, int(given["next"]), str(given["note"]), running)
+            found = cls(path, int(given["next"]), str(given["note"]), running)
+            if not 0 <= found.next <= found.size():
+                raise ValueError
+            return found
         except FileNotFoundError:
             make_directory(path.parent, 0o700)
             return cls(path)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BadNote):
             raise HoopgateError(
                 f"{path} is no cursor: remove it to send everything again"
             ) from None
+
+    def size(self) -> int:
+        """Leaves under its checkpoint: more cannot have been sent.
+
+        :raises BadNote: it is none.
+        """
+        return Checkpoint.parse(Note.parse(self.note.encode()).text).size if self.note else 0
 
     def save(self) -> None:
         about = {"next": self.next, "note": self.note, "open": self.open}

@@ -58,7 +58,7 @@ class Policy:
                         logs.append(Verifier.parse(key))
                     case ["witness", name, key] | ["witness", name, key, _]:
                         _new(name, witnesses, groups)
-                        witnesses[name] = WitnessKey.parse(key)
+                        witnesses[name] = _other(WitnessKey.parse(key), witnesses)
                     case ["group", name, threshold, *members] if members:
                         _new(name, witnesses, groups)
                         groups[name] = _group(threshold, members, witnesses, groups)
@@ -107,6 +107,13 @@ class Policy:
 def _new(name: str, *taken: Mapping[str, object]) -> None:
     if name == _NONE or any(name in names for names in taken):
         raise BadNote(f"the name {name} is taken")
+
+
+def _other(key: WitnessKey, witnesses: Mapping[str, WitnessKey]) -> WitnessKey:
+    """A key under two names would count twice."""
+    if any(key.public == other.public for other in witnesses.values()):
+        raise BadNote("the same key is there under another name")
+    return key
 
 
 def _group(

@@ -26,6 +26,7 @@ from hoopgate.recorder.segments import (
 from hoopgate.recorder.tiles import WIDTH, Edge, TileReader
 from hoopgate.recorder.tree import Frontier, frontier, leaf_hash
 
+_TORN_BYTES = 2**30  # of a commit that a crash tore, at most
 #: A log without a checkpoint ended during its very first start: it can hold nothing else.
 _FIRST = frozenset({"epoch.start", "segment.start", "gap.recovered", "session.close"})
 
@@ -47,6 +48,8 @@ class Recovered:
     sealed: list[list[object]] = field(default_factory=list)
     gaps: list[tuple[int, int, int]] = field(default_factory=list)
     next_segment: int = 1
+    node: str = ""  #: the node's own chain
+    unsigned_epoch: bool = False
 
 
 def recover(
@@ -125,10 +128,13 @@ def _scan(
         hashed = leaf_hash(data)
         if (leaf["index"], leaf["segment"], leaf["offset"]) != (expected, number, offset):
             raise BadLog("the leaf belongs to another place", index=expected, **place)
+        if empty:
+            found.node = leaf["session"]
         if expected < reader.size:
             if reader.tile(0, expected // WIDTH)[expected % WIDTH] != hashed:
                 raise BadLog("the segment's leaf is not the one signed", index=expected, **place)
         else:
+            _may_follow(leaf, found, {"index": expected, **place})
             found.tail.append((data, hashed))
         _follow(leaf, hashed, found.open, place)
         index = expected + 1
@@ -138,10 +144,23 @@ def _scan(
     if length > scan.end:
         if index is not None and index < reader.size:
             raise BadLog("the record is damaged", index=index, segment=number, offset=scan.end)
+        if length - scan.end > _TORN_BYTES:
+            what = f"{length - scan.end} bytes are no records: no crash leaves that many"
+            raise BadLog(what, segment=number, offset=scan.end)
         found.gaps.append((number, scan.end, length - scan.end))
         torn = b64encode(hash_tail(path, scan.end)).decode()
     found.sealed.append([number, scan.end, length, torn])
     return index
+
+
+def _may_follow(leaf: Leaf, found: Recovered, place: dict[str, Any]) -> None:
+    """What nobody has signed yet is what a crash left, or what somebody wrote. A node signs the
+    beginning of its epoch before it takes a session, and takes none after the end."""
+    found.unsigned_epoch |= leaf["type"] == "epoch.start"
+    if found.size and found.unsigned_epoch and leaf["type"] not in _FIRST:
+        raise BadLog("it is of an epoch whose beginning was never signed", **place)
+    if leaf["type"] == "session.open" and found.node not in found.open:
+        raise BadLog("the session begins after the end of its epoch", **place)
 
 
 def _from_disk(path: Path) -> None:

@@ -200,6 +200,10 @@ class _Checking:
             raise BadLog("its monotonic time is before that of the leaf before it", **place)
         part.mono = leaf["mono"]
         if type in ("session.open", "epoch.start"):
+            if type == "session.open" and (
+                part.began is None or part.began["session"] not in part.chains
+            ):
+                raise BadLog("the session begins after the end of its epoch", **place)
             part.opened.append((id, place))
             part.sessions += type == "session.open"
             part.chains[id] = (0, "")

@@ -1,0 +1,236 @@
+"""What somebody tries with a bundle on its way to an auditor: each is found, nothing hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorder.recorder_world import World
+
+from hoopgate.cli.main import main
+from hoopgate.evidence.manifest import MANIFEST
+from hoopgate.evidence.verify import BAD, verify_bundle
+from hoopgate.recorder.policy import Policy
+from hoopgate.recorder.signer import FileSigner
+
+
+def refit(bundle: Path, change: Callable[[dict[str, Any]], None] = lambda about: None) -> None:
+    """Make the manifest fit the files as they are now, and change it."""
+    about = json.loads((bundle / MANIFEST).read_bytes())
+    about["files"] = {
+        str(path.relative_to(bundle)): [path.stat().st_size, sha256(path.read_bytes()).hexdigest()]
+        for path in sorted(bundle.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    change(about)
+    (bundle / MANIFEST).write_text(json.dumps(about))
+
+
+def edit(bundle: Path, name: str, old: bytes, new: bytes) -> None:
+    path = bundle / name
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new, 1))
+    refit(bundle)
+
+
+def _narrowed(bundle: Path) -> None:
+    """The last leaves of the period left out."""
+
+    def change(about: dict[str, Any]) -> None:
+        about["leaves"][1] -= 20
+
+    refit(bundle, change)
+
+
+def _moved_period(bundle: Path) -> None:
+    def change(about: dict[str, Any]) -> None:
+        about["period"][0] += 1_800_000_000
+
+    refit(bundle, change)
+
+
+def _session_forgotten(bundle: Path) -> None:
+    def change(about: dict[str, Any]) -> None:
+        about["opened_before"].popitem()
+
+    refit(bundle, change)
+
+
+def _purged_by_hand(bundle: Path) -> None:
+    """A sealed key left out, and called shredded by a leaf that says something else."""
+    (bundle / "log/wraps/s-2.json").unlink()
+
+    def change(about: dict[str, Any]) -> None:
+        about["purged"]["s-2"] = about["leaves"][0]
+
+    refit(bundle, change)
+
+
+def _without_recordings(bundle: Path) -> None:
+    """Records left out, and the manifest says that they were never asked for."""
+    shutil.rmtree(bundle / "log/seg")
+    refit(bundle)
+
+
+def _extra_leaf_file(bundle: Path) -> None:
+    (bundle / "log/tile/0/999").write_bytes(bytes(8192))
+    refit(bundle)
+
+
+def _extra_in_log(bundle: Path) -> None:
+    (bundle / "log/seg/00000099.hgs").write_bytes(b"HGS1\0\0\0\x63")
+    refit(bundle)
+
+
+def _homoglyph(bundle: Path) -> None:
+    (bundle / "rep\u043ert.html").write_bytes(b"<p>all is well</p>")
+    refit(bundle)
+
+
+def _decomposed(bundle: Path) -> None:
+    (bundle / unicodedata.normalize("NFD", "\xe9")).write_bytes(b"x")
+    refit(bundle)
+
+
+def _newline(bundle: Path) -> None:
+    (bundle / "a\nb").write_bytes(b"x")
+    refit(bundle)
+
+
+def _pipe(bundle: Path) -> None:
+    os.mkfifo(bundle / "more")
+
+
+def _pipe_for_the_manifest(bundle: Path) -> None:
+    (bundle / MANIFEST).unlink()
+    os.mkfifo(bundle / MANIFEST)
+
+
+def _device(bundle: Path) -> None:
+    (bundle / "report.html").unlink()
+    (bundle / "report.html").symlink_to("/dev/zero")
+
+
+def _loop(bundle: Path) -> None:
+    (bundle / "log/again").symlink_to(bundle)
+
+
+def _deep_manifest(bundle: Path) -> None:
+    (bundle / MANIFEST).write_bytes(b'{"a":' * 100_000)
+
+
+def _huge_number(bundle: Path) -> None:
+    text = (bundle / MANIFEST).read_text()
+    size = json.loads(text)["size"]
+    (bundle / MANIFEST).write_text(text.replace(f'"size":{size}', '"size":1' + "0" * 5000, 1))
+
+
+def _manifest_twice(bundle: Path) -> None:
+    """A key that stands twice: which of them counts is up to the reader."""
+    text = (bundle / MANIFEST).read_text()
+    (bundle / MANIFEST).write_text('{"origin":"other.example/log",' + text[1:])
+
+
+def _sparse(bundle: Path) -> None:
+    os.truncate(bundle / MANIFEST, 2**40)
+
+
+def _report(bundle: Path) -> None:
+    edit(bundle, "report.html", b"</body>", b"<script>alert(1)</script></body>")
+
+
+def _instructions(bundle: Path) -> None:
+    """Another program for the auditor to run."""
+    with (bundle / "verify.go").open("ab") as file:
+        file.write(b"// and more\n")
+    refit(bundle)
+
+
+def _fewer_events(bundle: Path) -> None:
+    path = bundle / "ocsf.ndjson"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(True)[:-1]))
+    refit(bundle)
+
+
+def _rules_of_others(bundle: Path) -> None:
+    data = b'{"rules":[]}'
+    (bundle / "config/rules").mkdir(parents=True, exist_ok=True)
+    (bundle / f"config/rules/{sha256(data).hexdigest()}.json").write_bytes(data)
+    refit(bundle)
+
+
+def _proof_of_another(bundle: Path) -> None:
+    one, two = sorted((bundle / "proofs").iterdir())
+    one.write_bytes(two.read_bytes())
+    refit(bundle)
+
+
+ATTACKS = [
+    *(_narrowed, _moved_period, _session_forgotten, _purged_by_hand, _without_recordings),
+    *(_extra_leaf_file, _extra_in_log, _homoglyph, _decomposed, _newline, _pipe),
+    *(_pipe_for_the_manifest, _device, _loop, _deep_manifest, _huge_number, _sparse),
+    *(_manifest_twice, _report, _instructions, _fewer_events, _rules_of_others, _proof_of_another),
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__.strip("_"))
+def test_a_bundle_altered(
+    eventful_log: World,
+    bundle: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    attack: Callable[[Path], None],
+) -> None:
+    attack(bundle)
+    with pytest.raises((*BAD, OSError)):
+        verify_bundle(bundle, Policy((eventful_log.vkey(),)))
+    policy = tmp_path / "policy"
+    policy.write_text(f"log {eventful_log.vkey()}\nquorum none\n")
+    assert main(["evidence", "verify", str(bundle), "--policy", str(policy)]) in (1, 2)
+    said = capfd.readouterr()
+    assert all(c == "\n" or c >= " " for c in said.out + said.err)
+
+
+def test_a_bundle_signed_by_its_bearer(eventful_log: World, bundle: Path, tmp_path: Path) -> None:
+    """Key, checkpoint and manifest of his own: the policy came another way."""
+    log = eventful_log.vkey()
+    mine = FileSigner.create(tmp_path / "mine.key", log.name)
+    checkpoint = eventful_log.reader().checkpoint
+    (bundle / "log/checkpoint").write_bytes(mine.sign(checkpoint))
+    refit(bundle)
+    with pytest.raises(BAD, match="no trusted key"):
+        verify_bundle(bundle, Policy((log,)))
+
+
+def test_it_takes_nothing_but_bundle_and_policy(
+    eventful_log: World, bundle: Path, tmp_path: Path
+) -> None:
+    """In an empty directory, with an empty environment, as another user, without a network."""
+    policy = tmp_path / "policy"
+    policy.write_text(f"log {eventful_log.vkey()}\nquorum none\n")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code = "import sys; from hoopgate.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-I", "-c", code, "evidence", "verify", str(bundle)]
+    alone = [] if os.geteuid() else ["unshare", "--net"]
+    done = subprocess.run(
+        [*alone, *command, "--policy", str(policy)],
+        cwd=empty,
+        env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("good")
+    assert not list(empty.iterdir())
