@@ -17,8 +17,8 @@ from hoopgate.http.inquiry import Link, Pairs
 from hoopgate.http.targets import Target, encode_query, parse_query
 from hoopgate.http.wire import Malformed
 from hoopgate.phi import fhir_search
-from hoopgate.phi.fhir import is_resource
 from hoopgate.phi.fhir_tokens import TokenSearch
+from hoopgate.phi.fhir_types import is_resource
 from hoopgate.phi.tokens import Token
 
 Filled = Callable[[Sequence[str]], tuple[Target, bytes | None]]

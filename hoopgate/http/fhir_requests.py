@@ -21,8 +21,8 @@ from hoopgate.http.inquiry import (
 from hoopgate.http.targets import Target
 from hoopgate.http.wire import Malformed, RequestHead
 from hoopgate.phi import fhir_search
-from hoopgate.phi.fhir import is_resource
 from hoopgate.phi.fhir_tokens import TokenSearch, token_search
+from hoopgate.phi.fhir_types import is_resource
 
 #: Hits on a page; whoever wants more at once wants a copy of the data.
 PAGE: Final = 250

@@ -9,7 +9,8 @@ from typing import Any, Final
 from hoopgate.http.headers import Links
 from hoopgate.phi import documents
 from hoopgate.phi.documents import JSONMasker, Tokens, Unreadable
-from hoopgate.phi.fhir import FHIRMasker, is_resource
+from hoopgate.phi.fhir import FHIRMasker
+from hoopgate.phi.fhir_types import is_resource
 from hoopgate.phi.texts import TextMasker
 from hoopgate.plans import BodyPlan
 

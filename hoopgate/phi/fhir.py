@@ -12,16 +12,24 @@ parts: how many given names somebody has would tell, too.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from hoopgate.phi.documents import DEPTH, Places, Tokens, Unreadable, replacement
 from hoopgate.phi.fhir_places import NONE, below, mask_of, roots, within
+from hoopgate.phi.fhir_types import (
+    DATE,
+    INSTANT,
+    KEEP,
+    NUMBER,
+    TEXT,
+    TRUTH,
+    Element,
+    is_resource,
+    types,
+)
 from hoopgate.phi.safe_harbor import OLDEST_AGE
 from hoopgate.plans import Method, PathMask
 
@@ -30,19 +38,6 @@ Link = Callable[[str], "str | None"]
 
 _DROP: Final = object()
 
-#: What becomes of a value that is no object, by its type.
-_KEEP, _NUMBER, _TRUTH, _TEXT, _DATE, _INSTANT, _NOTHING = range(7)
-_SCALARS: Final = {
-    **dict.fromkeys(("code", "id", "uri", "canonical", "oid", "uuid", "token"), _KEEP),
-    **dict.fromkeys(
-        ("decimal", "integer", "integer64", "positiveInt", "unsignedInt", "positiveint"), _NUMBER
-    ),
-    "boolean": _TRUTH,
-    **dict.fromkeys(("string", "markdown", "xhtml", "encodedBytes", "base64Binary"), _TEXT),
-    **dict.fromkeys(("date", "dateTime"), _DATE),
-    "instant": _INSTANT,
-    **dict.fromkeys(("time", "url"), _NOTHING),
-}
 _BASE64: Final = "W1JFREFDVEVEXQ=="  # "[REDACTED]"
 _DIV: Final = '<div xmlns="http://www.w3.org/1999/xhtml">[NARRATIVE]</div>'
 
@@ -96,37 +91,6 @@ _STATUS: Final = re.compile(r"([1-5][0-9]{2})\b.*", re.DOTALL)
 _RESTRICTED: Final = frozenset({"R", "V"})
 
 
-class _Element:
-    """What the specification says of an element: how a plain value, how an object is masked."""
-
-    __slots__ = ("kinds", "resource", "scalar")
-
-    def __init__(self, codes: str) -> None:
-        # Where versions disagree, the stricter: the constants above are in that order.
-        plain = [_SCALARS[code] for code in codes.split() if code in _SCALARS]
-        self.scalar = max(plain) if plain else _NOTHING
-        self.kinds = tuple(code for code in codes.split() if code not in _SCALARS)
-        self.resource = "Resource" in self.kinds or "ResourceList" in self.kinds
-
-
-@cache
-def types() -> Mapping[str, Mapping[str, _Element]]:
-    """Type → element → what is said of it."""
-    text = files("hoopgate.phi").joinpath("data", "fhir_types.json").read_text("utf-8")
-    shared: dict[str, _Element] = {}
-    return {
-        name: {
-            element: shared.setdefault(codes, _Element(codes)) for element, codes in members.items()
-        }
-        for name, members in json.loads(text).items()
-    }
-
-
-def is_resource(name: object) -> bool:
-    """True for the name of a type of resources."""
-    return isinstance(name, str) and "meta" in types().get(name, {})
-
-
 class FHIRMasker:
     """Masks resources.
 
@@ -150,7 +114,7 @@ class FHIRMasker:
         self._page = page or link
         self._tokens = tokens
         self._oldest = year - OLDEST_AGE
-        self._tables: dict[tuple[str, ...], dict[str, tuple[_Element, str]]] = {}
+        self._tables: dict[tuple[str, ...], dict[str, tuple[Element, str]]] = {}
         self._roots = roots(masks)
         self._special: dict[str, Callable[[dict[str, Any]], Any]] = {
             "HumanName": self._name,
@@ -281,7 +245,7 @@ class FHIRMasker:
             return [replacement("", mask)] if value and isinstance(value[0], str) else _DROP
         return replacement(value, mask, self._tokens) if isinstance(value, str) else _DROP
 
-    def _table(self, kinds: tuple[str, ...]) -> dict[str, tuple[_Element, str]]:
+    def _table(self, kinds: tuple[str, ...]) -> dict[str, tuple[Element, str]]:
         """Element → what is said of it and of which type it is; where types disagree, the first."""
         found = self._tables.get(kinds)
         if found is None:
@@ -296,7 +260,7 @@ class FHIRMasker:
     def _value(
         self,
         value: Any,
-        element: _Element,
+        element: Element,
         kind: str,
         name: str,
         places: list[Places] | None,
@@ -328,7 +292,7 @@ class FHIRMasker:
                 for item in value
             ]
             items = [item for item in items if item is not _DROP]
-            if element.scalar == _TEXT and items and all(isinstance(one, str) for one in items):
+            if element.scalar == TEXT and items and all(isinstance(one, str) for one in items):
                 items = items[:1]
             return items if items or not value else _DROP
         if value is None:
@@ -336,16 +300,16 @@ class FHIRMasker:
         return self._scalar(value, element.scalar, kind, name)
 
     def _scalar(self, value: Any, scalar: int, kind: str, name: str) -> Any:
-        if scalar == _KEEP:
+        if scalar == KEEP:
             if isinstance(value, str) and len(value) <= 2048 and _WORD.fullmatch(value):
                 return value
-        elif scalar == _NUMBER:
+        elif scalar == NUMBER:
             if isinstance(value, int | Decimal | float) and not isinstance(value, bool):
                 return value
-        elif scalar == _TRUTH:
+        elif scalar == TRUTH:
             if isinstance(value, bool):
                 return value
-        elif scalar == _TEXT:
+        elif scalar == TEXT:
             if (kind, name) in _PUBLIC_TEXT and isinstance(value, str):
                 return value
             if name == "data" or name.endswith("Base64Binary"):
@@ -353,11 +317,11 @@ class FHIRMasker:
             return "[TEXT]"
         elif isinstance(value, str):
             found = _YEAR.fullmatch(value)
-            if found is not None and scalar == _DATE:
+            if found is not None and scalar == DATE:
                 if (kind, name) in _BIRTHS:
                     return f"{max(int(found[1]), self._oldest):04}"
                 return found[1]
-            if found is not None and scalar == _INSTANT:
+            if found is not None and scalar == INSTANT:
                 return f"{found[1]}-01-01T00:00:00Z"
         return _DROP
 

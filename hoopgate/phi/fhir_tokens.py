@@ -16,8 +16,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from hoopgate.phi.fhir import types
 from hoopgate.phi.fhir_places import Roots, below, mask_of, within
+from hoopgate.phi.fhir_types import types
 from hoopgate.phi.tokens import Token, read
 from hoopgate.plans import Method, PathMask
 

@@ -20,7 +20,8 @@ from hoopgate.events import Action, Forward, Reply
 from hoopgate.phi import documents
 from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
 from hoopgate.phi.documents import JSONMasker, Unreadable
-from hoopgate.phi.fhir import FHIRMasker, is_resource
+from hoopgate.phi.fhir import FHIRMasker
+from hoopgate.phi.fhir_types import is_resource
 from hoopgate.phi.hl7 import HL7Masker
 from hoopgate.phi.texts import CSVMasker, TextMasker, detected
 from hoopgate.plans import BodyPlan, MaskPlan, PathMask

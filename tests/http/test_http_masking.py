@@ -157,3 +157,32 @@ def test_hl7_keeps_codes_and_years() -> None:
     assert "Canary" not in "".join(lines)
     with pytest.raises(Unreadable):
         HL7Masker(()).mask("Canary")
+
+
+def test_what_comes_as_tokens_does_so_wherever_its_type_stands() -> None:
+    masks = (
+        PathMask("Identifier.value", "MRN", Method.TOKEN),
+        PathMask("HumanName.given", "NAME", Method.TOKEN),
+    )
+
+    def tokens(kind: str, value: bytes) -> str:
+        return f"<{kind} {len(value)}>"
+
+    masker = FHIRMasker(masks, LINKS.url, 2026, tokens=tokens)
+    shown = masker.mask(
+        {
+            "resourceType": "Patient",
+            "identifier": [{"value": "Canary"}, {"value": 7}, {"value": " "}, {"use": "old"}],
+            "name": [{"given": ["Ann", "Bo"], "family": "Canary"}],
+            "generalPractitioner": [{"identifier": {"value": "Canary"}}],
+            "contained": [{"resourceType": "Person", "name": [{"given": "Canary"}]}],
+        }
+    )
+    assert [one.get("value") for one in shown["identifier"]] == [
+        *("<MRN 6>", None, "[MRN]", "[IDENTIFIER]"),
+    ]
+    assert shown["name"][0]["given"] == ["<NAME 3>", "<NAME 2>"]
+    assert shown["name"][0]["family"] == "[NAME]"
+    assert shown["generalPractitioner"][0]["identifier"]["value"] == "<MRN 6>"
+    assert shown["contained"][0]["name"][0]["given"] == "<NAME 6>"
+    assert "Canary" not in json.dumps(shown)
