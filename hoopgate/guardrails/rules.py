@@ -26,6 +26,9 @@ from hoopgate.settings.model import LabelClass, Match, Rule, TimeWindow
 from hoopgate.verdicts import Allow, Block, Hold, Verdict
 
 #: Classes that say how a statement was sent, not what it does: nothing needs to allow them.
+_WILDCARD: Final = re.compile(r"[*?[]")
+#: Attributes whose patterns are one text, also with an equals sign in it.
+_WHOLE: Final = frozenset({"ssh.path", "ssh.command"})
 _MARKERS: Final = frozenset({"multi"})
 _DEFAULT_MESSAGE: Final = {
     "block": "A rule of this gateway refuses the statement.",
@@ -49,9 +52,11 @@ def _wild(patterns: Iterable[str]) -> _Words | None:
 _Pair = tuple[_Words, _Words | None]
 
 
-def _pair(pattern: str, *, fold: bool) -> _Pair:
+def _pair(attribute: str, pattern: str, *, fold: bool) -> _Pair:
     """:param fold: without case: there are servers to which ``/Admin`` is ``/admin``, so a block is
     for both, and an allow for the one it names."""
+    if attribute in _WHOLE:
+        return _one(pattern, fold), None
     name, equals, value = pattern.partition("=")
     return _one(name, fold), _one(value, fold) if equals else None
 
@@ -86,7 +91,12 @@ class _Compiled:
             _wild(match.relations),
             _wild(match.functions),
             tuple(
-                (name, tuple(_pair(one, fold=rule.verdict != "allow") for one in sorted(patterns)))
+                (
+                    name,
+                    tuple(
+                        _pair(name, one, fold=rule.verdict != "allow") for one in sorted(patterns)
+                    ),
+                )
                 for name, patterns in match.attributes
             ),
             ZoneInfo(match.times.zone) if match.times else None,
@@ -182,6 +192,13 @@ def _is(patterns: Sequence[_Pair], name: str, value: str) -> bool:
     return any(test(name) and (other is None or other(value)) for test, other in patterns)
 
 
+def _below(pattern: str, directory: str) -> bool:
+    """Whether a pattern of paths may name something in a directory."""
+    literal = _WILDCARD.split(pattern.casefold(), maxsplit=1)[0]
+    base = directory.casefold().rstrip("/") + "/"
+    return literal.startswith(base) or (literal != pattern.casefold() and base.startswith(literal))
+
+
 def _has_attributes(rule: _Compiled, facts: StatementFacts, *, all_of_them: bool) -> bool:
     """One (or each) of the operation's values of every attribute is what the rule names."""
     if not isinstance(facts, OperationFacts):
@@ -189,6 +206,10 @@ def _has_attributes(rule: _Compiled, facts: StatementFacts, *, all_of_them: bool
     for attribute, patterns in rule.attributes:
         values = facts.attributes.get(attribute, ())
         found = [_is(patterns, name, value) for name, value in values]
+        if not all_of_them and attribute == "ssh.path" and "recursive" in facts.flags:
+            # What is done to a directory is done to what is in it, which nobody names.
+            named = dict(rule.match.attributes)[attribute]
+            found += [_below(pattern, name) for pattern in named for name, _ in values]
         if not (all(found) if all_of_them else any(found)):
             return False
     return True

@@ -79,9 +79,14 @@ class SSHExaminer:
         follow = command.kind not in NAMES
         paths = [await self._side.resolve(path, follow=follow) for path in command.paths]
         kind = _CLASSES.get(command.kind, command.kind)
+        whole = False
+        if kind == "sftp.rename":
+            # With a directory all that is in it goes elsewhere.
+            whole = await self._side.is_directory(paths[0])
         # What a path is labelled does not follow a file to another path.
         phi = "phi.sink" if self._phi and kind in ("sftp.rename", "sftp.link") else ""
-        return _operation(kind, command.text, command, paths=tuple(paths), phi=phi)
+        found = tuple(paths)
+        return _operation(kind, command.text, command, paths=found, phi=phi, whole=whole)
 
     async def _line(self, command: Command) -> Operation:
         line = _NOT_LITERAL
@@ -111,7 +116,11 @@ class SSHExaminer:
         words = found.words_for(paths)
         line = Line(words, found.flags)
         kind = "sftp.write" if found.writes else "sftp.read"
-        return _operation(kind, quote(words), command, line=line, paths=paths, program=words[0])
+        # rsync removes files on either side: what is sent (--remove-source-files) and what is not.
+        more = frozenset({"sftp.remove"} if "destructive" in found.flags else ())
+        return _operation(
+            kind, quote(words), command, more=more, line=line, paths=paths, program=words[0]
+        )
 
 
 def _operation(
@@ -119,6 +128,8 @@ def _operation(
     text: str,
     command: Command,
     *,
+    more: frozenset[str] = frozenset(),
+    whole: bool = False,
     line: Line | None = None,
     paths: tuple[str, ...] = (),
     resolved: tuple[tuple[str, str], ...] = (),
@@ -129,11 +140,13 @@ def _operation(
     flags = line.flags if line is not None else frozenset()
     if command.terminal:
         flags |= {"terminal"}
+    if whole:
+        flags |= {"recursive"}
     shown = " ".join([text, *map(repr, paths)]) if kind.startswith("sftp.") else text
     if resolved:
         shown += " -- " + " ".join(path for _, path in resolved if path)
     facts = OperationFacts(
-        classes=frozenset({kind}),
+        classes=more | {kind},
         text=command.text if line is not None else text,
         kind=program,
         flags=flags,

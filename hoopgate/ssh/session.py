@@ -19,6 +19,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,6 +54,11 @@ _MESSAGE_BYTES: Final = 64
 _MOST_REQUESTS: Final = 64
 _COMMAND_BYTES: Final = 32 * 1024
 
+#: Variables (POSIX, XBD 8.1). Values are names of languages, zones and the like: no path, so that
+#: no program is led to files by them, and nothing that a shell or a terminal acts on.
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VALUE: Final = re.compile(rb"[A-Za-z0-9_.,:@+=-]{0,256}")
+
 _SIGNALS: Final = frozenset(
     b"ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2 INFO@openssh.com".split()
 )
@@ -82,7 +88,7 @@ class ChannelPolicy:
 
     def allows(self, name: str) -> bool:
         """Whether the variable ``name`` may be set."""
-        return any(
+        return _NAME.fullmatch(name) is not None and any(
             name.startswith(one[:-1]) if one.endswith("*") else name == one
             for one in self.environment
         )
@@ -288,7 +294,7 @@ class SSHSession:
         if name == b"env":
             variable, value = reader.text(), reader.string()
             reader.end()
-            if not self._policy.allows(variable):
+            if not self._policy.allows(variable) or not _VALUE.fullmatch(value):
                 return self._local(wanted, received, fine=False)
             frame = wire.request(b"env", string(variable.encode()) + string(value))
             return [Forward(frame, received), *self._owe(wanted, fine=True)]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from hoopgate.errors import LimitExceeded, Refused, RemoteProtocolError
@@ -125,6 +125,7 @@ class _Open:
 
     :ivar fetch: it is the gateway's own, for this file.
     :ivar offset: of its own READ.
+    :ivar promised: bytes that a READ may bring at most.
     """
 
     kind: int
@@ -134,6 +135,7 @@ class _Open:
     plan: MaskPlan | None = field(default=None, repr=False)
     fetch: _Fetch | None = None
     offset: int = 0
+    promised: int = 0
 
 
 @dataclass(slots=True)
@@ -290,6 +292,12 @@ class SFTPStream:
             if request.kind == sftp.SYMLINK:  # OpenSSH: where it leads to stands first
                 paths[0] = posixpath.join(posixpath.dirname(paths[1]), paths[0])
             asked.left = [Command(kind, word, tuple(paths))]
+            if (
+                kind in ("sftp.attributes", "sftp.lsetstat")
+                and sftp.size_of(request.rest) is not None
+            ):
+                # A size cuts the file, or makes it longer: that is writing.
+                asked.left.append(Command("sftp.write", "truncate", tuple(paths)))
             if kind in ("sftp.remove", "sftp.rename"):
                 self._removals += 1
                 asked.left += self._beyond(self._removals > self._bounds.removals, "removals")
@@ -329,6 +337,10 @@ class SFTPStream:
                 return self._refused(asked, sftp.status(request.id, sftp.FAILURE, text))
         self._open[request.id] = opened
         paths = tuple(path.encode() for path in resolved)
+        if request.kind in (sftp.OPEN, sftp.MKDIR):
+            skip = 4 if request.kind == sftp.OPEN else 0
+            attrs = sftp.without_set_id(request.rest[skip:])
+            request = replace(request, rest=request.rest[:skip] + attrs)
         if request.kind == sftp.SYMLINK:
             paths = (request.paths[0], paths[1])
         return [Forward(_data(request.encode(paths)), asked.received, tuple(asked.decisions))]
@@ -354,6 +366,9 @@ class SFTPStream:
             asked.then = lambda: self._unchanged(asked, opened)
             return self._begin(asked)
         if request.kind == sftp.READ:
+            # Counted when it is asked for: many may be asked for before one is answered.
+            opened.promised = _length(request)
+            self._read += opened.promised
             more = self._beyond(self._read > self._bounds.read_bytes, "bytes")
             if more:
                 asked = _Asked(request, _data(wire.string(packet)), more)
@@ -409,6 +424,7 @@ class SFTPStream:
         elif kind == sftp.HANDLE:
             self._opened(opened, id_, reader.string(), packet, answers)
         else:
+            self._read -= opened.promised
             if kind == sftp.DATA:
                 self._read += len(packet) - 9
             elif kind not in (sftp.STATUS, sftp.NAME, sftp.ATTRS, sftp.EXTENDED_REPLY):
@@ -549,6 +565,13 @@ def _forward(packets: bytes) -> list[Action]:
 def _answered(packet: bytes, answer: bytes) -> list[Action]:
     """The gateway answers; the backend does not hear of it."""
     return [Forward(b"", _data(wire.string(packet))), Reply(_data(answer))]
+
+
+def _length(request: Request) -> int:
+    """How many bytes a READ may bring."""
+    reader = Reader(request.rest)
+    reader.uint64()
+    return min(reader.uint32(), sftp.PACKET_BYTES)
 
 
 def _fits(request: Request, files: list[_File | None]) -> bool:

@@ -52,7 +52,7 @@ UNSUPPORTED: Final = 8
 #: OpenSSH's SFTP_MAX_MSG_LENGTH.
 PACKET_BYTES: Final = 256 * 1024
 HANDLE_BYTES: Final = 256
-_SIZE: Final = 0x01
+_SIZE, _OWNER, _PERMISSIONS = 0x01, 0x02, 0x04  # which attributes there are
 
 #: Extensions that are relayed, and those with paths: how many of them stand first.
 EXTENSIONS: Final = {
@@ -205,6 +205,20 @@ def with_size(attrs: bytes, size: int) -> bytes:
     flags = Reader(attrs).uint32()
     rest = attrs[12:] if flags & _SIZE else attrs[4:]
     return uint32(flags | _SIZE) + struct.pack(">Q", size) + rest
+
+
+def without_set_id(attrs: bytes) -> bytes:
+    """The same attributes without the bits that have a program run as its owner (or sticky).
+
+    :raises RemoteProtocolError: they are malformed.
+    """
+    reader = Reader(attrs)
+    flags = reader.uint32()
+    if not flags & _PERMISSIONS:
+        return attrs
+    at = 4 + (8 if flags & _SIZE else 0) + (8 if flags & _OWNER else 0)
+    mode = Reader(attrs[at:]).uint32() & ~0o7000
+    return attrs[:at] + uint32(mode) + attrs[at + 4 :]
 
 
 def version(packet: bytes) -> bytes:

@@ -18,15 +18,14 @@ from testbed.ward import RULES, Ward, running_ward
 
 @asynccontextmanager
 async def connected(ward: Ward, **more: object) -> AsyncIterator[asyncssh.SSHClientConnection]:
+    identity = {"username": "executor%ward", "password": ward.token()}
     async with asyncssh.connect(
         "127.0.0.1",
         ward.port,
-        username="executor%ward",
-        password=ward.token(),
         known_hosts=str(ward.known_hosts),
         client_keys=None,
         config=None,
-        **more,
+        **{**identity, **more},
     ) as connection:
         yield connection
 
