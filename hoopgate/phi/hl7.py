@@ -56,8 +56,16 @@ _DATES: Final = {
     "PR1": (5,),
     "RXA": (3, 4),
 }
-#: Types of OBX-5 that hold no text: numbers and codes.
-_RESULTS: Final = frozenset({"NM", "SN", "CE", "CWE", "CF", "CNE", "ID", "IS", "SI"})
+_NUMBERS: Final = re.compile(r"[<>=0-9.:/+^~-]*")
+_CODE: Final = re.compile(r"[^\s\x00-\x20\x7f]*")
+_CODES: Final = None  #: in _SHAPES: a code or a list of them, with their words
+#: Of what stays: what it has to look like, or it is text. By type of an OBX-5, else by field.
+_SHAPES: Final = {
+    **dict.fromkeys(("NM", "SN", "SI"), _NUMBERS),
+    **dict.fromkeys(("ID", "IS"), _CODE),
+    **dict.fromkeys(("CE", "CWE", "CF", "CNE"), _CODES),
+    **dict.fromkeys(("OBX-4", "OBX-7", "RXA-6", "RXO-2", "RXO-3", "RXE-3", "RXE-4"), _NUMBERS),
+}
 _SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 _YEAR: Final = re.compile(r"([0-9]{4})[0-9.+-]*")
 _SEGMENTS: Final = 10_000
@@ -97,7 +105,7 @@ class HL7Masker:
         # MSH-1 is the separator itself.
         first = 2 if name == "MSH" else 1
         kept, dates = _KEPT.get(name, ()), _DATES.get(name, ())
-        result = name == "OBX" and len(fields) > 1 and fields[1] in _RESULTS
+        kind = fields[1] if name == "OBX" and len(fields) > 1 else ""
         shown = []
         for number, value in enumerate(fields, first):
             mask = self._masks.get(f"{name}-{number}")
@@ -105,11 +113,32 @@ class HL7Masker:
                 shown.append(value)
             elif mask is not None:
                 shown.append(replacement(value, mask) or "")
-            elif number in kept or (number == 5 and result):
+            elif name == "MSH" and number in kept:
                 shown.append(value)
+            elif number in kept or (number == 5 and kind in _SHAPES):
+                shape = _SHAPES.get(kind if number == 5 else f"{name}-{number}", _CODES)
+                shown.append(_shaped(value, shape) or f"[{name}-{number}]")
             elif number in dates:
                 found = _YEAR.fullmatch(value)
                 shown.append(found[1] if found else "")
             else:
                 shown.append(f"[{name}-{number}]")
         return separator.join([name, *shown])
+
+
+def _shaped(value: str, shape: re.Pattern[str] | None) -> str:
+    """What of a value has the shape that its type has; "" when nothing does."""
+    if shape is not None:
+        return value if shape.fullmatch(value) else ""
+    found = [_coded(one) for one in value.split("~")]
+    return "~".join(found) if any(found) else ""
+
+
+def _coded(value: str) -> str:
+    """A coded element (HL7 v2 2A.2.3): two codes with their words and systems. Words without a code
+    are text, and so is what stands behind, the original text first of all."""
+    parts = value.split("^")[:8]
+    for code in (0, 3):
+        if len(parts) > code and not (parts[code] and _CODE.fullmatch(parts[code])):
+            parts[code : code + 2] = [""] * len(parts[code : code + 2])
+    return "^".join(parts).rstrip("^") if any(parts[:2] + parts[3:5]) else ""

@@ -186,3 +186,45 @@ def test_what_comes_as_tokens_does_so_wherever_its_type_stands() -> None:
     assert shown["generalPractitioner"][0]["identifier"]["value"] == "<MRN 6>"
     assert shown["contained"][0]["name"][0]["given"] == "<NAME 6>"
     assert "Canary" not in json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    ("segment", "shown"),
+    [
+        ("OBX|1|NM|718-7^Hemoglobin^LN||13.4|g/dL|12-16|N|||F", None),
+        (
+            "OBX|1|NM|718-7^Hemoglobin^LN||Canary||||||F",
+            "OBX|1|NM|718-7^Hemoglobin^LN||[OBX-5]||||||F",
+        ),
+        ("OBX|1|SN|x^y^L||^7^-^9||||||F", None),
+        ("OBX|1|SN|x^y^L||>^Canary||||||F", "OBX|1|SN|x^y^L||[OBX-5]||||||F"),
+        ("OBX|1|CWE|x^y^L||I48^Fibrillation^I10||||||F", None),
+        ("OBX|1|CWE|x^y^L||^Canary fell||||||F", "OBX|1|CWE|x^y^L||[OBX-5]||||||F"),
+        ("OBX|1|CWE|x^y^L||I48^Fib^I10^^^^^^Canary||||||F", "OBX|1|CWE|x^y^L||I48^Fib^I10||||||F"),
+        ("OBX|1|CWE|x^y^L||see Canary^Canary||||||F", "OBX|1|CWE|x^y^L||[OBX-5]||||||F"),
+        ("OBX|1|CWE|x^y^L||I48^Fib^I10~^Canary||||||F", "OBX|1|CWE|x^y^L||I48^Fib^I10~||||||F"),
+        ("OBX|1|ID|x^y^L||Canary fell||||||F", "OBX|1|ID|x^y^L||[OBX-5]||||||F"),
+        ("OBX|1|TX|x^y^L||Canary||||||F", "OBX|1|TX|x^y^L||[OBX-5]||||||F"),
+        ("OBX|1|ZZ|x^y^L||Canary||||||F", "OBX|1|ZZ|x^y^L||[OBX-5]||||||F"),
+        ("OBX|1|NM|x^y^L|Canary|7||Canary|N|||F", "OBX|1|NM|x^y^L|[OBX-4]|7||[OBX-7]|N|||F"),
+        ("DG1|1||^Canary", "DG1|1||[DG1-3]"),
+        ("AL1|1|DA|^Canary\\E\\|SV", "AL1|1|DA|[AL1-3]|SV"),
+        (
+            "PID|1||1^^^A^MR||Canary^A||19700102|F|||||||E^English^L|S^^L",
+            "PID|1||[PID-3]||[PID-5]||[PID-7]|F|||||||E^English^L|S^^L",
+        ),
+        ("ZPI|Canary|1|2", "ZPI|[ZPI-1]|[ZPI-2]|[ZPI-3]"),
+        ("NTE|1||Canary", "NTE|1||[NTE-3]"),
+        (
+            "IN1|1|Canary|Canary||||||||||||||HMO|Canary|SEL^Self Canary",
+            "IN1|1|[IN1-2]|[IN1-3]||||||||||||||",
+        ),
+        ("GT1|1|Canary|Canary^Ann", "GT1|1|[GT1-2]|[GT1-3]"),
+        ("NK1|1|Canary^Bo|^Canary friend", "NK1|1|[NK1-2]|[NK1-3]"),
+    ],
+)
+def test_hl7_shows_what_has_the_shape_of_its_type(segment: str, shown: str | None) -> None:
+    head = "MSH|^~\\&|A|B|C|D|2024||ORU^R01|1|P|2.5"
+    found = HL7Masker(()).mask(f"{head}\r{segment}").split("\r")[1]
+    assert found.startswith(segment if shown is None else shown)
+    assert "Canary" not in found.replace("SEL^Self Canary", "")
