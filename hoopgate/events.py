@@ -386,6 +386,7 @@ class Decision:
         session takes it out; it is never recorded.
     :ivar values: the same for the parameters of a Bind; of an operation what its tokens stand for,
         in their order.
+    :ivar address: of the page where the approval is decided; "" where there is no console.
     """
 
     request_id: str
@@ -395,6 +396,7 @@ class Decision:
     facts: tuple[StatementFacts, ...]
     text: str | None = field(repr=False)
     values: tuple[bytes | None, ...] | None = field(repr=False)
+    address: str
 
     def __init__(
         self,
@@ -411,6 +413,7 @@ class Decision:
         self.facts = facts
         self.text = None
         self.values = None
+        self.address = ""
 
 
 @final

@@ -56,6 +56,7 @@ class Hold:
     :ivar approvers: distinct persons who have to approve.
     :ivar window: seconds for which the same may be done again once it is approved; 0: once.
     :ivar effect: what is approved is what it did: it runs in a transaction that is held open.
+    :ivar address: where it is decided, once it is asked for; "" where there is no console.
     """
 
     rule: str
@@ -68,6 +69,7 @@ class Hold:
     approvers: int = 1
     window: float = 0.0
     effect: bool = False
+    address: str = ""
 
 
 Verdict = Allow | Mask | Block | Hold

@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "pooling",
         "incoming",
         "outgoing",
+        "telling",
     ),
     ("errors", "network", "turns", "__init__"),
     ("tls_records",),

@@ -176,8 +176,10 @@ class Judge:
         examiner: ICommandExaminer | None = None,
         tokens: Tokens | None = None,
         budgets: Budgets | None = None,
+        console: str = "",
     ) -> None:
         self._session = session
+        self._console = console
         self._tokens = tokens if tokens is not None and tokens.tokeniser(session.resource) else None
         self._budgets = budgets
         self._meter = budgets.open(session) if budgets is not None and phi else None
@@ -394,6 +396,10 @@ class Judge:
         self._memory_size = 0
         self._memory_of = self.generation
 
+    def _address(self, approval: str) -> str:
+        """Where a person decides; "" where there is no console."""
+        return f"{self._console}/approvals/{approval}" if self._console else ""
+
     def _decide(
         self,
         verdict: Verdict,
@@ -402,6 +408,8 @@ class Judge:
         approval: str = "",
     ) -> Decision:
         decision = Decision(mint_request_id(), verdict, monitored, approval, facts)
+        if approval:
+            decision.address = self._address(approval)
         self._metrics.statement(self._session.resource, type(verdict).__name__.lower())
         if isinstance(verdict, Block):
             log_event(
@@ -601,7 +609,7 @@ class Judge:
         if self._canceled:
             await self._abandon(request)
             return False
-        on_hold(request, hold)
+        on_hold(request, replace(hold, address=self._address(request)))
         self._hold = self._approvals.wait(request)
         self._metrics.hold_started()
         try:

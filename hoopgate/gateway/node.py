@@ -234,6 +234,7 @@ class Node:
             tokens=self._tokens,
             budgets=self._budgets,
             examiner=self._examiners.get(resource.name),
+            console="" if self._settings.console is None else self._settings.console.url,
         )
         relay = Relay(
             reactor=self._reactor,

@@ -9,6 +9,7 @@ from typing import Final
 
 from hoopgate.events import Decision
 from hoopgate.http import wire
+from hoopgate.telling import retry_of
 from hoopgate.verdicts import Block, Hold
 
 _TYPE: Final = "urn:hoopgate:problem:"
@@ -38,6 +39,7 @@ class Problem:
     :ivar code: stable dotted word.
     :ivar rule: which rule refused, "" where none did.
     :ivar challenge: value of WWW-Authenticate, "" without one.
+    :ivar address: where a person decides the approval.
     """
 
     status: int
@@ -49,6 +51,7 @@ class Problem:
     approval: str = ""
     subject: str = ""
     challenge: str = ""
+    address: str = ""
 
     def fields(self) -> dict[str, object]:
         """The members of the document that have a value."""
@@ -64,6 +67,8 @@ class Problem:
             "subject": self.subject,
             "request_id": self.request_id,
             "approval": self.approval,
+            "address": self.address,
+            "retry": retry_of(self.code),
         }
         return {name: value for name, value in found.items() if value not in ("", None)}
 
@@ -137,6 +142,7 @@ def refusal(decision: Decision) -> Problem:
             verdict.rule,
             decision.request_id,
             approval=decision.approval,
+            address=decision.address,
         )
     assert isinstance(verdict, Block)
     return Problem(

@@ -1,8 +1,7 @@
 """How a refusal reads in MySQL's protocol: an ERR packet people and programs can act on.
 
 There is one text and no place for anything else, so the message ends with one JSON object for
-programs: ``{"rule", "reason", "request", "subject", "approval"}``. Nothing in it comes from data or
-from literals of the statement.
+programs (:mod:`hoopgate.telling`). Nothing in it comes from data or from literals of the statement.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from hoopgate import telling
 from hoopgate.events import Decision
 from hoopgate.mysql.wire_results import Err
 from hoopgate.verdicts import Block
@@ -52,13 +52,8 @@ def refusal(decision: Decision) -> bytes:
     verdict = decision.verdict
     if not isinstance(verdict, Block):
         raise TypeError("only a Block is a refusal")
-    detail = {"rule": verdict.rule, "reason": verdict.reason, "request": decision.request_id}
-    if decision.approval:
-        detail["approval"] = decision.approval
-    if verdict.subject:
-        detail["subject"] = verdict.subject
     code, state = CODES.get(verdict.reason, _DENIED)
-    program = json.dumps(detail, separators=(",", ":"))
+    program = json.dumps(telling.refusal(decision), separators=(",", ":"))
     told = f"{verdict.message} {verdict.remedy}".strip()
     # Clients cut long messages: what is for programs must be whole, so it is people's that is cut.
     room = _MOST - len(f"hoopgate:   {program}".encode())

@@ -1,14 +1,15 @@
 """How a refusal reads in PostgreSQL's protocol: an ErrorResponse people and programs can act on.
 
 The message names rule and request id, the hint says what to do next, and the detail is one JSON
-object for programs: ``{"rule", "reason", "request", "subject", "approval"}``. Nothing in it comes
-from data or from literals of the statement.
+object for programs (:mod:`hoopgate.telling`). Nothing in it comes from data or from literals of the
+statement.
 """
 
 from __future__ import annotations
 
 import json
 
+from hoopgate import telling
 from hoopgate.events import Decision
 from hoopgate.postgres import wire
 from hoopgate.verdicts import Block, Hold
@@ -34,20 +35,11 @@ def refusal(decision: Decision) -> bytes:
     verdict = decision.verdict
     if not isinstance(verdict, Block):
         raise TypeError("only a Block is a refusal")
-    detail = {
-        "rule": verdict.rule,
-        "reason": verdict.reason,
-        "request": decision.request_id,
-    }
-    if verdict.subject:
-        detail["subject"] = verdict.subject
-    if decision.approval:
-        detail["approval"] = decision.approval
     return wire.error_response(
         "ERROR",
         SQLSTATES.get(verdict.reason, "42501"),
         f"hoopgate: {verdict.message} (rule {verdict.rule}, request {decision.request_id})",
-        detail=json.dumps(detail),
+        detail=json.dumps(telling.refusal(decision)),
         hint=verdict.remedy,
     )
 
@@ -55,13 +47,12 @@ def refusal(decision: Decision) -> bytes:
 def hold_notice(request_id: str, hold: Hold) -> bytes:
     """The NOTICE that tells a client that its statement waits for a person."""
     minutes = max(1, round(hold.expires / 60))
-    detail = {"rule": hold.rule, "reason": hold.reason, "approval": request_id}
     return wire.notice_response(
         "NOTICE",
         "00000",
         f"hoopgate: {hold.message} It waits for approval as {request_id} (rule {hold.rule}), "
         f"for {minutes} min at most.",
-        detail=json.dumps(detail),
+        detail=json.dumps(telling.waiting(request_id, hold)),
         hint=f"A reviewer decides with: hoopgate approvals show {request_id}",
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
+from hoopgate import telling
 from hoopgate.events import Decision
 from hoopgate.ssh import wire
 from hoopgate.verdicts import Block, Hold
@@ -23,16 +25,16 @@ def sentence(decision: Decision) -> str:
     if verdict.remedy:
         parts.append(verdict.remedy)
     text = " ".join(parts)
-    codes = f"rule={verdict.rule} reason={verdict.reason} request={decision.request_id}"
-    return _UNSAFE.sub("?", f"hoopgate: refused: {text} [{codes}]")
+    # One line, and the rest of it from the first brace on is for programs.
+    return _UNSAFE.sub("?", f"hoopgate: refused: {text} {json.dumps(telling.refusal(decision))}")
 
 
 def waiting(request_id: str, hold: Hold) -> str:
     """What is waited for, and how it can be decided."""
     text = hold.message.rstrip(".") + "."
     reviewers = ",".join(sorted(hold.reviewers))
-    codes = f"rule={hold.rule} reason={hold.reason} approval={request_id} reviewers={reviewers}"
-    return _UNSAFE.sub("?", f"hoopgate: waiting for approval: {text} [{codes}]")
+    told = json.dumps({**telling.waiting(request_id, hold), "reviewers": reviewers})
+    return _UNSAFE.sub("?", f"hoopgate: waiting for approval: {text} {told}")
 
 
 def refused_program(text: str) -> bytes:

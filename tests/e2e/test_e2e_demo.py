@@ -90,7 +90,7 @@ def test_everything_is_started(told: list[str]) -> None:
         (9, r"1 \| \[NAME\] \| \[SSN\] \| 19\d\d-01-01 \| M .*ERROR 1105 .* (apr-\w+)\. .*"
             r"approval\.pending.*be rita hoopgate approvals approve \1.*\1 is approved.*\(done\)"),
         (10, r"hoopgate ssh-cert .*cert\.pub: for files.* received, 2 pages, re \[SSN\]\n"
-            r".*rm -rf.*hoopgate: refused: .*reason=command\.unlisted request=req-.*status 126"),
+            r".*rm -rf.*hoopgate: refused: .*\"reason\": \"command\.unlisted\".*status 126"),
         (11, r"sftp -q .*\[NAME\],\[SSN\],HbA1c,5\.4\n.*waiting for approval: .*(apr-\w+) .*"
             r"be rita hoopgate approvals approve \1.*\1 is approved.* 1\.txt .* 5\.txt"),
         (12, r'"name":.*"family":"\[NAME\]".*"birthDate":"1936"\n.*family=Hessel.*'

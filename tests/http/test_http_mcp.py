@@ -69,6 +69,10 @@ def test_a_call_is_judged_by_tool_and_arguments(mcp_web: Web) -> None:
     assert not good.is_error
     assert thirteen.is_error
     assert "tool.thirteen" in text(thirteen)
+    told = thirteen.model_dump(by_alias=True)["_meta"]["hoopgate/problem"]
+    assert (told["reason"], told["retry"]) == ("tool.thirteen", "no")
+    assert told["rule"] == "operator/sums"
+    assert told["request_id"].startswith("req-")
     assert environment.is_error
     assert "PATH" not in text(environment)
     assert text(after) == "Echo: still here"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -51,7 +52,7 @@ def test_what_is_not_allowed_is_told_and_does_not_run(
     done = ward.ssh(command.format(root=ward.server.root))
     assert done.returncode == 126
     assert done.stdout == b""
-    assert f"reason={reason} request=req-".encode() in done.stderr
+    assert f'"reason": "{reason}", "request": "req-'.encode() in done.stderr
     assert (ward.server.root / "secret/patients.csv").exists()
 
 
@@ -76,10 +77,10 @@ def test_a_command_that_is_held_ends_when_its_client_leaves(ward: Ward) -> None:
     assert client.stderr is not None
     told = client.stderr.readline()
     assert b"waiting for approval" in told
-    assert b"rule=operator/held" in told
+    assert b'"rule": "operator/held"' in told
     client.kill()
     client.communicate(timeout=20)
-    approval = told.partition(b"approval=")[2].split()[0].decode()
+    approval = json.loads(told[told.index(b"{") :])["approval"]
     ward.wait_until(lambda: ward.approval(approval) != "pending")
 
 
@@ -94,7 +95,8 @@ def test_an_approved_command_runs(ward: Ward) -> None:
         stderr=subprocess.PIPE,
     )
     assert client.stderr is not None
-    approval = client.stderr.readline().partition(b"approval=")[2].split()[0].decode()
+    told = client.stderr.readline()
+    approval = json.loads(told[told.index(b"{") :])["approval"]
     ward.decide(approval, "approve", "rita")
     out, _ = client.communicate(timeout=30)
     assert client.returncode == 0

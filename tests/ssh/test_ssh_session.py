@@ -97,7 +97,7 @@ def test_a_refusal_is_told_and_ends_the_channel() -> None:
         wire.CHANNEL_REQUEST,
         wire.CHANNEL_EOF,
     ]
-    assert b"rule=pack/x reason=command.x request=req-2" in found[1][1]
+    assert b'"rule": "pack/x", "reason": "command.x", "request": "req-2"' in found[1][1]
     assert found[2][1].endswith(uint32(126))
     assert isinstance(actions[-1], Close)
     assert one.received(CLIENT, wire.data(b"more")) == []
@@ -119,7 +119,7 @@ def test_a_hold_is_told_on_the_standard_error() -> None:
     hold = Hold("operator/h", "rule.approve", "Ask first.", frozenset({"office"}), 60.0)
     answer, told = frames(replied(one.held(1, "apr-1", hold)))
     assert answer[0] == wire.CHANNEL_SUCCESS
-    assert b"approval=apr-1 reviewers=office" in told[1]
+    assert b'"approval": "apr-1", "reviewers": "office"' in told[1]
     one.decided(1, allowed("ls"))
     # The request was answered already.
     assert replied(one.received(BACKEND, wire.frame(wire.CHANNEL_SUCCESS))) == b""

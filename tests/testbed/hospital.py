@@ -43,6 +43,29 @@ GROUPS = {
     "operators": ["operator"],
 }
 RULES: list[dict[str, Any]] = [
+    {
+        "name": "no-secrets",
+        "verdict": "block",
+        "match": {"resources": ["web"], "http": {"path": ["/secret*"]}},
+        "reason": "path.secret",
+        "message": "Nobody may go there.",
+    },
+    {
+        "name": "writes",
+        "verdict": "approve",
+        "match": {"resources": ["pg", "my"], "classes": ["update"]},
+        "reviewers": ["operators"],
+        "expires": "2m",
+        "message": "Writing needs a person.",
+    },
+    {
+        "name": "publish",
+        "verdict": "approve",
+        "match": {"resources": ["web"], "http": {"path": ["/publish*"]}},
+        "reviewers": ["operators"],
+        "expires": "2m",
+        "message": "Publishing needs a person.",
+    },
     {"name": "agents", "verdict": "allow", "match": {"groups": ["agents"]}},
 ]
 COMMANDS: list[dict[str, Any]] = [
@@ -154,6 +177,7 @@ def running_hospital(
         listeners, ports = _listeners(certificates)
         port = free_port()
         url = f"https://127.0.0.1:{port}"
+        console = free_port()
         settings = {
             "node": {
                 "name": "gw.testbed.example",
@@ -168,6 +192,11 @@ def running_hospital(
                 "tls": _pair(certificates),
                 "operators": ["operators"],
             },
+            "console": {
+                "endpoint": f"tcp:{console}:interface=127.0.0.1",
+                "url": f"https://127.0.0.1:{console}",
+                "tls": _pair(certificates),
+            },
             "issuers": [
                 {
                     "name": "embedded",
@@ -176,7 +205,7 @@ def running_hospital(
                     "ca_file": str(certificates.ca),
                 }
             ],
-            "limits": {"grace_time": "2s"},
+            "limits": {"grace_time": "2s", "hold_time": "1s"},
             "directory": {"groups": GROUPS},
             "resources": _resources(directory, certificates, postgres, mariadb, sshd, upstream),
             "labels": [
