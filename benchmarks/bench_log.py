@@ -66,9 +66,31 @@ class Client:
             self._ended()
 
 
-def gated(directory: Path, sessions: int, seconds: float) -> dict[str, float]:
-    """Requests per second that were durable before they went on, by the gateway's own loop."""
+class _Paced:
+    """A request that was to go out at a time, whenever it did."""
+
+    __slots__ = ("_at", "_waited")
+
+    def __init__(self, at: float, waited: list[float]) -> None:
+        self._at = at
+        self._waited = waited
+
+    def recorded(self, entry: object, error: Exception | None) -> None:
+        """It is durable."""
+        if error is not None:
+            raise error
+        self._waited.append(time.perf_counter() - self._at)
+
+
+def gated(directory: Path, sessions: int, seconds: float, rate: float = 0.0) -> dict[str, float]:
+    """Requests per second that were durable before they went on, by the gateway's own loop.
+
+    :param rate: of all sessions together, whatever is still waited for; 0: as fast as it goes,
+        each session waiting for its own request.
+    """
     from twisted.internet import reactor
+    from twisted.internet.defer import Deferred
+    from twisted.internet.task import deferLater
 
     from hoopgate.gateway.reactor import make_lean
 
@@ -76,6 +98,22 @@ def gated(directory: Path, sessions: int, seconds: float) -> dict[str, float]:
     make_lean(loop)
     waited: list[float] = []
     outcome: dict[str, float] = {}
+
+    async def pace(recordings: list[Any], began: float) -> None:
+        """Send what is due, as clients on a network would: a few in each turn."""
+        wanted = int(rate * seconds)
+        sent = 0
+        while sent < wanted:
+            due = min(wanted, int((time.perf_counter() - began) * rate) + 1)
+            while sent < due:
+                recording = recordings[sent % sessions]
+                recording.response(ANSWER)
+                waiter = _Paced(began + sent / rate, waited)
+                recording.request_for(waiter, REQUEST, None, DECISIONS)
+                sent += 1
+            await deferLater(loop, 0.0002, lambda: None)
+        while len(waited) < wanted:
+            await deferLater(loop, 0.001, lambda: None)
 
     async def all_of_them() -> None:
         settings = Recording(directory / "log", "bench.example/hoopgate")
@@ -91,9 +129,12 @@ def gated(directory: Path, sessions: int, seconds: float) -> dict[str, float]:
                 done.callback(None)
 
         began, used = time.perf_counter(), time.process_time()
-        for recording in recordings:
-            Client(recording, began + seconds, waited, ended).send()
-        await done
+        if rate:
+            await pace(recordings, began)
+        else:
+            for recording in recordings:
+                Client(recording, began + seconds, waited, ended).send()
+            await done
         took, used = time.perf_counter() - began, time.process_time() - used
         await log.stop()
         waited.sort()
@@ -105,8 +146,6 @@ def gated(directory: Path, sessions: int, seconds: float) -> dict[str, float]:
                 "CPU µs/event": used * 1e6 / len(waited),
             }
         )
-
-    from twisted.internet.defer import Deferred
 
     def start() -> None:
         running = Deferred.fromCoroutine(all_of_them())
@@ -247,14 +286,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of gated events, a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=25_000.0, help="of the paced run")
     parser.add_argument("--sizes", default="1000,10000,100000,1000000", help="leaves")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="of the log")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--part", choices=("gated", "grow", "verify"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--part", choices=("gated", "paced", "grow", "verify"), help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]
     if options.part == "gated":
         print(json.dumps(gated(options.directory, options.sessions, options.seconds)))
+        return
+    if options.part == "paced":
+        found = gated(options.directory, options.sessions, options.seconds, options.rate)
+        print(json.dumps(found))
         return
     if options.part == "grow":
         print(json.dumps(grow(options.directory, sizes)))
@@ -262,20 +308,22 @@ def main() -> None:
     if options.part == "verify":
         print(json.dumps(verify(options.directory, options.processes)))
         return
-    found: dict[str, Any] = {"gated": [], "load": os.getloadavg()}
+    report: dict[str, Any] = {"gated": [], "paced": [], "load": os.getloadavg()}
     with tempfile.TemporaryDirectory(prefix="hoopgate-bench-", dir=options.directory) as scratch:
         base = Path(scratch)
         for number in range(options.rounds):
-            options.directory = base / f"gated-{number}"
-            (options.directory / "state").mkdir(parents=True)
-            found["gated"].append(part("gated", options))
+            for name in ("gated", "paced"):
+                options.directory = base / f"{name}-{number}"
+                (options.directory / "state").mkdir(parents=True)
+                report[name].append(part(name, options, "--rate", str(options.rate)))
+                print(name, json.dumps(report[name][-1]), file=sys.stderr, flush=True)
         options.directory = base / "grown"
         (options.directory / "state").mkdir(parents=True)
-        found["grow"] = part("grow", options, "--sizes", ",".join(map(str, sizes)))
-        found["verify"] = [
+        report["grow"] = part("grow", options, "--sizes", ",".join(map(str, sizes)))
+        report["verify"] = [
             part("verify", options, "--processes", str(count)) for count in {1, options.processes}
         ]
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":
