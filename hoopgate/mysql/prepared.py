@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from hoopgate.events import Decision
 from hoopgate.mysql.masking import RowMasker
@@ -34,9 +33,12 @@ class Cursor:
 
 @dataclass(slots=True)
 class LongValue:
-    """A parameter that is sent in pieces, before its statement is executed."""
+    """A parameter that is sent in pieces, before its statement is executed.
 
-    digest: hashlib._Hash
+    :ivar digest: SHA-256 of them, one of :mod:`hashlib`'s objects.
+    """
+
+    digest: Any  # what it is called there has no name at run time
     size: int = 0
 
 

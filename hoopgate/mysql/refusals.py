@@ -58,5 +58,6 @@ def refusal(decision: Decision) -> bytes:
     # Clients cut long messages: what is for programs must be whole, so it is people's that is cut.
     room = _MOST - len(f"hoopgate:   {program}".encode())
     if len(told.encode()) > room:
-        told = told.encode()[: max(room - 3, 0)].decode("utf-8", "ignore") + "…"
+        kept = max(room - 3, 0)
+        told = told.encode()[:kept].decode("utf-8", "ignore") + "…"
     return error(code, state, f"{told} {program}")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import final
 
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 from hoopgate.events import (
@@ -54,7 +54,6 @@ Message = Payload | Oversized
 
 
 @final
-@implementer(IProtocolSession)
 class MysqlSession:
     """One client's session.
 
@@ -354,6 +353,10 @@ class MysqlSession:
         elif self._resume is not None or self.trials.active:
             sequence = self._current().after
         return [Reply(packets(error(code, state, message), sequence)), Close(reason)]
+
+
+# Not by a decorator: mypyc takes none.
+classImplements(MysqlSession, IProtocolSession)
 
 
 def _raw(message: Message) -> bytes:

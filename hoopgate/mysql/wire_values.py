@@ -14,38 +14,38 @@ from hoopgate.mysql.wire import Reader
 class Type:
     """Type codes of column definitions and parameters."""
 
-    DECIMAL = 0x00
-    TINY = 0x01
-    SHORT = 0x02
-    LONG = 0x03
-    FLOAT = 0x04
-    DOUBLE = 0x05
-    NULL = 0x06
-    TIMESTAMP = 0x07
-    LONGLONG = 0x08
-    INT24 = 0x09
-    DATE = 0x0A
-    TIME = 0x0B
-    DATETIME = 0x0C
-    YEAR = 0x0D
-    NEWDATE = 0x0E
-    VARCHAR = 0x0F
-    BIT = 0x10
-    TIMESTAMP2 = 0x11
-    DATETIME2 = 0x12
-    TIME2 = 0x13
-    VECTOR = 0xF2
-    JSON = 0xF5
-    NEWDECIMAL = 0xF6
-    ENUM = 0xF7
-    SET = 0xF8
-    TINY_BLOB = 0xF9
-    MEDIUM_BLOB = 0xFA
-    LONG_BLOB = 0xFB
-    BLOB = 0xFC
-    VAR_STRING = 0xFD
-    STRING = 0xFE
-    GEOMETRY = 0xFF
+    DECIMAL: Final = 0x00
+    TINY: Final = 0x01
+    SHORT: Final = 0x02
+    LONG: Final = 0x03
+    FLOAT: Final = 0x04
+    DOUBLE: Final = 0x05
+    NULL: Final = 0x06
+    TIMESTAMP: Final = 0x07
+    LONGLONG: Final = 0x08
+    INT24: Final = 0x09
+    DATE: Final = 0x0A
+    TIME: Final = 0x0B
+    DATETIME: Final = 0x0C
+    YEAR: Final = 0x0D
+    NEWDATE: Final = 0x0E
+    VARCHAR: Final = 0x0F
+    BIT: Final = 0x10
+    TIMESTAMP2: Final = 0x11
+    DATETIME2: Final = 0x12
+    TIME2: Final = 0x13
+    VECTOR: Final = 0xF2
+    JSON: Final = 0xF5
+    NEWDECIMAL: Final = 0xF6
+    ENUM: Final = 0xF7
+    SET: Final = 0xF8
+    TINY_BLOB: Final = 0xF9
+    MEDIUM_BLOB: Final = 0xFA
+    LONG_BLOB: Final = 0xFB
+    BLOB: Final = 0xFC
+    VAR_STRING: Final = 0xFD
+    STRING: Final = 0xFE
+    GEOMETRY: Final = 0xFF
 
 
 #: A parameter of an execute: type code (0x8000: unsigned) and value, None for NULL.

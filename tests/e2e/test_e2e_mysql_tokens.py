@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from testbed.certificates import Certificates, write_private
 from testbed.clinic_mysql import MysqlClinic, labels, running_mysql_clinic
 from testbed.mariadb import MariaDB
+from testbed.parts import NODE_MODULES, debian
 
 TOKEN = re.compile(r"\[([A-Z]+):1\.[0-9a-f]{20}\]")
 DATABASE = "mysql_tokens"
@@ -200,6 +202,65 @@ def test_a_guess_is_no_token(tokens: MysqlClinic) -> None:
     with pytest.raises(mysql.connector.Error, match=r"phi\.predicate"):
         prepared(tokens, "SELECT dx FROM encounters WHERE patient_id < ?", 3)
     assert prepared(tokens, "SELECT dx FROM encounters WHERE patient_id = ?", None) == []
+
+
+_BATCH = """
+(async () => {
+  const mariadb = await import(process.env.NODE_PATH + '/mariadb/promise.js');
+  const fs = await import('fs');
+  const [port, ca, ...batches] = process.argv.slice(1);
+  const c = await mariadb.createConnection({host: '127.0.0.1', port: +port, user: 'executor',
+    password: process.env.TOKEN, database: 'clinic', bulk: true,
+    ssl: {ca: fs.readFileSync(ca)}});
+  const out = [];
+  for (const one of batches) {
+    const [sql, rows] = JSON.parse(one);
+    out.push(await c.batch(sql, rows).then(
+      done => '' + [].concat(done).reduce((sum, one) => sum + one.affectedRows, 0),
+      e => e.message));
+  }
+  await c.end();
+  console.log(JSON.stringify(out));
+})();
+"""
+
+
+def test_bulk_execution(tokens: MysqlClinic) -> None:
+    """By MariaDB's connector for Node.js: one command for all rows, none of which may be a token.
+    MySQL has no such command: the connector sends the rows one by one, and tokens are taken."""
+    server = tokens.server
+    [(patient,)] = rows(tokens, "SELECT id FROM patients LIMIT 1")
+    batches: list[Any] = [
+        ["INSERT INTO codes VALUES (?, ?)", [["X1", "one"], ["X2", "two"], ["X3", "three"]]],
+        ["UPDATE patients SET weight = weight + ? WHERE id = ?", [[0, 3], [0, 4]]],
+        ["UPDATE patients SET weight = weight + ? WHERE id = ?", [[0, patient], [0, patient]]],
+    ]
+    executed = "SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'"
+    before = int(server.sql(executed)[0][1])
+    done = subprocess.run(
+        [
+            *(debian("node", "nodejs"), "-e", _BATCH, str(tokens.gateway.port)),
+            *(str(tokens.gateway.certificates.ca), *map(json.dumps, batches)),
+        ],
+        env={"TOKEN": tokens.token(), "NODE_PATH": str(NODE_MODULES), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    inserted, *updated = json.loads(done.stdout)
+    assert inserted == "3"
+    ran = int(server.sql(executed)[0][1]) - before
+    if server.protocol == "mariadb":
+        assert all("token.bulk" in one for one in updated)
+        assert ran == 1
+    else:
+        assert "token.expected" in updated[0]
+        assert updated[1] == "2"
+        assert ran == 5
+    kept = server.sql(f"SELECT description FROM {DATABASE}.codes WHERE dx LIKE 'X%' ORDER BY dx")
+    assert kept == [("one",), ("two",), ("three",)]
 
 
 def test_values_are_not_in_the_log(tokens: MysqlClinic) -> None:
