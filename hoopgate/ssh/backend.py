@@ -24,11 +24,11 @@ from hoopgate.errors import Refused, RemoteProtocolError
 from hoopgate.network import keep_alive, no_delay
 from hoopgate.ssh import authentication, wire
 from hoopgate.ssh.channels import Channel, Mux
+from hoopgate.ssh.exchanges import ClientTransport
 from hoopgate.ssh.known_hosts import KnownHosts
 from hoopgate.ssh.transport import (
     SERVICE_ACCEPT,
     SERVICE_REQUEST,
-    ClientTransport,
     HostKeyRefused,
 )
 from hoopgate.ssh.wire import Reader, string

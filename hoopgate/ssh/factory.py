@@ -37,6 +37,7 @@ from hoopgate.ssh.authentication import (
 from hoopgate.ssh.backend import BackendUnavailable, session_channel
 from hoopgate.ssh.certificates import UserCertificate
 from hoopgate.ssh.channels import Channel, Mux, OpenRefused
+from hoopgate.ssh.exchanges import ServerTransport
 from hoopgate.ssh.identities import DeviceFlows, Identities, instruction
 from hoopgate.ssh.jump import ChannelSocket
 from hoopgate.ssh.session import ChannelPolicy, SSHSession
@@ -47,7 +48,6 @@ from hoopgate.ssh.transport import (
     NO_MORE_METHODS,
     SERVICE_ACCEPT,
     SERVICE_REQUEST,
-    ServerTransport,
 )
 from hoopgate.ssh.wire import Reader, string
 

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from twisted.conch.ssh.keys import Key
 from twisted.internet.task import Clock
 
+from hoopgate.ssh.exchanges import ClientTransport, ServerTransport
 from hoopgate.ssh.keys import host_keys
 from hoopgate.ssh.transport import (
-    ClientTransport,
     HostKeyRefused,
-    ServerTransport,
     SSHTransport,
 )
 
