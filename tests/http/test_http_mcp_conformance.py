@@ -50,3 +50,14 @@ def test_where_there_is_phi_only_what_is_masked_does_not_pass(conformance: Confo
     assert {name for name, passed in open_.items() if passed and not closed.get(name)} == set(
         MASKED
     )
+
+
+# Of the package's scenarios for clients: `sse-retry` judges milliseconds, and those of `auth/` how
+# a client logs in at a server of the package's own, which is not behind a gateway.
+@pytest.mark.parametrize(
+    "scenario", ["initialize", "tools_call", "elicitation-sep1034-client-defaults"]
+)
+def test_the_official_client_passes_through_the_gateway(
+    conformance: Conformance, scenario: str
+) -> None:
+    assert conformance.client_passed(scenario)
