@@ -20,8 +20,11 @@ import pytest
 from testbed.certificates import Certificates
 from testbed.hospital import ACCESS, OWN, Hospital, running_hospital
 from testbed.mariadb import MariaDB
-from testbed.node import hoopgate, until
+from testbed.node import HOOPGATE, hoopgate, until, verified
 from testbed.postgres import Postgres
+
+from hoopgate.recorder.note import Verifier
+from hoopgate.recorder.reading import LogReader
 
 ASKED = "SELECT ssn FROM patients LIMIT 1"
 #: Takes more than a minute.
@@ -294,10 +297,77 @@ def test_revocation_ends_what_runs(begin: Callable[..., Session], hospital: Hosp
         again(idle)
 
 
-def test_a_credential_ends_in_the_middle_of_a_session(begin: Callable[..., Session]) -> None:
-    session = begin(lifetime="4")
-    session.ask()
-    until(lambda: ended(session), "the session has ended with its credential", 20)
+def test_credentials_end_in_the_middle_of_sessions(hospital: Hospital) -> None:
+    """Of all kinds, at the same time."""
+    with contextlib.ExitStack() as stack:
+        sessions: dict[str, Session] = {}
+        until_when = time.time() + 12
+        for name, (resource, form, kind) in KINDS.items():
+            given = hospital.exchange(
+                resource,
+                requested_token_type=FORMS[form],
+                lifetime=str(max(1, int(until_when - time.time()))),
+            )
+            sessions[name] = kind(hospital, given)
+            stack.callback(sessions[name].close)
+            sessions[name].ask()
+        for name, session in sessions.items():
+            until(lambda one=session: ended(one), f"{name} has ended with its credential", 25)
+            assert time.time() >= session.given["expires"], name
+
+
+def test_keys_are_rotated_while_sessions_run(hospital: Hospital) -> None:
+    """Sessions stay, old tokens are good until they expire, new ones at once."""
+
+    def connect(token: str) -> psycopg.Connection:
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=hospital.ports["pg-token"],
+            user="executor",
+            password=token,
+            dbname="pg",
+            sslmode="verify-full",
+            sslrootcert=str(hospital.ca),
+            autocommit=True,
+        )
+
+    before = hospital.token()
+    with connect(before) as session:
+        config = str(hospital.issuer.config)
+        done = subprocess.run(
+            [HOOPGATE, "issuer", "rotate", "--config", config], capture_output=True, timeout=30
+        )
+        assert done.returncode == 0
+        after = hospital.token()
+        kids = [jwt.get_unverified_header(one)["kid"] for one in (before, after)]
+        assert kids[1] == done.stdout.decode().strip() != kids[0]
+        for token in (after, before):
+            with connect(token) as another:
+                assert another.execute(ASKED).fetchone() == ("[SSN]",)
+        assert session.execute(ASKED).fetchone() == ("[SSN]",)
+
+
+def leaves(hospital: Hospital, word: str) -> list[dict[str, Any]]:
+    """Leaves of the running log that hold a word, once they are signed."""
+    directory = hospital.gateway.state_dir / "log"
+    log = LogReader(directory, [Verifier.parse((directory / "vkey").read_text())])
+    return [leaf for leaf, _ in log.leaves(word.encode())]
+
+
+def test_every_credential_is_in_the_log(hospital: Hospital) -> None:
+    """Who got it, for what, through whom; and its end. The log is good."""
+    actor = {"actor_token": hospital.token("executor"), "actor_token_type": ACCESS}
+    given = hospital.exchange("pg", "planner", **actor)["hoopgate"]["credential"]
+    hospital.revoke(given, "planner")
+    until(lambda: len(leaves(hospital, given)) == 2, "both leaves are signed")
+    verified(hospital.gateway)
+    told = {leaf["detail"]["action"]: leaf["detail"] for leaf in leaves(hospital, given)}
+    issued, revoked = told["credential.issue"], told["credential.revoke"]
+    assert (issued["user"], revoked["user"]) == (given, given)
+    assert (issued["subject"], issued["actors"]) == ("planner", ["executor"])
+    assert (issued["form"], issued["resource"]) == ("password", "pg")
+    assert issued["token"]  # the jti that it was given for
+    assert (revoked["subject"], revoked["sessions"]) == ("planner", 0)
 
 
 def test_credentials_outlive_a_restart(begin: Callable[..., Session], hospital: Hospital) -> None:

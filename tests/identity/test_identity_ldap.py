@@ -19,7 +19,8 @@ from identity_tokens import ISSUER, NOW
 from identity_web import ShiftedReactor
 from testbed.certificates import Certificates, write_private
 from testbed.reactor import on_reactor, reactor
-from testbed.slapd import Slapd
+from testbed.slapd import DYNLIST, Slapd
+from testbed.slapd import entry as ldif_of
 from twisted.internet.defer import DeferredList
 from twisted.internet.task import deferLater
 
@@ -170,6 +171,30 @@ def test_nesting_has_a_depth(
 ) -> None:
     shallow = dataclasses.replace(base, groups=kind, nested=nested)
     assert ask(shallow) - {"unique", "unix"} == expected
+
+
+def test_dynlist_tells_nested_and_computed_groups(
+    ask: Asked, certificates: Certificates, secret: Callable[[str], Secret]
+) -> None:
+    """OpenLDAP's dynlist follows the nesting itself: the user's entry names them all."""
+    with Slapd(certificates, overlay=DYNLIST) as server:
+        url = f"ldap:///{server.people}??sub?(title=night)"
+        server.add(
+            server.user("alice", title="night")
+            + server.user("bob")
+            + server.group("nurses", "alice")
+            + server.group("staff", server.group_dn("nurses"))
+            + server.group("everyone", server.group_dn("staff"))
+            + ldif_of(server.group_dn("night"), ["groupOfURLs"], cn="night", memberURL=url)
+        )
+        by_attribute = dataclasses.replace(
+            directory_of(server, secret(server.reader_password)), groups="memberof", nested=0
+        )
+        assert ask(by_attribute) == {"nurses", "staff", "everyone", "night"}
+        assert ask(by_attribute, "bob") == frozenset()
+        # Its ways to ask that need no computed attribute see what is written down
+        by_search = dataclasses.replace(by_attribute, groups="member", nested=8)
+        assert ask(by_search) >= {"nurses", "staff", "everyone"}
 
 
 def test_a_group_called_as_a_user_is_not_that_user(ask: Asked, base: LDAPDirectory) -> None:

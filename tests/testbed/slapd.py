@@ -29,9 +29,11 @@ include {schemas}/core.schema
 include {schemas}/cosine.schema
 include {schemas}/inetorgperson.schema
 include {schemas}/nis.schema
+include {schemas}/dyngroup.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload memberof
+moduleload dynlist
 moduleload ppolicy
 attributetype ( 1.3.6.1.4.1.4203.666.1.901 NAME 'userAccountControl' SINGLE-VALUE
   SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 )
@@ -56,11 +58,16 @@ rootpw {admin_password}
 directory {directory}/data
 dbnosync
 index objectClass,uid,member,uniqueMember,memberUid eq
-overlay memberof
+{overlay}
 overlay ppolicy
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by anonymous auth
 """
+
+#: memberOf computed at each search, with all groups above a group (slapo-dynlist(5)); and groups
+#: whose members are who a search finds.
+DYNLIST = """overlay dynlist
+dynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames*"""
 
 
 def entry(dn: str, classes: Iterable[str], **attributes: str | Iterable[str]) -> str:
@@ -90,10 +97,17 @@ class Slapd:
     reader_password = "reader of the testbed"
 
     def __init__(
-        self, certificates: Certificates, ldif: str = "", *, options: str = "", pair: str = ""
+        self,
+        certificates: Certificates,
+        ldif: str = "",
+        *,
+        options: str = "",
+        pair: str = "",
+        overlay: str = "overlay memberof",
     ) -> None:
         """:param ldif: entries to add at the start, below :attr:`base`.
         :param options: more global lines of slapd.conf, e.g. ``sizelimit 5``.
+        :param overlay: what makes memberOf: :data:`DYNLIST`, or the older overlay.
         :param pair: host name of the server's certificate, when it is not to be 127.0.0.1's.
         :raises MissingPart: slapd is not installed.
         """
@@ -115,6 +129,7 @@ class Slapd:
             admin_dn=self.admin_dn,
             admin_password=f'"{self.admin_password}"',
             options=options,
+            overlay=overlay,
         )
         write_private(self.directory / "slapd.conf", configuration.encode())
         self._give_away()
