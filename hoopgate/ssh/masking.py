@@ -34,7 +34,7 @@ _ANY: Final = re2.compile("|".join(f"(?:{one.pattern})" for one in DETECTORS if 
 
 
 class FileMasker:
-    """Masks whole files, see :class:`hoopgate.ssh.sftp.MaskFile`.
+    """Masks whole files, see :class:`hoopgate.ssh.sftp_files.MaskFile`.
 
     A place in the data dictionary is a pattern of paths, and with ``#`` a place in the file:
     ``/data/*.csv#ssn``, ``/data/*.json#/patients/*/ssn``, ``/data/fhir/*#Patient.name``.

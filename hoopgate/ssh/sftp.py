@@ -15,26 +15,21 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
-from hoopgate.errors import LimitExceeded, Refused, RemoteProtocolError
+from hoopgate.errors import LimitExceeded, RemoteProtocolError
 from hoopgate.events import Action, Command, Decision, Forward, OperationFacts, Reply
 from hoopgate.plans import MaskPlan
 from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh import wire
 from hoopgate.ssh.refusals import sentence
+from hoopgate.ssh.sftp_files import CHUNK, OWN_IDS, Batch, Fetches, File, MaskFile, Open, in_frames
 from hoopgate.ssh.sftp_wire import Packets, Request
 from hoopgate.ssh.wire import Reader
 from hoopgate.verdicts import Block, Hold, Mask
 
 MOST_HANDLES: Final = 256
 MOST_OPEN: Final = 1024  #: requests without an answer
-#: Ids from here on are the gateway's own.
-_OWN: Final = 0xFFFF0000
-_CHUNK: Final = 32 * 1024
-_PIPELINE: Final = 16
-_DATA_FRAME: Final = 32 * 1024
-
 _KINDS: Final = {
     sftp.LSTAT: "sftp.lstat",
     sftp.STAT: "sftp.stat",
@@ -71,13 +66,6 @@ _WORDS: Final = {
 }
 
 
-class MaskFile(Protocol):
-    """Masks a whole file."""
-
-    def __call__(self, path: str, content: bytes, plan: MaskPlan) -> bytes:
-        """:raises Refused: it cannot be masked."""
-
-
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a session may do before a person has to approve more."""
@@ -86,56 +74,6 @@ class Bounds:
     files: int
     removals: int
     mask_bytes: int
-
-
-@dataclass(slots=True)
-class _File:
-    """What a handle stands for.
-
-    :ivar content: what the client may read, where the file was masked.
-    """
-
-    path: str
-    reads: bool
-    writes: bool
-    directory: bool = False
-    content: bytes | None = field(default=None, repr=False)
-    attrs: bytes = field(default=b"", repr=False)
-
-
-@dataclass(slots=True)
-class _Fetch:
-    """A file on its way into memory."""
-
-    id: int
-    handle: bytes
-    file: _File
-    plan: MaskPlan = field(repr=False)
-    parts: dict[int, bytes] = field(default_factory=dict, repr=False)
-    size: int = 0
-    at: int = 0
-    open: int = 0
-    over: bool = False
-    gone: bool = False
-
-
-@dataclass(slots=True)
-class _Open:
-    """A request without an answer.
-
-    :ivar fetch: it is the gateway's own, for this file.
-    :ivar offset: of its own READ.
-    :ivar promised: bytes that a READ may bring at most.
-    """
-
-    kind: int
-    extension: bytes = b""
-    handle: bytes = b""
-    file: _File | None = None
-    plan: MaskPlan | None = field(default=None, repr=False)
-    fetch: _Fetch | None = None
-    offset: int = 0
-    promised: int = 0
 
 
 @dataclass(slots=True)
@@ -164,18 +102,20 @@ class SFTPStream:
     ) -> None:
         self._ask = ask
         self._bounds = bounds
-        self._mask = mask
         self._client = Packets()
         self._backend = Packets()
         self._begun = self._ready = False
-        self._open: dict[int, _Open] = {}
-        self._handles: dict[bytes, _File] = {}
+        self._open: dict[int, Open] = {}
+        self._handles: dict[bytes, File] = {}
         self._asked: _Asked | None = None
-        self._next = _OWN
         self._eof = False
         self._read = self._files = self._removals = 0
         self._bulk = False
-        self._fetched = 0  # bytes of files in memory
+        self._fetches = (
+            Fetches(mask, bounds.mask_bytes, self._open, self._handles)
+            if mask is not None
+            else None
+        )
 
     # --- Stream ---------------------------------------------------------------------------------
 
@@ -187,7 +127,8 @@ class SFTPStream:
     @property
     def buffered(self) -> int:
         """See :class:`hoopgate.ssh.session.Stream`."""
-        return self._client.buffered + self._backend.buffered + self._fetched
+        held = self._fetches.bytes if self._fetches is not None else 0
+        return self._client.buffered + self._backend.buffered + held
 
     def from_client(self, data: bytes) -> list[Action]:
         self._client.feed(data)
@@ -201,7 +142,7 @@ class SFTPStream:
         if number != wire.CHANNEL_DATA:
             return [Reply(wire.stderr(data))]
         self._backend.feed(data)
-        answers = _Batch()
+        answers = Batch()
         while (packet := self._backend.next()) is not None:
             self._answer(packet, answers)
         return answers.actions()
@@ -257,7 +198,7 @@ class SFTPStream:
             init = wire.string(bytes((sftp.INIT,)) + wire.uint32(3))
             return [Forward(wire.data(init), wire.data(wire.string(packet)))]
         request = sftp.request(packet)
-        if request.id >= _OWN or request.id in self._open:
+        if request.id >= OWN_IDS or request.id in self._open:
             raise RemoteProtocolError("an id of SFTP that may not be used")
         if len(self._open) >= MOST_OPEN:
             raise LimitExceeded("too many requests of SFTP at once")
@@ -265,7 +206,7 @@ class SFTPStream:
             return self._on_handle(request, packet)
         if request.kind == sftp.EXTENDED and not request.paths:
             if request.extension == b"limits@openssh.com":
-                self._open[request.id] = _Open(sftp.EXTENDED, request.extension)
+                self._open[request.id] = Open(sftp.EXTENDED, request.extension)
                 return None
             unknown = sftp.status(request.id, sftp.UNSUPPORTED, "not offered by this gateway")
             return _answered(packet, unknown)
@@ -277,7 +218,7 @@ class SFTPStream:
         except UnicodeDecodeError:
             text = "hoopgate: refused: a path is not UTF-8 [reason=resolve.path]"
             return _answered(packet, sftp.status(request.id, sftp.FAILURE, text))
-        asked = _Asked(request, _data(wire.string(packet)), [])
+        asked = _Asked(request, in_frames(wire.string(packet)), [])
         if request.kind == sftp.OPEN:
             flags = Reader(request.rest).uint32()
             kinds = ["sftp.write"] if flags & sftp.WRITING else []
@@ -325,12 +266,12 @@ class SFTPStream:
         resolved = tuple(path for path, _ in facts.attributes["ssh.path"])
         assert len(resolved) == len(request.paths)
         self._bulk = self._bulk or any(_is_bulk(one) for one in asked.decisions)
-        opened = _Open(request.kind, request.extension)
+        opened = Open(request.kind, request.extension)
         if request.kind in (sftp.OPEN, sftp.OPENDIR):
             flags = Reader(request.rest).uint32() if request.kind == sftp.OPEN else 0
             writes = bool(flags & sftp.WRITING)
             reads = bool(flags & sftp.READING) or not writes
-            opened.file = _File(resolved[0], reads, writes, request.kind == sftp.OPENDIR)
+            opened.file = File(resolved[0], reads, writes, request.kind == sftp.OPENDIR)
             opened.plan = _plan(asked.decisions)
             if self._must_mask(opened) and (writes or opened.plan is None):
                 text = "hoopgate: refused: open it for reading or for writing [reason=phi.opaque]"
@@ -343,11 +284,11 @@ class SFTPStream:
             request = replace(request, rest=request.rest[:skip] + attrs)
         if request.kind == sftp.SYMLINK:
             paths = (request.paths[0], paths[1])
-        return [Forward(_data(request.encode(paths)), asked.received, tuple(asked.decisions))]
+        return [Forward(in_frames(request.encode(paths)), asked.received, tuple(asked.decisions))]
 
-    def _must_mask(self, opened: _Open) -> bool:
+    def _must_mask(self, opened: Open) -> bool:
         file = opened.file
-        return self._mask is not None and file is not None and file.reads and not file.directory
+        return self._fetches is not None and file is not None and file.reads and not file.directory
 
     def _on_handle(self, request: Request, packet: bytes) -> list[Action] | None:
         files = [self._handles.get(one) for one in request.handles]
@@ -359,9 +300,9 @@ class SFTPStream:
         if not _fits(request, files):
             text = "the handle was not opened for this"
             return _answered(packet, sftp.status(request.id, sftp.PERMISSION_DENIED, text))
-        opened = _Open(request.kind, request.extension, request.handles[0], file)
+        opened = Open(request.kind, request.extension, request.handles[0], file)
         if request.kind == sftp.FSETSTAT:
-            asked = _Asked(request, _data(wire.string(packet)), [])
+            asked = _Asked(request, in_frames(wire.string(packet)), [])
             asked.left = [Command("sftp.attributes", "fsetstat", (file.path,))]
             asked.then = lambda: self._unchanged(asked, opened)
             return self._begin(asked)
@@ -371,7 +312,7 @@ class SFTPStream:
             self._read += opened.promised
             more = self._beyond(self._read > self._bounds.read_bytes, "bytes")
             if more:
-                asked = _Asked(request, _data(wire.string(packet)), more)
+                asked = _Asked(request, in_frames(wire.string(packet)), more)
                 asked.then = lambda: self._unchanged(asked, opened)
                 return self._begin(asked)
         if request.kind == sftp.CLOSE:
@@ -379,19 +320,19 @@ class SFTPStream:
         self._open[request.id] = opened
         return None
 
-    def _unchanged(self, asked: _Asked, opened: _Open) -> list[Action]:
+    def _unchanged(self, asked: _Asked, opened: Open) -> list[Action]:
         self._bulk = self._bulk or any(_is_bulk(one) for one in asked.decisions)
         self._open[asked.request.id] = opened
         return [Forward(asked.received, None, tuple(asked.decisions))]
 
-    def _from_memory(self, request: Request, packet: bytes, file: _File) -> list[Action] | None:
+    def _from_memory(self, request: Request, packet: bytes, file: File) -> list[Action] | None:
         """What the client may know of a file that was masked."""
         content = file.content
         assert content is not None
         if request.kind == sftp.READ:
             reader = Reader(request.rest)
             offset, length = reader.uint64(), reader.uint32()
-            part = content[offset : offset + min(length, _CHUNK * 2)]
+            part = content[offset : offset + min(length, CHUNK * 2)]
             if part:
                 self._read += len(part)
                 return _answered(packet, sftp.data(request.id, part))
@@ -401,15 +342,16 @@ class SFTPStream:
             return _answered(packet, sftp.attributes(request.id, attrs))
         if request.kind == sftp.CLOSE:
             del self._handles[request.handles[0]]
-            self._fetched -= len(content)
-            self._open[request.id] = _Open(sftp.CLOSE)
+            assert self._fetches is not None
+            self._fetches.close(file)
+            self._open[request.id] = Open(sftp.CLOSE)
             return None
         text = "not offered for files that are masked"
         return _answered(packet, sftp.status(request.id, sftp.UNSUPPORTED, text))
 
     # --- the backend ----------------------------------------------------------------------------
 
-    def _answer(self, packet: bytes, answers: _Batch) -> None:
+    def _answer(self, packet: bytes, answers: Batch) -> None:
         if not self._ready:
             self._ready = True
             answers.reply(sftp.version(packet))
@@ -420,7 +362,8 @@ class SFTPStream:
         if opened is None:
             raise RemoteProtocolError("an answer of SFTP to no request")
         if opened.fetch is not None:
-            self._fetching(opened, kind, reader, answers)
+            assert self._fetches is not None
+            self._fetches.answered(opened, kind, reader, answers)
         elif kind == sftp.HANDLE:
             self._opened(opened, id_, reader.string(), packet, answers)
         else:
@@ -431,140 +374,25 @@ class SFTPStream:
                 raise RemoteProtocolError("a packet of SFTP that servers do not send")
             answers.reply(wire.string(packet))
 
-    def _opened(self, opened: _Open, id_: int, name: bytes, packet: bytes, answers: _Batch) -> None:
+    def _opened(self, opened: Open, id_: int, name: bytes, packet: bytes, answers: Batch) -> None:
         if opened.file is None or len(name) > sftp.HANDLE_BYTES or name in self._handles:
             raise RemoteProtocolError("a handle of SFTP that nobody asked for")
         if len(self._handles) >= MOST_HANDLES:
             raise LimitExceeded("too many files of SFTP at once")
-        if self._must_mask(opened):
-            assert opened.plan is not None
-            fetch = _Fetch(id_, name, opened.file, opened.plan)
-            self._open[id_] = _Open(sftp.OPEN)  # the client's own is not answered yet
-            self._own(fetch, sftp.FSTAT, b"", 0, answers)
+        if self._fetches is not None and self._must_mask(opened):
+            self._fetches.begin(id_, name, opened, answers)
             return
         self._handles[name] = opened.file
         answers.reply(wire.string(packet))
 
-    # --- files that are masked ------------------------------------------------------------------
-
-    def _own(self, fetch: _Fetch, kind: int, rest: bytes, offset: int, answers: _Batch) -> None:
-        self._next = _OWN + (self._next - _OWN + 1) % 0xFFFF
-        self._open[self._next] = _Open(kind, fetch=fetch, offset=offset)
-        fetch.open += 1
-        request = Request(kind, self._next, handles=(fetch.handle,), rest=rest)
-        answers.forward(request.encode())
-
-    def _fetching(self, opened: _Open, kind: int, reader: Reader, answers: _Batch) -> None:
-        fetch = opened.fetch
-        assert fetch is not None
-        fetch.open -= 1
-        if fetch.gone:
-            return
-        if opened.kind == sftp.FSTAT and kind == sftp.ATTRS:
-            fetch.file.attrs = reader.rest()
-            fetch.size = sftp.size_of(fetch.file.attrs) or 0
-            if fetch.size > self._bounds.mask_bytes:
-                self._give_up(fetch, "the file is too large to be masked", answers)
-                return
-        elif opened.kind == sftp.READ and kind == sftp.DATA:
-            part = reader.string()
-            fetch.parts[opened.offset] = part
-            self._fetched += len(part)
-            if 0 < len(part) < _CHUNK and not fetch.over:
-                # A short read is no end (draft-ietf-secsh-filexfer-02 section 6.4).
-                self._read_at(fetch, opened.offset + len(part), _CHUNK - len(part), answers)
-        elif opened.kind == sftp.READ and kind == sftp.STATUS and reader.uint32() == sftp.EOF:
-            fetch.over = True
-        else:
-            self._give_up(fetch, "the file cannot be read", answers)
-            return
-        if sum(map(len, fetch.parts.values())) > self._bounds.mask_bytes:
-            self._give_up(fetch, "the file is too large to be masked", answers)
-            return
-        while not fetch.over and fetch.open < _PIPELINE:
-            self._read_at(fetch, fetch.at, _CHUNK, answers)
-            fetch.at += _CHUNK
-            if fetch.at > fetch.size:
-                break
-        if fetch.over and not fetch.open:
-            self._fetched_whole(fetch, answers)
-
-    def _read_at(self, fetch: _Fetch, offset: int, length: int, answers: _Batch) -> None:
-        rest = offset.to_bytes(8, "big") + wire.uint32(length)
-        self._own(fetch, sftp.READ, rest, offset, answers)
-
-    def _fetched_whole(self, fetch: _Fetch, answers: _Batch) -> None:
-        content = b""
-        for offset in sorted(fetch.parts):
-            if offset != len(content):
-                self._give_up(fetch, "the file changed while it was read", answers)
-                return
-            content += fetch.parts[offset]
-        self._forget(fetch)
-        assert self._mask is not None
-        try:
-            masked = self._mask(fetch.file.path, content, fetch.plan)
-        except Refused as refused:
-            self._give_up(fetch, f"{refused} [reason={refused.code}]", answers)
-            return
-        self._fetched += len(masked)
-        fetch.file.content = masked
-        self._handles[fetch.handle] = fetch.file
-        del self._open[fetch.id]
-        answers.reply(sftp.handle(fetch.id, fetch.handle))
-
-    def _forget(self, fetch: _Fetch) -> None:
-        self._fetched -= sum(map(len, fetch.parts.values()))
-        fetch.parts.clear()
-
-    def _give_up(self, fetch: _Fetch, why: str, answers: _Batch) -> None:
-        self._forget(fetch)
-        fetch.gone = True
-        del self._open[fetch.id]
-        answers.reply(sftp.status(fetch.id, sftp.FAILURE, f"hoopgate: refused: {why}"))
-        self._own(fetch, sftp.CLOSE, b"", 0, answers)
-
-
-class _Batch:
-    """Answers of one read, in order; those to the client go out together."""
-
-    def __init__(self) -> None:
-        self._actions: list[Action] = []
-        self._replies = b""
-
-    def reply(self, packet: bytes) -> None:
-        """For the client."""
-        self._replies += packet
-
-    def forward(self, packet: bytes) -> None:
-        """For the backend: the gateway's own request."""
-        self._flush()
-        self._actions.append(Forward(wire.data(packet), b""))
-
-    def _flush(self) -> None:
-        if self._replies:
-            self._actions.append(Reply(_data(self._replies)))
-            self._replies = b""
-
-    def actions(self) -> list[Action]:
-        self._flush()
-        return self._actions
-
-
-def _data(payload: bytes) -> bytes:
-    """Frames of data that are not too long."""
-    return b"".join(
-        wire.data(payload[at : at + _DATA_FRAME]) for at in range(0, len(payload), _DATA_FRAME)
-    )
-
 
 def _forward(packets: bytes) -> list[Action]:
-    return [Forward(_data(packets))]
+    return [Forward(in_frames(packets))]
 
 
 def _answered(packet: bytes, answer: bytes) -> list[Action]:
     """The gateway answers; the backend does not hear of it."""
-    return [Forward(b"", _data(wire.string(packet))), Reply(_data(answer))]
+    return [Forward(b"", in_frames(wire.string(packet))), Reply(in_frames(answer))]
 
 
 def _length(request: Request) -> int:
@@ -574,7 +402,7 @@ def _length(request: Request) -> int:
     return min(reader.uint32(), sftp.PACKET_BYTES)
 
 
-def _fits(request: Request, files: list[_File | None]) -> bool:
+def _fits(request: Request, files: list[File | None]) -> bool:
     """Whether the handles were opened for this."""
     file, *others = files
     assert file is not None
