@@ -7,17 +7,21 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import jwt
 import pytest
 from identity_issuer import HASH, SECRET, Running, agent, basic, config
+from testbed.console import browsing
 from testbed.reactor import on_reactor
 
 from hoopgate.errors import SettingsError
 from hoopgate.identity.issuer_device import DEVICE_GRANT, DEVICE_SECONDS, INTERVAL
 from hoopgate.identity.issuer_settings import load_issuer_settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ViewportSize
 
 _CLIENTS = {
     "cli": {
@@ -120,6 +124,31 @@ def test_the_whole_way(issuer: Issuer) -> None:
     assert (claims["scope"], claims["department"]) == ("pg:clinic", "privacy")
     assert issuer.error(issuer.poll(begun)) == (400, "invalid_grant")
     assert issuer.page({"user_code": begun["user_code"]})[0] == 404
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser(scheme: Literal["light", "dark"], issuer: Issuer) -> None:
+    """At a phone's width, by keyboard; a wrong password first."""
+    begun = issuer.begin()
+    with browsing() as browser:
+        size: ViewportSize = {"width": 390, "height": 844}
+        page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text))
+        page.goto(begun["verification_uri_complete"])
+        page.keyboard.press("Enter")  # the code is there, and has the focus
+        page.get_by_role("heading", name="Allow cli?").wait_for()
+        assert page.get_by_text(begun["user_code"]).is_visible()
+        page.get_by_label("Name").fill("rita")
+        page.get_by_label("Password").fill("wrong")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_label("Password").fill(SECRET)
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Allowed").wait_for()
+    assert not [one for one in errors if "401" not in one]
+    assert issuer.poll(begun)[0] == 200
 
 
 def test_a_person_refuses(issuer: Issuer) -> None:
