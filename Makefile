@@ -102,6 +102,9 @@ bench-mysql: bench-parts .venv/.installed ## MariaDB: point selects and bulk rea
 bench-log: .venv/.installed ## the log by itself: gated events, cost by size, verification (ARGS=--sizes=1000,10000000)
 	@tools/compiled $(BIN)/python '$(CURDIR)/benchmarks/bench_log.py' $(ARGS)
 
+bench-decisions: parts .venv/.installed ## what a decision about masking costs, cached and cold
+	@$(BIN)/python '$(CURDIR)/benchmarks/bench_decisions.py' $(ARGS)
+
 bench-ssh: parts .venv/.installed ## SSH: files, output, logins, beside OpenSSH alone (ARGS='--rounds 1')
 	@PYTHONPATH=tests $(BIN)/python '$(CURDIR)/benchmarks/bench_ssh.py' $(ARGS)
 
