@@ -298,6 +298,9 @@ class Appender:
         self._append(stream, leaf, payload)
         if entry.type in ("session.open", "epoch.start"):
             self.open[stream.id] = stream
+        elif entry.type == "session.close":
+            # Whoever still holds the recording must not hold what opens it.
+            stream.key = None
 
     def _fields(self, stream: Stream, type: str, payload: bytes, mac: str) -> dict[str, object]:
         fields: dict[str, object] = {

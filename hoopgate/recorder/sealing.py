@@ -120,12 +120,20 @@ class ReplayKey:
     @classmethod
     def load(cls, path: Path) -> ReplayKey:
         """:raises BadNote: not such a key. :raises OSError: unreadable, or readable by others."""
+        return cls.parse(read_secret(path), str(path))
+
+    @classmethod
+    def parse(cls, pem: bytes, what: str = "what was given") -> ReplayKey:
+        """A key that its owner hands over for the moment, and that is kept nowhere.
+
+        :raises BadNote: not such a key.
+        """
         try:
-            key = serialization.load_pem_private_key(read_secret(path), None)
+            key = serialization.load_pem_private_key(pem, None)
         except (ValueError, TypeError):
             key = None
         if not isinstance(key, X25519PrivateKey):
-            raise BadNote(f"{path} is not an X25519 private key in PEM")
+            raise BadNote(f"{what} is not an X25519 private key in PEM")
         return cls(key.private_bytes_raw())
 
 

@@ -26,6 +26,7 @@ from testbed.parts import NODE_MODULES, debian, node_package
 from hoopgate.evidence.export import export
 from hoopgate.evidence.others import checker
 from hoopgate.recorder.cast import TERMINALS, Decoder, Event, Screen, cast, register_terminal
+from hoopgate.recorder.head import FileHead, Heads
 from hoopgate.recorder.integrate import Integrator
 from hoopgate.recorder.leaf import encode
 from hoopgate.recorder.note import key_id
@@ -56,7 +57,8 @@ class Grown:
         self.verifier = signer.verifier
         directory = base / "log"
         directory.mkdir()
-        integrator = Integrator(directory, signer, Edge(0, [], []), Frontier(), base / "head")
+        heads = Heads([FileHead(base / "head")])
+        integrator = Integrator(directory, signer, Edge(0, [], []), Frontier(), heads)
         done = 0
         for size in SIZES:
             leaves = [leaf(index) for index in range(done, size)]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from recorder_world import World
 
 from hoopgate.cli.main import main
 from hoopgate.errors import RecorderFailed
-from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.replay import Replay
-from hoopgate.recorder.sealing import Recipient, ReplayKey
+from hoopgate.recorder.sealing import Recipient, ReplayKey, unseal
 
 
 @pytest.fixture
@@ -50,6 +55,75 @@ def test_any_auditor_opens_it_and_nobody_else(make_world: Any, keys: list[Path])
         for path in base.rglob("*"):
             assert not path.is_file() or secret not in path.read_bytes()
     world.verify()
+
+
+_NODE = """
+import sys
+sys.path[:0] = sys.argv[3:]
+from pathlib import Path
+from recorder_world import World
+world = World(Path(sys.argv[1]), auditors=(Path(sys.argv[2]),), checkpoint_ms=5).open()
+kept = []
+for number in range(12):
+    kept.append(world.session(f"s-{number}"))
+    for count in range(10):
+        world.wait(kept[-1].request(b"SELECT secret", None, ()))
+    world.wait(kept[-1].close("client.terminate"))
+running = world.session("s-running")
+for count in range(200):
+    world.wait(running.request(b"SELECT %d" % count, None, ()))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_root_on_the_gateway_opens_no_closed_session(keys: list[Path], tmp_path: Path) -> None:
+    """Neither by what is on its disk nor by what is in the node's memory."""
+    node = tmp_path / "node"
+    command = [sys.executable, "-c", _NODE, str(node), str(public(keys[0]))]
+    child = subprocess.Popen(
+        [*command, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None and child.stdout is not None
+    with child:
+        assert child.stdout.readline() == "ready\n"
+        memory = memory_of(child.pid)
+        child.stdin.close()
+    on_disk = b"".join(path.read_bytes() for path in node.rglob("*") if path.is_file())
+    auditor = ReplayKey.load(keys[0])
+    found: dict[str, bool] = {}
+    for name in [*(f"s-{number}" for number in range(12)), "s-running"]:
+        key = unseal(name, (node / f"log/wraps/{name}.json").read_bytes(), auditor)
+        derived = HKDFExpand(SHA256(), 32, b"hoopgate payload v1").derive(key)
+        assert key not in on_disk
+        assert derived not in on_disk
+        found[name] = key in memory or derived in memory
+    # That of the session that runs is there: the test would see one.
+    assert found.pop("s-running")
+    # Memory that was given back may keep what it held until it is used again: of the last one.
+    assert sum(found.values()) <= 1, found
+
+
+def memory_of(pid: int) -> bytes:
+    """What a process can write to of its memory."""
+    parts = []
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line):
+                start, end = int(match[1], 16), int(match[2], 16)
+                try:
+                    memory.seek(start)
+                    parts.append(memory.read(end - start))
+                except OSError:
+                    continue  # the kernel's own
+    return b"".join(parts)
+
+
+def test_what_is_handed_over_is_a_key_or_refused(keys: list[Path]) -> None:
+    assert ReplayKey.parse(keys[0].read_bytes()) == ReplayKey.load(keys[0])
+    for bad in (b"", public(keys[0]).read_bytes(), b"-----BEGIN PRIVATE KEY-----\n"):
+        with pytest.raises(BadNote):
+            ReplayKey.parse(bad)
 
 
 def test_a_later_change_of_auditors(make_world: Any, keys: list[Path]) -> None:

@@ -91,6 +91,9 @@ def test_a_witness_cosigns_with_both(tmp_path: Path, certificates: Certificates)
         world.open().log.witness(peers, 2)
         session = world.session("s-1")
         world.wait(session.request(b"x", None, ()))
+        size, cosigning = world.log.size, world.log.cosigning
+        assert cosigning is not None
+        world.pump.until(lambda: cosigning.size >= size, 60)
         world.stop()
     finally:
         witness.stop()
