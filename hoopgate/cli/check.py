@@ -14,6 +14,7 @@ from hoopgate.settings import packs
 from hoopgate.settings.load import load
 from hoopgate.settings.model import (
     Console,
+    Exchange,
     FileDirectory,
     Label,
     LabelClass,
@@ -77,6 +78,8 @@ def report(settings: Settings) -> Iterator[str]:
     yield from _section("Resources", _resources(settings))
     if settings.console is not None:
         yield from _section("Console", _console(settings.console))
+    if settings.exchange is not None:
+        yield from _section("Exchange", _exchange(settings.exchange))
     yield from _section("Labels", _labels(policy.labels))
     yield from _section("Policy", _policy(settings))
     yield from _section("Rules, in the order they are tried", _rules(policy.rules))
@@ -172,6 +175,18 @@ def _encryption(resource: Resource) -> str:
     trust = str(tls.ca_file) if tls.ca_file is not None else "the system's authorities"
     named = f" as {tls.server_name}" if tls.server_name is not None else ""
     return f"TLS {tls.mode.value}{named}, trusting {trust}"
+
+
+def _exchange(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    yield "address", f"{exchange.url} on {exchange.endpoint}"
+    yield "credentials", f"{show_duration(exchange.lifetime_seconds)} at most"
+    told = {
+        "may_act": "whom a token names (may_act)",
+        "any": "whoever may open the resource, unless a token names somebody (may_act)",
+        "none": "nobody",
+    }
+    yield "delegates", told[exchange.delegation]
+    yield "operators", _words(sorted(exchange.operators)) or "nobody"
 
 
 def _console(console: Console) -> Iterator[tuple[str, str]]:

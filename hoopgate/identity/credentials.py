@@ -151,8 +151,8 @@ class Credential:
                 str(found["form"]),
                 float(found["issued_at"]),
             )
-        except (KeyError, TypeError) as error:
-            raise ValueError("a damaged credential") from error
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError("a damaged credential") from None
 
 
 class Credentials:
