@@ -27,6 +27,10 @@ MODULES = (
     *("postgres.wire_buffer", "postgres.wire_frontend", "postgres.wire_backend"),
     *("postgres.names", "postgres.planning", "postgres.requests", "postgres.answers"),
     *("postgres.simple", "postgres.extended", "postgres.session", "postgres.trials"),
+    *("mysql.wire", "mysql.wire_values", "mysql.wire_results", "mysql.wire_commands"),
+    *("mysql.types", "mysql.kernels", "mysql.masking", "mysql.prepared", "mysql.expected"),
+    *("mysql.pinned", "mysql.errors", "mysql.refusals", "mysql.answer_stream", "mysql.answers"),
+    *("mysql.statements", "mysql.session"),
     *("recorder.leaf", "recorder.payload", "recorder.sealing"),
     *(
         "recorder.commit",

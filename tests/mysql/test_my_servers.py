@@ -18,8 +18,10 @@ from testbed.certificates import Certificates
 from testbed.mariadb import MariaDB
 from testbed.mysql_bridge import Bridge
 
-from hoopgate.events import Statement, StatementFacts
+from hoopgate.events import Ask, Decision, Forward, Reply, Side, Statement, StatementFacts
 from hoopgate.mysql import wire_commands as commands
+from hoopgate.mysql.prepared import MOST_PREPARED, MOST_PREPARED_SIZE, Prepared
+from hoopgate.mysql.session import MysqlSession
 from hoopgate.mysql.wire import MOST_PAYLOAD, PacketReader, Payload, Reader, packets
 from hoopgate.mysql.wire_handshake import Capability
 from hoopgate.plans import ColumnMask, MaskPlan, Method
@@ -659,19 +661,43 @@ def test_packets_are_numbered_round_and_round(bridge: Bridge, count: int) -> Non
             assert {row[1] for row in found} == {shown}
 
 
-def test_prepared_statements_are_bounded(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hoopgate.mysql.statements.MOST_PREPARED", 2)
+def test_prepared_statements_are_bounded(bridge: Bridge) -> None:
+    """In the characters of their texts, as the client sent them and as the server has them."""
+    large = b"SELECT 1 -- " + b"x" * (MOST_PREPARED_SIZE // 4)
     with Raw(bridge) as raw:
-        first, _ = raw.prepare(b"SELECT 1")
+        first, _ = raw.prepare(large)
         raw.prepare(b"SELECT 2")
-        assert b"statement.too_many" in raw.ask(commands.prepare(b"SELECT 3"))
+        assert b"statement.too_many" in raw.ask(commands.prepare(large * 2))
+        assert raw.ask(b"\x0e")[0] == 0  # the session goes on
         raw.send(struct.pack("<BI", commands.STMT_CLOSE, first))
-        raw.prepare(b"SELECT 3")
-        monkeypatch.setattr("hoopgate.mysql.statements.MOST_PREPARED", 9)
-        monkeypatch.setattr("hoopgate.mysql.statements.MOST_PREPARED_SIZE", 40)
-        assert b"statement.too_many" in raw.ask(commands.prepare(b"SELECT 4, 5, 6"))
+        raw.prepare(large)
+        assert b"statement.too_many" in raw.ask(commands.prepare(large * 2))
         assert raw.ask(b"\x1f")[0] == 0
-        raw.prepare(b"SELECT 4, 5, 6")
+        raw.prepare(large)
+
+
+def test_prepared_statements_are_counted() -> None:
+    session = MysqlSession(
+        protocol="mariadb",
+        phi=True,
+        settings={"database": "d"},
+        capabilities=0,
+        resource="d",
+        kill=lambda thread, statement: False,
+        generation=lambda: 0,
+        mint=lambda: "req-1",
+        message_limit=1000,
+        response_limit=1000,
+    )
+    one = Prepared(1, "", "", Decision("req-2", Allow("all")), 0, 0)
+    session.answers.statements.update(dict.fromkeys(range(MOST_PREPARED), one))
+    actions = session.received(Side.CLIENT, packets(commands.prepare(b"SELECT 1"), 0))
+    forward, reply = actions
+    assert isinstance(forward, Forward) and not forward.data
+    assert isinstance(reply, Reply) and b"statement.too_many" in reply.data
+    del session.answers.statements[7]
+    (ask,) = session.received(Side.CLIENT, packets(commands.prepare(b"SELECT 1"), 0))
+    assert isinstance(ask, Ask)
 
 
 def test_many_clients_at_once(bridge: Bridge) -> None:
