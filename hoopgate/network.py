@@ -139,13 +139,13 @@ def hang_up(clock: Any, transport: Any) -> None:
     keep a connection that we have done with.
     """
     transport.loseConnection()
-    clock.callLater(LINGER, _abort_idle, clock, transport, _queued(transport), clock.seconds())
+    clock.callLater(LINGER, _abort_idle, clock, transport, queued(transport), clock.seconds())
 
 
 def _abort_idle(clock: Any, transport: Any, before: int, since: float) -> None:
     if transport.disconnected and not transport.connected:
         return
-    left, now = _queued(transport), clock.seconds()
+    left, now = queued(transport), clock.seconds()
     if left != before:
         since = now
     if now - since >= (STALL if left else LINGER):
@@ -154,7 +154,7 @@ def _abort_idle(clock: Any, transport: Any, before: int, since: float) -> None:
         clock.callLater(LINGER, _abort_idle, clock, transport, left, since)
 
 
-def _queued(transport: Any) -> int:
+def queued(transport: Any) -> int:
     """Bytes that the kernel has not taken yet."""
     if not isinstance(transport, FileDescriptor):
         return int(getattr(transport, "queued_bytes", 0))  # a channel of SSH

@@ -7,31 +7,31 @@ it. Another token or resource on the same connection ends it and begins the next
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport, ITransport
+from twisted.internet.interfaces import IAddress, IHandshakeListener, ITLSTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProtocolError
+from hoopgate.errors import HoopgateError
 from hoopgate.events import Principal, SessionFacts
-from hoopgate.http import upstream, wire
+from hoopgate.http import upstream
+from hoopgate.http.ends import ClientEnd
 from hoopgate.http.forwarding import Credential
-from hoopgate.http.gate import Gate, Metadata, Opening, Refusal, forbidden, unauthorised
+from hoopgate.http.gate import Gate, Metadata, Opening, Refusal, metadata, not_opened
 from hoopgate.http.h2_server import HTTP2Server
 from hoopgate.http.oauth import TokenSource
-from hoopgate.http.problems import Problem, status_line
+from hoopgate.http.problems import Problem
 from hoopgate.http.session import HTTPSession
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader
 from hoopgate.identity.certificates import require_same
 from hoopgate.interfaces import IGateway, IProtocolSession, IRelay
-from hoopgate.network import hang_up, keep_alive, no_delay, write
+from hoopgate.network import hang_up, keep_alive, no_delay, queued, write
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -42,62 +42,8 @@ log = Logger()
 
 #: Bytes read ahead while a session is being opened.
 _EARLY_BYTES = 256 * 1024
-
-
-@implementer(ITransport)
-class _ClientEnd:
-    """The client's transport as one session has it: a session may end and leave it open."""
-
-    def __init__(self, transport: Any, over: Callable[[], bool]) -> None:
-        self._transport = transport
-        self._over = over
-        self.connected = True
-        self.disconnected = False
-
-    def write(self, data: bytes) -> None:
-        """See :class:`ITransport`."""
-        write(self._transport, data)
-
-    def writeSequence(self, data: Any) -> None:
-        """See :class:`ITransport`."""
-        self.write(b"".join(data))
-
-    def getPeer(self) -> Any:
-        """See :class:`ITransport`."""
-        return self._transport.getPeer()
-
-    def getHost(self) -> Any:
-        """See :class:`ITransport`."""
-        return self._transport.getHost()
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """See :class:`IConsumer`."""
-        self._transport.registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        """See :class:`IConsumer`."""
-        self._transport.unregisterProducer()
-
-    def pauseProducing(self) -> None:
-        """See :class:`IPushProducer`."""
-        if self.connected:
-            self._transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """See :class:`IPushProducer`."""
-        if self.connected:
-            self._transport.resumeProducing()
-
-    def loseConnection(self) -> None:
-        """The session is over; what becomes of the connection is its server's to say."""
-        if self.connected:
-            self.connected, self.disconnected = False, True
-            self._transport.resumeProducing()
-            self._over()
-
-    def abortConnection(self) -> None:
-        """See :class:`ITCPTransport`."""
-        self.loseConnection()
+#: Bytes of refusals before any session that a client may leave unread.
+_UNREAD_BYTES = 256 * 1024
 
 
 @implementer(IHandshakeListener)
@@ -220,24 +166,9 @@ class HTTPServer(Protocol):
         self._finish(data, close=close)
 
     def _tell(self, head: RequestHead, question: Metadata) -> None:
-        document = {
-            "resource": question.public,
-            "authorization_servers": list(self._node.issuers),
-            "scopes_supported": [question.resource.scope],
-            "bearer_methods_supported": ["header"],
-        }
-        body = json.dumps(document).encode()
-        headers = [
-            (b"Content-Type", b"application/json"),
-            (b"Content-Length", str(len(body)).encode()),
-            (b"Cache-Control", b"no-store"),
-            (b"X-Content-Type-Options", b"nosniff"),
-        ]
         close = head.close or head.length != 0
-        if close:
-            headers.append((b"Connection", b"close"))
-        data = wire.head(status_line(200), headers)
-        self._finish(data if head.method == "HEAD" else data + body, close=close)
+        data = metadata(question, self._node.issuers, head_only=head.method == "HEAD", close=close)
+        self._finish(data, close=close)
 
     def _finish(self, data: bytes, *, close: bool) -> None:
         assert self.transport is not None
@@ -245,6 +176,9 @@ class HTTPServer(Protocol):
             self._end(data)
             return
         write(self.transport, data)
+        if queued(self.transport) > _UNREAD_BYTES:
+            self._end(b"")  # it asks and asks, and reads no answer
+            return
         assert self._reader.next_event() is not None  # its end: it has no body
         self._reader.next_request()
 
@@ -270,14 +204,18 @@ class HTTPServer(Protocol):
             made: IProtocolSession = session[0]
             return made
 
-        end = _ClientEnd(self.transport, lambda: self._session_over(session[0]))
-        relay = await self._gateway.serve(
-            self._facts(head, principal, resource),
-            make,
-            end,
-            backend.transport,
-            lambda: succeed(None),  # to hang up is all that can be done
-        )
+        end = ClientEnd(self.transport, lambda: self._session_over(session[0]))
+        try:
+            relay = await self._gateway.serve(
+                self._facts(head, principal, resource),
+                make,
+                end,
+                backend.transport,
+                lambda: succeed(None),  # to hang up is all that can be done
+            )
+        except Exception as error:
+            backend.require_alive(error)
+            raise
         self._relay = relay
         self._session = session[0]
         self._stop_waiting()
@@ -350,20 +288,9 @@ class HTTPServer(Protocol):
                 error=cause,
                 peer=self._peer,
             )
-            problem = Problem(502, error.code, _sentence(error), "Tell the operator.")
-        elif isinstance(error, IdentityRefused) and error.code.startswith("identity."):
-            problem = unauthorised(resource, opening.public, error.code, _sentence(error))
-        elif isinstance(error, IdentityRefused):
-            problem = forbidden(resource, error.code, _sentence(error))
-        elif isinstance(error, Refused):
-            problem = Problem(503, error.code, _sentence(error), "Try again later.")
-        elif isinstance(error, HoopgateError) and not isinstance(error, RemoteProtocolError):
-            problem = Problem(
-                503, "recorder.failed", "The log cannot record a session now.", "Try again later."
-            )
-        else:
+        problem = not_opened(error, resource, opening.public)
+        if problem.code == "internal":
             log.failure("login.bug", failure=failure)
-            problem = Problem(500, "internal", "An internal error ended the request.")
         self._answer(head, problem)
 
     def _steps_over(self, _: None) -> None:
@@ -466,11 +393,6 @@ class HTTPServer(Protocol):
 
 class _Gone(Exception):
     """Nobody waits for the outcome of this step."""
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:] + "."
 
 
 class HTTPFactory(Factory):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from hoopgate.errors import HoopgateError, IdentityRefused, Refused, RemoteProtocolError
 from hoopgate.http import targets
-from hoopgate.http.problems import Problem
+from hoopgate.http.problems import Problem, status_line
 from hoopgate.http.targets import Target
-from hoopgate.http.wire import Malformed, RequestHead
+from hoopgate.http.wire import RequestHead, head
 from hoopgate.settings.model import HTTPTarget, Resource
 
 #: Where a token may be; exactly one of them (PROTOCOLS D1).
@@ -164,12 +166,51 @@ def forbidden(resource: Resource, code: str, message: str) -> Problem:
     return Problem(403, code, message, "Get a token that opens it.", challenge=challenge)
 
 
+def not_opened(error: BaseException | None, resource: Resource, public: str) -> Problem:
+    """Why a request began no session."""
+    if isinstance(error, IdentityRefused):
+        if error.code.startswith("identity."):
+            return unauthorised(resource, public, error.code, _sentence(error))
+        return forbidden(resource, error.code, _sentence(error))
+    if isinstance(error, Refused):
+        if error.code.startswith("upstream.") and error.code != "upstream.credential":
+            return Problem(502, error.code, _sentence(error), "Tell the operator.")
+        return Problem(503, error.code, _sentence(error), "Try again later.")
+    if isinstance(error, HoopgateError) and not isinstance(error, RemoteProtocolError):
+        message = "The log cannot record a session now."
+        return Problem(503, "recorder.failed", message, "Try again later.")
+    return Problem(500, "internal", "An internal error ended the request.")
+
+
+def metadata(question: Metadata, issuers: Sequence[str], *, head_only: bool, close: bool) -> bytes:
+    """The metadata of a protected resource (RFC 9728 3.2)."""
+    document = {
+        "resource": question.public,
+        "authorization_servers": list(issuers),
+        "scopes_supported": [question.resource.scope],
+        "bearer_methods_supported": ["header"],
+    }
+    body = json.dumps(document).encode()
+    headers = [
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+    ]
+    if close:
+        headers.append((b"Connection", b"close"))
+    start = head(status_line(200), headers)
+    return start if head_only else start + body
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:] + "."
+
+
 def _quotable(text: str) -> str:
     return "".join(one for one in text if " " <= one <= "~" and one not in '"\\')
 
 
 def _without_port(host: str) -> str:
     return re.sub(r":[0-9]+\Z", "", host.lower())
-
-
-__all__ = ["Gate", "Malformed", "Metadata", "Opening", "Refusal", "forbidden", "unauthorised"]

@@ -55,6 +55,14 @@ class UpstreamConnection(Outgoing):
         """The server's certificate is verified."""
         self.ready.callback(None)
 
+    def require_alive(self, cause: Exception) -> None:
+        """
+        :raises UpstreamUnavailable: the server has hung up, as it does in TLS 1.3 only after the
+            handshake when it does not take the gateway's certificate.
+        """
+        if self._gone:
+            raise UpstreamUnavailable("gone", "the upstream closed the connection") from cause
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.ready.called:
             why = UpstreamUnavailable(
