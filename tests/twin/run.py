@@ -183,7 +183,7 @@ def main() -> int:
         for line in shown(report, version, options):
             print(line)
         if options.control:
-            failed |= 10 * len(report.leaking) < 9 * len(report.live - report.denied)
+            failed |= 10 * len(report.leaking) < 8 * len(report.live - report.denied)
         else:
             failed |= bool(report.leaks)
     return 1 if failed else 0

@@ -181,7 +181,8 @@ class Judge:
                 return Finding(case, Outcome.UNSTABLE)
             one, two = self._gateway.run(case)
             leaked = one != two
-        if leaked and Counter(one) == Counter(two) and self._planned_apart(case):
+        asked = "order by" in case.source.lower()  # then the order is an answer, whatever the plan
+        if leaked and not asked and Counter(one) == Counter(two) and self._planned_apart(case):
             return Finding(case, Outcome.ORDER, reason, difference(one, two))
         if leaked and self._names != BARE:
             # Not by what an earlier case may have left behind: once more on databases made anew.
