@@ -5,6 +5,7 @@ Each check takes arbitrary bytes, whose first ones choose a variant, and fails o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -87,7 +88,8 @@ def strict_json(data: bytes) -> None:
         leaves = documents.leaves(value)
     except Malformed:
         return
-    assert encode(decode(data)) == encode(decode(encode(value)))
+    # The masker keeps a number's digits, which a reader of numbers does not.
+    assert json.loads(encode(decode(data))) == json.loads(encode(decode(encode(value))))
     assert len(leaves) <= documents.LEAVES
 
 

@@ -40,9 +40,12 @@ class Conformance:
         self.gateway = gateway
         self.issuer = issuer
         self.port = port
+        self._known: dict[tuple[str, str], dict[str, bool]] = {}
 
     def passed(self, version: str, resource: str = "") -> dict[str, bool]:
         """Scenario → whether all its checks pass: at the server itself, or through the gateway."""
+        if (version, resource) in self._known:
+            return self._known[version, resource]
         url = f"http://127.0.0.1:{self.port}/mcp"
         environment: dict[str, str] = {}
         if resource:
@@ -55,7 +58,8 @@ class Conformance:
             }
         words = ["server", "--url", url, "--suite", "all", "--spec-version", version]
         words += ["--timeout", "5000"]
-        return conformance(words, environment)
+        found = self._known[version, resource] = conformance(words, environment)
+        return found
 
     def client_passed(self, scenario: str) -> bool:
         """Whether the official client passes, with the gateway between it and the package."""
