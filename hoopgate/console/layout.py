@@ -26,7 +26,11 @@ class Asset:
 CSS: Final = Asset("console.css", "text/css; charset=utf-8")
 SCRIPT: Final = Asset("console.js", "text/javascript; charset=utf-8")
 ICON: Final = Asset("icon.svg", "image/svg+xml")
-ASSETS: Final = {asset.path: asset for asset in (CSS, SCRIPT, ICON)}
+#: https://github.com/asciinema/asciinema-player, 3.18.0, Apache-2.0: asciinema-player.LICENSE.
+PLAYER: Final = Asset("asciinema-player.js", "text/javascript; charset=utf-8")
+PLAYER_CSS: Final = Asset("asciinema-player.css", "text/css; charset=utf-8")
+TERMINAL: Final = Asset("terminal.js", "text/javascript; charset=utf-8")
+ASSETS: Final = {asset.path: asset for asset in (CSS, SCRIPT, ICON, PLAYER, PLAYER_CSS, TERMINAL)}
 
 #: Path, name, and the roles of which one is needed.
 _PLACES: Final = (
@@ -52,8 +56,12 @@ def document(page: Page, visit: Visit | None, waiting: int = 0) -> bytes:
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"({waiting}) " if waiting else "", page.title, " · hoopgate"),
         tag("link", rel="stylesheet", href=CSS.path),
+        tag("link", rel="stylesheet", href=PLAYER_CSS.path) if page.plays else None,
         tag("link", rel="icon", href=ICON.path),
         tag("script", src=SCRIPT.path, defer=True) if visit is not None else None,
+        [tag("script", src=one.path, defer=True) for one in (PLAYER, TERMINAL)]
+        if page.plays
+        else None,
     )
     body = tag(
         "body",

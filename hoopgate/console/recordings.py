@@ -315,6 +315,29 @@ async def cast(visit: Visit, session: str) -> File:
     return File(f"{session}.cast", "application/x-asciicast", content)
 
 
+async def terminal(visit: Visit, session: str) -> Page:
+    """``/sessions/ID/terminal``: the session as it was seen. That it is looked at is recorded when
+    the player fetches it.
+
+    :raises Refused: ``console.role``, ``log.bad``, ``session.unknown``.
+    """
+    visit.roles.demand("auditor")
+    summary = await visit.parts.archive.summary(session)
+    body = joined(
+        tag("p", tag("a", "← Timeline", href=f"/sessions/{session}"), class_="crumb"),
+        heading(
+            join(tag("span", summary.subject or "(node)", class_="subject"), " → ",
+                 summary.resource),
+            summary.id,
+        ),
+        tag("p", id="terminal-told", class_="notice bad", role="alert", hidden=True),
+        tag("div", id="terminal", class_="terminal", data_cast=f"/sessions/{session}/cast"),
+        tag("p", "Space plays and pauses, ", tag("kbd", "."), " steps, ", tag("kbd", "f"),
+            " fills the screen. Pauses are shortened to two seconds.", class_="about"),
+    )  # fmt: skip
+    return Page(f"{summary.subject} → {summary.resource}", body, "/sessions", plays=True)
+
+
 def _verified(recording: Recording) -> Markup:
     return tag(
         "span",
@@ -350,6 +373,10 @@ def _about(recording: Recording) -> Markup:
         ),
         tag(
             "p",
+            tag(
+                "a", "Play as a terminal", href=f"/sessions/{summary.id}/terminal", class_="button"
+            ),
+            " ",
             tag("a", "Download for asciinema", href=f"/sessions/{summary.id}/cast", download=True),
             class_="about",
         ),

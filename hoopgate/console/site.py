@@ -62,6 +62,8 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
+#: On the one page with the player of terminals: compiling its WebAssembly, still no eval.
+_WITH_WEBASSEMBLY: Final = "script-src 'self' 'wasm-unsafe-eval'"
 
 
 def _routes() -> list[tuple[str, re.Pattern[str], Handler]]:
@@ -81,6 +83,11 @@ def _routes() -> list[tuple[str, re.Pattern[str], Handler]]:
         ("POST", rf"/live/{_ID}/end", lambda visit, match: recordings.end(visit, match["id"])),
         ("GET", r"/sessions", lambda visit, match: recordings.search(visit)),
         ("GET", rf"/sessions/{_ID}", lambda visit, match: recordings.replay(visit, match["id"])),
+        (
+            "GET",
+            rf"/sessions/{_ID}/terminal",
+            lambda visit, match: recordings.terminal(visit, match["id"]),
+        ),
         ("GET", rf"/sessions/{_ID}/cast", lambda visit, match: recordings.cast(visit, match["id"])),
         ("GET", r"/log", lambda visit, match: logs.status(visit)),
         ("POST", r"/log/verify", lambda visit, match: logs.verify(visit)),
@@ -195,6 +202,10 @@ class Console(resource.Resource):
         else:
             waiting = 0 if visit is None else await approvals.waiting(visit)
             page = document(answer, visit, waiting)
+            if answer.plays:
+                policy = _HEADERS["Content-Security-Policy"]
+                allowed = policy.replace("script-src 'self'", _WITH_WEBASSEMBLY)
+                request.responseHeaders.setRawHeaders("Content-Security-Policy", [allowed])
             request.answer(answer.status, "text/html; charset=utf-8", page)
 
     async def _refused(
@@ -382,6 +393,7 @@ _STATUS: Final = {
     "log.bad": 409,
     "log.busy": 409,
     "log.unreadable": 503,
+    "recording.sealed": 409,
 }
 
 

@@ -113,12 +113,14 @@ class Page:
     """An answer for people.
 
     :ivar at: path of the entry of the navigation that it belongs to.
+    :ivar plays: it has the player of terminals, which is WebAssembly.
     """
 
     title: str
     body: Markup
     at: str = ""
     status: int = 200
+    plays: bool = False
 
 
 @dataclass(frozen=True, slots=True)

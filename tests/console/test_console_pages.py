@@ -144,6 +144,28 @@ def test_an_auditor_finds_and_replays_a_session(console: ConsoleClinic, visitor:
         shot(page, "replay")
 
 
+def test_a_session_is_played_as_a_terminal(console: ConsoleClinic, visitor: Visitor) -> None:
+    """By the player's own code, under a policy that allows no other."""
+    with psycopg.connect(console.clinic.dsn(), autocommit=True) as agent:
+        agent.execute("SELECT 'played back', '\x1b[31m<b>red</b>'")
+    until(
+        lambda: any(one["requests"] for one in sessions(console.gateway)),
+        "the session is under a checkpoint",
+    )
+    page = visitor("alma", "/sessions")
+    page.locator("tbody tr a").first.click()
+    page.get_by_role("link", name="Play as a terminal").click()
+    page.wait_for_selector("#terminal[data-ready] .ap-player")
+    page.locator(".ap-player").click()
+    page.keyboard.press("End")
+    page.wait_for_function(
+        "document.querySelector('.ap-player').textContent.length > 0"
+        " || document.querySelector('.ap-player canvas') !== null"
+    )
+    assert page.locator("#terminal b").count() == 0
+    shot(page, "terminal")
+
+
 def test_the_log_is_verified(console: ConsoleClinic, visitor: Visitor) -> None:
     page = visitor("alma", "/log")
     page.wait_for_selector("body[data-live=open]")
