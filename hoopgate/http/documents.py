@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
@@ -19,12 +20,14 @@ def strict(data: bytes) -> Any:
     """Read a JSON document (RFC 8259) that has one meaning only.
 
     :raises Malformed: not JSON, no UTF-8, a byte order mark, a key twice (also in another case),
-        NaN, half a surrogate pair, or too deep.
+        NaN, a number beyond those of IEEE 754, half a surrogate pair, or too deep.
     """
     try:
         text = data.decode("utf-8")
         _shallow(text)
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
+        )
     except Malformed:
         raise
     except (ValueError, RecursionError):
@@ -65,6 +68,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Some readers match keys without case.
     if len({key.casefold() for key in found}) != len(pairs):
         raise _bad("a key is there twice")
+    return found
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    if math.isinf(found):
+        raise _bad("a number that not every reader can read")
     return found
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from hoopgate.http import documents as requests_json
 from hoopgate.http.headers import Links
 from hoopgate.http.rewriting import _FHIR
+from hoopgate.http.wire import Malformed
 from hoopgate.phi.documents import JSONMasker, Unreadable, decode, encode
 from hoopgate.phi.fhir import FHIRMasker
 from hoopgate.phi.hl7 import HL7Masker
@@ -157,6 +159,12 @@ def test_hl7_keeps_codes_and_years() -> None:
     assert "Canary" not in "".join(lines)
     with pytest.raises(Unreadable):
         HL7Masker(()).mask("Canary")
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e999", b"NaN", b"Infinity"])
+def test_a_number_beyond_what_readers_can_read_is_refused(number: bytes) -> None:
+    with pytest.raises(Malformed):
+        requests_json.strict(b'{"a":%b}' % number)
 
 
 def test_what_comes_as_tokens_does_so_wherever_its_type_stands() -> None:
