@@ -288,10 +288,10 @@ def test_revocation_ends_what_runs(begin: Callable[..., Session], hospital: Hosp
         # OpenSSH's connection without a command is none
         idle_ssh = session is idle and isinstance(session, SSHSession)
         assert page["sessions_ended"] >= (0 if idle_ssh else 1)
-    running.join(20)
+    running.join(60)
     assert not running.is_alive()
     assert failures
-    until(lambda: ended(idle), "the idle session has ended")
+    until(lambda: ended(idle), "the idle session has ended", 30)
     assert ended(busy)
     with pytest.raises(Exception):  # noqa: B017, PT011
         again(idle)
@@ -301,18 +301,13 @@ def test_credentials_end_in_the_middle_of_sessions(hospital: Hospital) -> None:
     """Of all kinds, at the same time."""
     with contextlib.ExitStack() as stack:
         sessions: dict[str, Session] = {}
-        until_when = time.time() + 12
         for name, (resource, form, kind) in KINDS.items():
-            given = hospital.exchange(
-                resource,
-                requested_token_type=FORMS[form],
-                lifetime=str(max(1, int(until_when - time.time()))),
-            )
+            given = hospital.exchange(resource, requested_token_type=FORMS[form], lifetime="12")
             sessions[name] = kind(hospital, given)
             stack.callback(sessions[name].close)
             sessions[name].ask()
         for name, session in sessions.items():
-            until(lambda one=session: ended(one), f"{name} has ended with its credential", 25)
+            until(lambda one=session: ended(one), f"{name} has ended with its credential", 60)
             assert time.time() >= session.given["expires"], name
 
 
@@ -359,7 +354,7 @@ def test_every_credential_is_in_the_log(hospital: Hospital) -> None:
     actor = {"actor_token": hospital.token("executor"), "actor_token_type": ACCESS}
     given = hospital.exchange("pg", "planner", **actor)["hoopgate"]["credential"]
     hospital.revoke(given, "planner")
-    until(lambda: len(leaves(hospital, given)) == 2, "both leaves are signed")
+    until(lambda: len(leaves(hospital, given)) == 2, "both leaves are signed", 30)
     verified(hospital.gateway)
     told = {leaf["detail"]["action"]: leaf["detail"] for leaf in leaves(hospital, given)}
     issued, revoked = told["credential.issue"], told["credential.revoke"]

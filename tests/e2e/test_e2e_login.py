@@ -300,6 +300,17 @@ def test_a_refusal_is_json_for_programs(account: Account) -> None:
     assert "no resource of that name" in done.stderr
 
 
+def test_other_commands_take_the_same_token(account: Account) -> None:
+    account.log_in()
+    socket = account.hospital.gateway.state_dir / "admin.sock"
+    page = json.loads(account.good("credential", "pg", "--json", "--socket", socket))
+    assert page["user"] in account.good("credentials", "list")
+    key = account.home / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    told = account.good("ssh-cert", "ward", f"{key}.pub", "--socket", socket)
+    assert "id_ed25519-cert.pub: for ward" in told
+
+
 def test_without_a_log_in(account: Account) -> None:
     done = account.run("env", "pg", "--gateway", account.hospital.url)
     assert (done.returncode, "run hoopgate login" in done.stderr) == (2, True)
