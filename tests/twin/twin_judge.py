@@ -182,7 +182,7 @@ class Judge:
                 return Finding(case, Outcome.UNSTABLE)
             one, two = self._gateway.run(case)
             leaked = one != two
-        # Where an order is asked for it is an answer, whatever the plan; a window's is not the rows'.
+        # An order that is asked for is an answer, whatever the plan; a window's is not the rows'.
         asked = "order by" in _WINDOW.sub("", case.source.lower())
         if leaked and not asked and Counter(one) == Counter(two) and self._planned_apart(case):
             return Finding(case, Outcome.ORDER, reason, difference(one, two))
