@@ -12,7 +12,6 @@ own change before anybody else does: until its transaction ends, what it asks ca
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -33,6 +32,8 @@ from hoopgate.events import (
     Statement,
     StatementFacts,
 )
+from hoopgate.gateway import unapproved
+from hoopgate.gateway.decided import Decisions, Remembered
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.substitution import (
     compared,
@@ -62,12 +63,6 @@ if TYPE_CHECKING:
     from hoopgate.sql.tokens import Lifted
 
 log = Logger()
-
-#: Decisions remembered per session, the characters of all their texts, and of one.
-MOST_REMEMBERED = 512
-REMEMBERED_CHARACTERS = 2**18
-LONGEST_REMEMBERED = 16_384
-
 
 _CANCELED = Block("client", "canceled", "The client canceled the statement.")
 _FAILED = Block("gateway", "gateway.error", "The gateway failed to judge the statement.")
@@ -129,16 +124,6 @@ class OnHold(Protocol):
     def __call__(self, request_id: str, hold: Hold) -> None: ...
 
 
-@dataclass(slots=True)
-class _Remembered:
-    verdict: Verdict
-    monitored: tuple[str, ...]
-    facts: tuple[StatementFacts, ...]
-    resolved: bool  #: it rests on the schema
-    text: str | None  #: what is run in place of its own
-    spends: bool  #: it takes of budgets
-
-
 @dataclass(frozen=True, slots=True)
 class _Tried:
     """A statement that runs in a transaction until somebody has decided about its effect.
@@ -193,12 +178,8 @@ class Judge:
         self._principal_valid = principal_valid
         self._limit = limit
         self._examiner = examiner
-        self._memory: OrderedDict[tuple[str, tuple[int, ...], bool], _Remembered] = OrderedDict()
-        #: Of texts that share their facts, by these: they have one verdict, too.
-        self._shared: OrderedDict[tuple[int, tuple[int, ...], bool], _Remembered] = OrderedDict()
-        self._memory_of = -1
+        self._decisions = Decisions(analyzer)
         self._steered: str | None = None  #: what is run in place of the text that is judged
-        self._memory_size = 0
         self._epoch = 0
         self._hold: Deferred[bool] | None = None
         self._tried: _Tried | None = None
@@ -259,22 +240,10 @@ class Judge:
         decision.text = found.text
         return decision
 
-    def _recall(self, event: Event) -> _Remembered | None:
+    def _recall(self, event: Event) -> Remembered | None:
         if not isinstance(event, Statement):
             return None
-        if self._memory_of != self.generation:
-            self._forget()
-            return None
-        found = self._memory.get((event.text, event.parameter_types, event.executes))
-        if found is not None or not self._shared:
-            return found
-        if len(event.text) > LONGEST_REMEMBERED or (self._tokens is not None and "[" in event.text):
-            return None
-        facts = self._analyzer.cached(event.text)
-        if facts is None:
-            return None
-        # As long as it is remembered, what has its facts' id is its facts.
-        return self._shared.get((id(facts), event.parameter_types, event.executes))
+        return self._decisions.find(event, self.generation, tokens=self._tokens is not None)
 
     def unrecordable(self) -> Decision:
         """The decision on anything while the log has no room for it."""
@@ -328,12 +297,13 @@ class Judge:
             and not outcome.momentary
             and not judged.tokens
             and generation == self.generation
-            and len(event.text) <= LONGEST_REMEMBERED
         ):
             resolved = self._phi and any(map(needs_resolution, facts))
             spends = any(plan is not None and plan.spend is not None for plan in _plans(verdict))
-            known = _Remembered(verdict, outcome.monitored, facts, resolved, self._steered, spends)
-            self._remember(event, known)
+            known = Remembered(verdict, outcome.monitored, facts, resolved, self._steered, spends)
+            # A guard of the operator's own may look at the text; every other looks at its facts.
+            shared = not self._rules.pipeline.policy.guards
+            self._decisions.keep(event, generation, known, shared=shared)
         decision = self._decide(verdict, outcome.monitored, facts)
         return await self._filled(event, judged.tokens, decision)
 
@@ -372,29 +342,6 @@ class Judge:
             self._hold.cancel()
 
     # --- parts --------------------------------------------------------------------------------
-
-    def _remember(self, event: Statement, decision: _Remembered) -> None:
-        if self._memory_of != self.generation:
-            self._forget()
-        key = event.text, event.parameter_types, event.executes
-        if key not in self._memory:
-            self._memory_size += len(event.text)
-        self._memory[key] = decision
-        while len(self._memory) > MOST_REMEMBERED or self._memory_size > REMEMBERED_CHARACTERS:
-            (text, _, _), _ = self._memory.popitem(last=False)
-            self._memory_size -= len(text)
-        # A guard of the operator's own may look at the text; every other one looks at its facts.
-        if decision.text is None and not self._rules.pipeline.policy.guards:
-            shared = id(decision.facts), event.parameter_types, event.executes
-            self._shared[shared] = decision
-            if len(self._shared) > MOST_REMEMBERED:
-                self._shared.popitem(last=False)
-
-    def _forget(self) -> None:
-        self._memory.clear()
-        self._shared.clear()
-        self._memory_size = 0
-        self._memory_of = self.generation
 
     def _address(self, approval: str) -> str:
         """Where a person decides; "" where there is no console."""
@@ -532,12 +479,9 @@ class Judge:
                 judged = await self._estimated(judged)
                 request = await self._approvals.request(digest, judged, session, hold)
         except Refused as refused:
-            block = Block(
-                hold.rule, refused.code, str(refused), "Ask a reviewer to clear the queue."
-            )
-            return self._decide(block, monitored, facts)
+            return self._decide(unapproved.crowded(hold, refused), monitored, facts)
         except HoopgateError:
-            return self._decide(_unavailable(hold), monitored, facts)
+            return self._decide(unapproved.unavailable(hold), monitored, facts)
         approved = stands = used is not None
         if request is not None and isinstance(event, Operation) and not event.waits:
             return self._decide(hold, monitored, facts, request)
@@ -585,12 +529,9 @@ class Judge:
         try:
             request = await self._approvals.request(digest, judged, session, hold)
         except Refused as refused:
-            block = Block(
-                hold.rule, refused.code, str(refused), "Ask a reviewer to clear the queue."
-            )
-            return self._decide(block, tried.monitored, facts)
+            return self._decide(unapproved.crowded(hold, refused), tried.monitored, facts)
         except HoopgateError:
-            return self._decide(_unavailable(hold), tried.monitored, facts)
+            return self._decide(unapproved.unavailable(hold), tried.monitored, facts)
         approved = await self._approved(request, hold, on_hold)
         stands = (
             approved
@@ -656,40 +597,7 @@ class Judge:
 
     def _not_approved(self, hold: Hold, approved: bool, request: str | None) -> Block:
         if self._canceled:
-            return Block(hold.rule, "canceled", "The client canceled the held statement.")
+            return unapproved.canceled(hold)
         if self._left and not approved and not hold.effect:
-            return Block(
-                hold.rule,
-                "approval.pending",
-                f"{hold.message} It waits for approval as {request}.",
-                "Send it again once it is approved.",
-            )
-        if approved:
-            return Block(
-                hold.rule,
-                "approval.stale",
-                "The rules, the identity or the schema changed while the statement was held.",
-                "Send it again.",
-            )
-        if hold.effect:
-            return Block(
-                hold.rule,
-                "approval.refused",
-                "What it did was denied, or nobody approved it in time: it was rolled back.",
-                "Ask a reviewer why, then send it again.",
-            )
-        return Block(
-            hold.rule,
-            "approval.refused",
-            "The statement was denied, or nobody approved it in time.",
-            "Ask a reviewer why, then send it again.",
-        )
-
-
-def _unavailable(hold: Hold) -> Block:
-    return Block(
-        hold.rule,
-        "approval.unavailable",
-        "The statement needs an approval, and none can be asked for now.",
-        "Try again later.",
-    )
+            return unapproved.pending(hold, request)
+        return unapproved.stale(hold) if approved else unapproved.refused(hold)

@@ -11,7 +11,8 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from hoopgate.errors import RecorderFailed, Refused
 from hoopgate.events import Decision, Principal, SessionFacts, Statement, StatementFacts
-from hoopgate.gateway.judge import REMEMBERED_CHARACTERS, Judge, Rules
+from hoopgate.gateway.decided import REMEMBERED_CHARACTERS
+from hoopgate.gateway.judge import Judge, Rules
 from hoopgate.gateway.metrics import Metrics
 from hoopgate.guardrails.pipeline import Pipeline, make_pipeline
 from hoopgate.settings.model import Match, Policy, Resource, Rule
