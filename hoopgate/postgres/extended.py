@@ -348,10 +348,10 @@ class ExtendedQuery:
     # --- refusals ---------------------------------------------------------------------------------
 
     def _unknown(self, message: Message, space: Space) -> None:
-        what = "prepared statement" if space is Space.STATEMENT else "portal"
+        statement = space is Space.STATEMENT
         decision = self._requests.block(
-            f"{space.value}.unknown",
-            f"There is no {what} of that name.",
+            "statement.not_prepared" if statement else "portal.unknown",
+            f"There is no {'prepared statement' if statement else 'portal'} of that name.",
             "Prepare or bind it in this session first.",
         )
         self._requests.refuse_extended(message, decision)

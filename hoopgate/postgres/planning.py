@@ -165,7 +165,9 @@ class Planner:
         if facts.kind == "execute":
             found = made.get((Space.STATEMENT, name)) or self._names.statement(name, segment)
             if not isinstance(found, Prepared):
-                raise Missing("statement.unknown", "There is no prepared statement of that name.")
+                raise Missing(
+                    "statement.not_prepared", "There is no prepared statement of that name."
+                )
             if _own_way(found.facts):
                 raise Missing(
                     "statement.indirect",

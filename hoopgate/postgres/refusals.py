@@ -21,7 +21,7 @@ SQLSTATES = {
     "parse.size": "54000",
     "message.size": "54000",
     "message.malformed": "08P01",
-    "statement.unknown": "26000",
+    "statement.not_prepared": "26000",
     "portal.unknown": "34000",
     "canceled": "57014",
     "parse.timeout": "57014",
