@@ -121,9 +121,13 @@ class _Child(ProcessProtocol):
         before, self.state = self.state, state
         if before == state:
             return
-        event = {OK: "stream.back", DEGRADED: "stream.away"}.get(state, "stream.bad_log")
-        level = {OK: LogLevel.info, DEGRADED: LogLevel.error}.get(state, LogLevel.critical)
-        log_event(log, event, level, code=self._stream.name)
+        name = self._stream.name
+        if state == OK:
+            log_event(log, "stream.back", LogLevel.info, code=name)
+        elif state == DEGRADED:
+            log_event(log, "stream.away", LogLevel.error, code=name)
+        else:
+            log_event(log, "stream.bad_log", LogLevel.critical, code=name)
 
 
 class Streams:

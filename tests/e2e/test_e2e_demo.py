@@ -91,7 +91,7 @@ def test_everything_is_started(told: list[str]) -> None:
             r"approval\.pending.*be rita hoopgate approvals approve \1.*\1 is approved.*\(done\)"),
         (10, r"hoopgate ssh-cert .*cert\.pub: for files.* received, 2 pages, re \[SSN\]\n"
             r".*rm -rf.*hoopgate: refused: .*\"reason\": \"command\.unlisted\".*status 126"),
-        (11, r"sftp -q .*\[NAME\],\[SSN\],HbA1c,5\.4\n.*waiting for approval: .*(apr-\w+) .*"
+        (11, r"sftp -q .*\[NAME\],\[SSN\],HbA1c,5\.4\n.*waiting for approval: .*\"(apr-\w+)\".*"
             r"be rita hoopgate approvals approve \1.*\1 is approved.* 1\.txt .* 5\.txt"),
         (12, r'"name":.*"family":"\[NAME\]".*"birthDate":"1936"\n.*family=Hessel.*'
              r'"reason": "phi\.predicate"'),
@@ -110,7 +110,7 @@ def test_each_step_turns_out_as_told(told: list[str], step: int, expected: str) 
 def test_it_is_short_enough_to_read(told: list[str]) -> None:
     lines = "\n\n".join(told).splitlines()
     assert len(lines) <= 215
-    assert max(map(len, lines)) <= 240
+    assert max(map(len, lines)) <= 280
 
 
 @pytest.fixture

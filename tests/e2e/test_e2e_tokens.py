@@ -326,6 +326,7 @@ def test_who_may_not_use_tokens_may_read_them(tokens: Clinic) -> None:
         "reason": "token.denied",
         "subject": "MRN",
         "request": "",
+        "retry": "no",
     }
 
 

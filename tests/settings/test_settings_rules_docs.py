@@ -86,8 +86,11 @@ def test_examples(rules: str, verdicts: str, tmp_path: Path) -> None:
 
 def test_the_labels_of_masking_are_valid(tmp_path: Path) -> None:
     page = (CHECKOUT / "docs" / "masking.md").read_text()
-    labels, budgets = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    labels, groups, budgets = blocks
     file = tmp_path / "hoopgate.toml"
+    file.write_text(BASE + groups)
+    assert load_policy(file).min_group == 11
     file.write_text(BASE + labels + budgets)
     policy = load_policy(file)
     found = LabelSet("clinic", policy.labels)
