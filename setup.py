@@ -21,7 +21,7 @@ from setuptools.command.build_ext import build_ext
 #: Compiled as one group, so that they call each other as C does. What belongs here is code that
 #: runs for every message, row or leaf; what only it makes or reads comes with it.
 MODULES = (
-    *("events", "plans", "verdicts", "trials", "turns", "network", "tls_records"),
+    *("events", "actions", "plans", "verdicts", "trials", "turns", "network", "tls_records"),
     *("gateway.reactor", "gateway.relay"),
     *("phi.safe_harbor", "postgres.kernels", "postgres.generalise", "postgres.masking"),
     *("postgres.wire_buffer", "postgres.wire_frontend", "postgres.wire_backend"),

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hoopgate.events import Decision, Principal, SessionFacts
+from hoopgate.actions import Decision
+from hoopgate.events import Principal, SessionFacts
 from hoopgate.recorder.log import open_log, open_log_blocking
 from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.verify import verify_log

@@ -14,10 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from hoopgate.actions import Ask, Decision
 from hoopgate.events import (
-    Ask,
     ColumnRef,
-    Decision,
     Judged,
     OutputColumn,
     Principal,

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
         ITransport,
     )
 
+    from hoopgate.actions import Action, Decision
     from hoopgate.events import (
-        Action,
         Command,
-        Decision,
         Judged,
         Operation,
         Principal,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.verdicts import Block, Hold
 
 #: Sending the same again is of no use: ask for something else, or ask a person.

@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "interfaces",
         "events",
+        "actions",
         "verdicts",
         "trials",
         "plans",

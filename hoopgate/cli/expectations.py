@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from hoopgate.actions import Decision
 from hoopgate.errors import SettingsError
-from hoopgate.events import Decision, Principal, Statement
+from hoopgate.events import Principal, Statement
 from hoopgate.plans import MaskPlan
 from hoopgate.settings.model import FileDirectory, Settings
 from hoopgate.settings.reader import Problems, Table

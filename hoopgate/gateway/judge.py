@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
+from hoopgate.actions import Decision
 from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import (
     Command,
-    Decision,
     Effect,
     Event,
     Judged,

@@ -19,21 +19,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import classImplements
 
-from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
-from hoopgate.events import (
+from hoopgate.actions import (
     Action,
     Ask,
     Close,
     Decision,
-    Event,
     Forward,
     Pause,
     Reply,
     SchemaChange,
-    Side,
     WaitAtMost,
     Work,
 )
+from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
+from hoopgate.events import Event, Side
 from hoopgate.gateway.logging import log_event
 from hoopgate.interfaces import IRelay
 from hoopgate.network import hang_up, receive, write

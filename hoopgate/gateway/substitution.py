@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from hoopgate.actions import Decision
 from hoopgate.errors import HoopgateError, Refused
-from hoopgate.events import Decision, Operation, Statement
+from hoopgate.events import Operation, Statement
 from hoopgate.gateway.tokens import Tokens
 from hoopgate.mysql import parameters as mysql_parameters
 from hoopgate.phi.tokens import Token, read

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hoopgate.actions import Action, Close, Pause, Reply, Work
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Action, Close, Pause, Reply, Side, Work
+from hoopgate.events import Side
 from hoopgate.http import headers, masking_work, wire
 from hoopgate.http.bodies import BodyRefused
 from hoopgate.http.exchange import Exchange

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hoopgate.actions import Decision
 from hoopgate.errors import HoopgateError
-from hoopgate.events import Decision
 from hoopgate.http import headers, wire
 from hoopgate.http.inquiry import Inquiry
 from hoopgate.http.wire import RequestHead

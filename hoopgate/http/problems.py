@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.http import wire
 from hoopgate.telling import retry_of
 from hoopgate.verdicts import Block, Hold

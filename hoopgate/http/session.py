@@ -18,7 +18,8 @@ from typing import Final
 
 from zope.interface import implementer
 
-from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
+from hoopgate.events import Side
 from hoopgate.http import requests, wire
 from hoopgate.http.answering import Answering
 from hoopgate.http.exchange import Exchange

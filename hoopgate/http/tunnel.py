@@ -14,7 +14,8 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from hoopgate.events import Action, Ask, Close, Decision, Forward, Pause, Reply, Side
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Pause, Reply
+from hoopgate.events import Side
 from hoopgate.http import frames
 from hoopgate.http.bodies import BodyRefused
 from hoopgate.http.frames import BadFrame, Closing, Control, FrameReader, Message

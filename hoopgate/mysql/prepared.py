@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.mysql.masking import RowMasker
 from hoopgate.mysql.wire_results import Column
 from hoopgate.plans import MaskPlan, Spend

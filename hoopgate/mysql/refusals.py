@@ -10,7 +10,7 @@ import json
 from typing import Final
 
 from hoopgate import telling
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.mysql.wire_results import Err
 from hoopgate.verdicts import Block
 

@@ -18,20 +18,9 @@ from typing import final
 
 from zope.interface import classImplements
 
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply, SchemaChange, WaitAtMost
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
-from hoopgate.events import (
-    Action,
-    Ask,
-    Close,
-    Decision,
-    Effect,
-    Forward,
-    Reply,
-    SchemaChange,
-    Side,
-    Statement,
-    WaitAtMost,
-)
+from hoopgate.events import Effect, Side, Statement
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.mysql import wire_commands as commands

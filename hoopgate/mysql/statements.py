@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from hoopgate.actions import Decision
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Decision, Statement
+from hoopgate.events import Statement
 from hoopgate.mysql import wire_commands as commands
 from hoopgate.mysql.expected import Expected, Kind
 from hoopgate.mysql.login import settle

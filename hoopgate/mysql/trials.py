@@ -14,7 +14,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from hoopgate.events import Decision, Effect
+from hoopgate.actions import Decision
+from hoopgate.events import Effect
 from hoopgate.mysql.wire import Status
 from hoopgate.trials import TOO_LARGE, UNFIT, Trial
 from hoopgate.verdicts import Block

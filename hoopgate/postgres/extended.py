@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from hoopgate.events import Decision, Statement, StatementFacts
+from hoopgate.actions import Decision
+from hoopgate.events import Statement, StatementFacts
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
 from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space, Values

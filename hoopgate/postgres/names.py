@@ -15,8 +15,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, final
 
+from hoopgate.actions import Decision
 from hoopgate.errors import LimitExceeded, LocalProtocolError
-from hoopgate.events import Decision, Statement, StatementFacts
+from hoopgate.events import Statement, StatementFacts
 from hoopgate.plans import MaskPlan, TokenUse
 from hoopgate.verdicts import Hold
 

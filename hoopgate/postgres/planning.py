@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, final
 
+from hoopgate.actions import Decision
 from hoopgate.errors import LocalProtocolError
-from hoopgate.events import Decision, Statement, StatementFacts
+from hoopgate.events import Statement, StatementFacts
 from hoopgate.plans import MaskPlan
 from hoopgate.postgres.answers import Run
 from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space

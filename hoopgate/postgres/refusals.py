@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from hoopgate import telling
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.postgres import wire
 from hoopgate.verdicts import Block, Hold
 

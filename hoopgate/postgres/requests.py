@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, final
 
+from hoopgate.actions import Action, Ask, Decision, Forward, SchemaChange
 from hoopgate.errors import LocalProtocolError
-from hoopgate.events import Action, Ask, Decision, Effect, Forward, SchemaChange, Statement
+from hoopgate.events import Effect, Statement
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers, Expected, Kind, Run

@@ -14,8 +14,9 @@ from typing import final
 
 from zope.interface import classImplements
 
+from hoopgate.actions import Action, Close, Decision, Reply, SchemaChange
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Action, Close, Decision, Reply, SchemaChange, Side
+from hoopgate.events import Side
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.postgres import wire

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-from hoopgate.events import Decision, Statement
+from hoopgate.actions import Decision
+from hoopgate.events import Statement
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared

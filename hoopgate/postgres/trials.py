@@ -21,7 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, final
 
-from hoopgate.events import Decision, Effect
+from hoopgate.actions import Decision
+from hoopgate.events import Effect
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers, Expected, Kind
 from hoopgate.postgres.names import Unsettled

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.recorder.files import sync_directory
 from hoopgate.recorder.leaf import (
     LEAF_BYTES,

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring as _string
 from typing import Any, Final
 
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.recorder.errors import BadLog
 from hoopgate.verdicts import Allow, Block, Hold, Mask
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, final
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import classImplements
 
+from hoopgate.actions import Decision
 from hoopgate.errors import LocalProtocolError
-from hoopgate.events import Decision, SessionFacts
+from hoopgate.events import SessionFacts
 from hoopgate.interfaces import ISessionRecording
 from hoopgate.recorder.commit import Entry, Stream, Waiter
 from hoopgate.recorder.leaf import OWN, TYPES, encode

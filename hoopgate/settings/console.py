@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-from hoopgate.settings import endpoints, material
+from hoopgate.settings import endpoints, material, urls
 from hoopgate.settings.model import Console, Issuer
 from hoopgate.settings.reader import Table, defaults
 from hoopgate.settings.rules import known
@@ -45,12 +44,6 @@ def console(table: Table, issuers: Sequence[Issuer], check: bool) -> Console:
 def _url(table: Table) -> str:
     example = '"https://console.example.org:8443"'
     url = table.text("url", example=example)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme == "https" and parts.hostname and f"https://{parts.netloc}" == url
-        usable = usable and parts.username is None and parts.port != 0
-    except ValueError:
-        usable = False
-    if url and not usable:
+    if url and not urls.is_origin(url):
         table.wrong("url", f'"{url}" is not scheme, host and port of https', example)
     return url.lower()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-from hoopgate.settings import endpoints, material
+from hoopgate.settings import endpoints, material, urls
 from hoopgate.settings.model import Exchange, Listener
 from hoopgate.settings.reader import Table, defaults
 from hoopgate.settings.rules import known
@@ -22,13 +21,7 @@ def exchange(table: Table, listeners: Sequence[Listener], check: bool) -> Exchan
     pair = material.pair(tls, check=check and "tls" in table)
     tls.finish()
     url = table.text("url", example=_EXAMPLE).rstrip("/").lower()
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme == "https" and parts.hostname and f"https://{parts.netloc}" == url
-        usable = usable and parts.username is None and parts.port != 0
-    except ValueError:
-        usable = False
-    if url and not usable:
+    if url and not urls.is_origin(url):
         table.wrong("url", f'"{url}" is not scheme, host and port of https', _EXAMPLE)
     lifetime = table.duration("lifetime", default["lifetime_seconds"])
     if not 1 <= lifetime <= default["lifetime_seconds"]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
-from hoopgate.settings import endpoints
+from hoopgate.settings import urls
 from hoopgate.settings.model import HTTPTarget, WebSocketTarget
 from hoopgate.settings.reader import Table, defaults
 
@@ -64,11 +63,8 @@ def http_target(parent: Table) -> HTTPTarget:
         table.wrong("header", f'"{found.header}" may not carry a credential', '"X-Api-Key"')
     if (found.credential == "oauth") != bool(found.token_url):
         table.wrong("token_url", 'goes with credential = "oauth"', "both, or neither")
-    if found.token_url:
-        parts = urlsplit(found.token_url)
-        loopback = endpoints.is_loopback(parts.hostname or "")
-        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-            table.wrong("token_url", f'"{found.token_url}" is no https URL', '"https://host/token"')
+    if found.token_url and not urls.is_safe(found.token_url):
+        table.wrong("token_url", f'"{found.token_url}" is no https URL', '"https://host/token"')
     if found.pass_authorization and found.credential != "none":
         table.wrong("pass_authorization", "the gateway has a credential of its own", "one of both")
     table.finish()

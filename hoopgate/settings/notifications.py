@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
 
-from hoopgate.settings import material
+from hoopgate.settings import material, urls
 from hoopgate.settings.endpoints import is_loopback
 from hoopgate.settings.model import Notification
 from hoopgate.settings.reader import Table, defaults
@@ -77,15 +76,7 @@ def _notifications(tables: Iterable[Table], check: bool) -> Iterator[Notificatio
 def _url(table: Table) -> str:
     example = '"https://hooks.example.org/…"'
     url = table.text("url", example=example)
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        usable = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-        usable = usable and bool(host) and parts.username is None and url.isascii()
-        usable = usable and not any(ord(one) <= 0x20 for one in url)
-    except ValueError:
-        usable = False
-    if url and not usable:
+    if url and not urls.is_safe(url):
         table.wrong("url", "not an address of https (http on loopback)", example)
     return url
 

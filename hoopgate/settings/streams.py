@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import SplitResult, urlsplit
 
-from hoopgate.settings import endpoints, material
+from hoopgate.settings import material, urls
 from hoopgate.settings.model import EventStream
 from hoopgate.settings.reader import Table
 
@@ -37,14 +36,8 @@ def streams(root: Table, check: bool) -> Iterator[EventStream]:
 
 
 def _usable(to: str) -> bool:
-    try:
-        url: SplitResult = urlsplit(to)
-        if url.port == 0 or url.username is not None:
-            return False
-    except ValueError:
-        return False
-    if url.scheme == "file":
-        return url.path.startswith("/") and not url.netloc
-    if url.scheme == "http":
-        return endpoints.is_loopback(url.hostname or "")
-    return url.scheme in ("https", "syslog") and bool(url.hostname)
+    if to.startswith("file:"):
+        path = to.removeprefix("file:").removeprefix("//")
+        return path.startswith("/") and not path.startswith("//")
+    parts = urls.parts(to)
+    return parts is not None and (parts.scheme == "syslog" or urls.is_safe(to))

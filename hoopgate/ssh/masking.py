@@ -15,8 +15,8 @@ from typing import Final
 
 import re2
 
+from hoopgate.actions import Action, Forward, Reply
 from hoopgate.errors import Refused
-from hoopgate.events import Action, Forward, Reply
 from hoopgate.phi import documents
 from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
 from hoopgate.phi.documents import JSONMasker, Unreadable

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from hoopgate import telling
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.ssh import wire
 from hoopgate.verdicts import Block, Hold
 

@@ -28,18 +28,9 @@ from typing import Final, Protocol
 
 from zope.interface import implementer
 
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
 from hoopgate.errors import LimitExceeded, RemoteProtocolError
-from hoopgate.events import (
-    Action,
-    Ask,
-    Close,
-    Command,
-    Decision,
-    Forward,
-    OperationFacts,
-    Reply,
-    Side,
-)
+from hoopgate.events import Command, OperationFacts, Side
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.shell.words import quote
 from hoopgate.ssh import wire

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from hoopgate.actions import Action, Decision, Forward, Reply
 from hoopgate.errors import LimitExceeded, RemoteProtocolError
-from hoopgate.events import Action, Command, Decision, Forward, OperationFacts, Reply
+from hoopgate.events import Command, OperationFacts
 from hoopgate.plans import MaskPlan
 from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh import wire

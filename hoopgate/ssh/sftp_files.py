@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from hoopgate.actions import Action, Forward, Reply
 from hoopgate.errors import Refused
-from hoopgate.events import Action, Forward, Reply
 from hoopgate.plans import MaskPlan
 from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh import wire

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hoopgate.events import Action, Command, Decision
+from hoopgate.actions import Action, Decision
+from hoopgate.events import Command
 from hoopgate.ssh.masking import FileMasker, MaskedStream
 from hoopgate.ssh.session import MakeStream, PlainStream, Stream
 from hoopgate.ssh.sftp import Bounds, SFTPStream

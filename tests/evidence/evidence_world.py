@@ -13,7 +13,8 @@ if __name__ == "__main__":
 
 from recorder.recorder_world import World
 
-from hoopgate.events import Decision, Principal
+from hoopgate.actions import Decision
+from hoopgate.events import Principal
 from hoopgate.recorder.commit import Clock
 from hoopgate.verdicts import Allow, Block, Mask
 

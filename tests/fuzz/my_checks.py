@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
+from hoopgate.events import Side
 from hoopgate.identity.credentials import Verifiers
 from hoopgate.mysql import capabilities, login, startup
 from hoopgate.mysql.answers import Answers

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from hoopgate.actions import Action, Ask, Decision, Forward, Reply
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Action, Ask, Command, Decision, Forward, OperationFacts, Reply, Side
+from hoopgate.events import Command, OperationFacts, Side
 from hoopgate.plans import BodyPlan, MaskPlan
 from hoopgate.ssh import sftp_wire as wire
 from hoopgate.ssh.authentication import Login, Proven

@@ -9,8 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
 from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
-from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side, Statement
+from hoopgate.events import Side, Statement
 from hoopgate.gateway.relay import Relay
 from hoopgate.settings.model import Limits
 from hoopgate.verdicts import Allow, Block, Hold

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from hoopgate.events import Decision, Principal, SessionFacts, Statement, StatementFacts
+from hoopgate.actions import Decision
+from hoopgate.events import Principal, SessionFacts, Statement, StatementFacts
 from hoopgate.gateway.judge import Judge, Rules
 from hoopgate.gateway.metrics import Metrics
 from hoopgate.guardrails.pipeline import make_pipeline

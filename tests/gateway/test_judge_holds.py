@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
+from hoopgate.actions import Decision
 from hoopgate.errors import RecorderFailed, Refused
-from hoopgate.events import Decision, Principal, SessionFacts, Statement, StatementFacts
+from hoopgate.events import Principal, SessionFacts, Statement, StatementFacts
 from hoopgate.gateway.decided import REMEMBERED_CHARACTERS
 from hoopgate.gateway.judge import Judge, Rules
 from hoopgate.gateway.metrics import Metrics

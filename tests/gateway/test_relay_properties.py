@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from relay_world import ALLOW, BLOCK, LIMITS, World
 
-from hoopgate.events import Decision
+from hoopgate.actions import Decision
 from hoopgate.verdicts import Allow
 
 CHUNK = 2000

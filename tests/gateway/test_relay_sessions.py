@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from relay_world import ALLOW, BLOCK, LIMITS, World
 
-from hoopgate.events import Decision, WaitAtMost
+from hoopgate.actions import Decision, WaitAtMost
 from hoopgate.verdicts import Allow
 
 

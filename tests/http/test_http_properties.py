@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from testbed.fhirserver import patients
 
-from hoopgate.events import Action, Ask, Close, Decision, Forward, Reply, Side
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
+from hoopgate.events import Side
 from hoopgate.http.gate import Gate, Opening, Refusal
 from hoopgate.http.session import HTTPSession
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hoopgate.actions import Decision
 from hoopgate.errors import IdentityRefused
-from hoopgate.events import Decision, Principal
+from hoopgate.events import Principal
 from hoopgate.identity.credentials import Credential, Credentials
 from hoopgate.telling import refusal, retry_of, waiting
 from hoopgate.verdicts import Block, Hold

@@ -18,7 +18,8 @@ from testbed.certificates import Certificates
 from testbed.mariadb import MariaDB
 from testbed.mysql_bridge import Bridge
 
-from hoopgate.events import Ask, Decision, Forward, Reply, Side, Statement, StatementFacts
+from hoopgate.actions import Ask, Decision, Forward, Reply
+from hoopgate.events import Side, Statement, StatementFacts
 from hoopgate.mysql import wire_commands as commands
 from hoopgate.mysql.prepared import MOST_PREPARED, MOST_PREPARED_SIZE, Prepared
 from hoopgate.mysql.session import MysqlSession

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from hoopgate.events import Ask, Close, Decision, Forward, Reply, Side, StatementFacts
+from hoopgate.actions import Ask, Close, Decision, Forward, Reply
+from hoopgate.events import Side, StatementFacts
 from hoopgate.plans import ColumnMask, MaskPlan, Method
 from hoopgate.postgres import wire
 from hoopgate.postgres.session import PostgresSession

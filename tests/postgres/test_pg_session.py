@@ -19,8 +19,9 @@ from session_play import (
     row,
 )
 
+from hoopgate.actions import Decision
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Decision, Side
+from hoopgate.events import Side
 from hoopgate.postgres import wire
 from hoopgate.verdicts import Block, Mask
 

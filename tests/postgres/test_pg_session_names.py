@@ -18,8 +18,9 @@ from session_play import (
     row,
 )
 
+from hoopgate.actions import Decision
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Decision, StatementFacts
+from hoopgate.events import StatementFacts
 from hoopgate.postgres import wire
 from hoopgate.verdicts import Allow, Hold, Mask
 

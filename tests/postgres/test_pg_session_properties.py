@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from model_server import REAL, ModelServer
 from session_play import Play
 
+from hoopgate.actions import Forward, Reply
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import Forward, Reply, Side
+from hoopgate.events import Side
 from hoopgate.postgres import wire
 
 names = st.sampled_from([b"", b"s", b"t"])

@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from hoopgate.events import Decision, Principal, SessionFacts
+from hoopgate.actions import Decision
+from hoopgate.events import Principal, SessionFacts
 from hoopgate.recorder.commit import Clock
 from hoopgate.recorder.gate import Log
 from hoopgate.recorder.log import REPLAY_KEY, open_log_blocking

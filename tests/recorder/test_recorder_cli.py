@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorder_world import ALLOWED, World
 
+from hoopgate.actions import Decision
 from hoopgate.cli import audit, replay, sessions
 from hoopgate.errors import HoopgateError
-from hoopgate.events import Decision
 from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.note import Note, open_checkpoint
 from hoopgate.recorder.render import PlainRenderer, PostgresRenderer, inert, register, renderer

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoopgate.events import Decision, StatementFacts
+from hoopgate.actions import Decision
+from hoopgate.events import StatementFacts
 from hoopgate.recorder.leaf import (
     CHUNK,
     LEAF_BYTES,

@@ -18,8 +18,9 @@ from testbed.reactor import on_reactor, reactor
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.verify import verifyObject
 
+from hoopgate.actions import Decision
 from hoopgate.errors import LocalProtocolError, RecorderFailed
-from hoopgate.events import Decision, Principal, StatementFacts
+from hoopgate.events import Principal, StatementFacts
 from hoopgate.interfaces import IRecorder, ISessionRecording
 from hoopgate.recorder.commit import Clock
 from hoopgate.recorder.errors import BadLog

@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
 from hoopgate.errors import RemoteProtocolError
-from hoopgate.events import (
-    Action,
-    Ask,
-    Close,
-    Command,
-    Decision,
-    Forward,
-    OperationFacts,
-    Reply,
-    Side,
-)
+from hoopgate.events import Command, OperationFacts, Side
 from hoopgate.ssh import wire
 from hoopgate.ssh.channels import FRAME_BYTES
 from hoopgate.ssh.session import ChannelPolicy, SSHSession

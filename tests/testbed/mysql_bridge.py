@@ -12,18 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hoopgate.events import (
-    Action,
-    Ask,
-    Close,
-    Decision,
-    Forward,
-    Reply,
-    SchemaChange,
-    Side,
-    Statement,
-    StatementFacts,
-)
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply, SchemaChange
+from hoopgate.events import Side, Statement, StatementFacts
 from hoopgate.mysql import capabilities, login, startup
 from hoopgate.mysql.session import MysqlSession
 from hoopgate.mysql.wire_results import Ok
