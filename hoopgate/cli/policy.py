@@ -16,10 +16,11 @@ from hoopgate.cli.place import add_config
 from hoopgate.cli.waiting import Progress, finished
 from hoopgate.errors import HoopgateError, LocalProtocolError, Refused
 from hoopgate.events import Judged, SessionFacts
-from hoopgate.gateway.judge import Judge, Rules
+from hoopgate.gateway.judge import Judge
 from hoopgate.gateway.metrics import Metrics
 from hoopgate.gateway.mysql_judgement import MysqlAnalyzer, make_resolver
 from hoopgate.gateway.resolver import ServerResolver
+from hoopgate.gateway.rules import Rules
 from hoopgate.gateway.service import ITSELF
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.workers import ParserPool

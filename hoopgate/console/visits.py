@@ -15,8 +15,8 @@ from hoopgate.settings.packs import read_pack
 if TYPE_CHECKING:
     from hoopgate.approvals.service import Approvals
     from hoopgate.console.archive import Archive
-    from hoopgate.gateway.judge import Rules
     from hoopgate.gateway.node import Node
+    from hoopgate.gateway.rules import Rules
     from hoopgate.interfaces import IIdentityVerifier
     from hoopgate.recorder.gate import Log
     from hoopgate.settings.model import Console, Settings

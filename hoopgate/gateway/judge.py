@@ -3,10 +3,8 @@
 The waiting is here and only here; the guardrails themselves are pure. A decision that was made
 before is found again without any of it (``remembered``), as long as rules and schema are the same.
 
-The schema is another client's to change too, so on a resource that holds PHI nothing that was
-decided holds for longer than the resolver vouches for it (``IStatementResolver.confirmed``): what
-comes later waits until the schema was looked at. A session that changes the schema itself sees its
-own change before anybody else does: until its transaction ends, what it asks cannot be resolved.
+Nothing that was decided holds for longer than the schema is vouched for: what comes later waits
+until it was looked at (:mod:`hoopgate.gateway.examination`).
 """
 
 from __future__ import annotations
@@ -14,9 +12,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from hoopgate.actions import Decision
@@ -27,23 +25,17 @@ from hoopgate.events import (
     Event,
     Judged,
     Operation,
-    Resolution,
     SessionFacts,
     Statement,
     StatementFacts,
 )
 from hoopgate.gateway import unapproved
 from hoopgate.gateway.decided import Decisions, Remembered
+from hoopgate.gateway.examination import Asked, Examination
 from hoopgate.gateway.logging import log_event
-from hoopgate.gateway.substitution import (
-    compared,
-    kinds,
-    lifted,
-    substitute,
-    substitute_compared,
-)
+from hoopgate.gateway.substitution import lifted, substitute, substitute_compared
+from hoopgate.gateway.waiting import OnHold, Waiting
 from hoopgate.sql.digest import approval_digest
-from hoopgate.sql.mysql.attestation import edited
 from hoopgate.sql.resolver import needs_resolution
 from hoopgate.trials import UNFIT, fit
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
@@ -51,8 +43,8 @@ from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 if TYPE_CHECKING:
     from hoopgate.gateway.budgets import Budgets
     from hoopgate.gateway.metrics import Metrics
+    from hoopgate.gateway.rules import Rules
     from hoopgate.gateway.tokens import Tokens
-    from hoopgate.guardrails.pipeline import Pipeline
     from hoopgate.interfaces import (
         IApprovals,
         ICommandExaminer,
@@ -60,7 +52,6 @@ if TYPE_CHECKING:
         IStatementResolver,
     )
     from hoopgate.plans import MaskPlan
-    from hoopgate.sql.tokens import Lifted
 
 log = Logger()
 
@@ -80,21 +71,9 @@ _EXPIRED = Block(
 )
 
 
-#: What can be looked at, which an effect cannot: it was done by what was looked at.
-Asked = Statement | Operation | Command
-
 #: Protocols that cannot tell a client why its answer does not come: after a while it is told to
 #: come back, which it may do on another connection.
 _RETURNING = frozenset({"mariadb", "mysql"})
-
-#: Times a statement is resolved again because the schema changed meanwhile.
-_MOST_LOOKS = 3
-
-
-def _unresolved(event: Statement, facts: tuple[StatementFacts, ...], code: str) -> Judged:
-    """No statement that has to be resolved could be."""
-    wanting = {index: code for index, one in enumerate(facts) if needs_resolution(one)}
-    return Judged(event, facts, (None,) * len(facts), wanting)
 
 
 def _plans(verdict: Verdict) -> tuple[MaskPlan | None, ...]:
@@ -104,24 +83,6 @@ def _plans(verdict: Verdict) -> tuple[MaskPlan | None, ...]:
 def mint_request_id() -> str:
     """An id that is safe to quote: it says nothing and cannot be guessed."""
     return "req-" + secrets.token_hex(6)
-
-
-class Rules:
-    """The rules in force. SIGHUP puts new ones in place; ``generation`` tells sessions."""
-
-    def __init__(self, pipeline: Pipeline, digest: str) -> None:
-        self.pipeline = pipeline
-        self.digest = digest
-        self.generation = 0
-
-    def replace(self, pipeline: Pipeline, digest: str) -> None:
-        self.pipeline = pipeline
-        self.digest = digest
-        self.generation += 1
-
-
-class OnHold(Protocol):
-    def __call__(self, request_id: str, hold: Hold) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,25 +131,17 @@ class Judge:
         self._meter = budgets.open(session) if budgets is not None and phi else None
         self._phi = phi
         self._rules = rules
-        self._analyzer = analyzer
-        self._resolver = resolver
         self._approvals = approvals
         self._metrics = metrics
         self._clock = clock
         self._principal_valid = principal_valid
-        self._limit = limit
-        self._examiner = examiner
+        self._looking = Examination(
+            phi, analyzer, resolver, limit, examiner, tokens=self._tokens is not None
+        )
+        self._waiting = Waiting(session.id, approvals, metrics, self._address)
         self._decisions = Decisions(analyzer)
-        self._steered: str | None = None  #: what is run in place of the text that is judged
         self._epoch = 0
-        self._hold: Deferred[bool] | None = None
         self._tried: _Tried | None = None
-        self._canceled = False
-        self._left = False
-        self._changing = False
-        self._changes = 0
-        if phi:
-            resolver.prepare()
 
     def update(self, session: SessionFacts) -> None:
         """The identity's groups were looked up again."""
@@ -205,24 +158,25 @@ class Judge:
     @property
     def generation(self) -> int:
         """Of what this session's decisions rest on: rules, schema, the identity's groups."""
-        generation = self._rules.generation + self._epoch + self._changes
-        return generation + self._resolver.generation if self._phi else generation
+        return self._rules.generation + self._epoch + self._looking.generation
 
     def confirmed(self) -> bool:
         """Whether that is known to be the present generation, and nothing is used up: the schema
         can change unseen, and another session spend."""
-        return self._schema_confirmed() and (self._meter is None or not self._meter.exhausted())
-
-    def _schema_confirmed(self) -> bool:
-        return not self._phi or self._resolver.confirmed()
+        return self._looking.confirmed() and (self._meter is None or not self._meter.exhausted())
 
     def schema_changes(self, *, over: bool) -> None:
         """The session sends a statement that changes the schema; ``over``: its transaction ended,
         so everybody sees the change."""
-        self._changing = not over
-        if self._phi:
-            self._changes += 1
-            self._resolver.expire()
+        self._looking.schema_changes(over=over)
+
+    def leave(self) -> None:
+        """Nobody waits any longer for the statement that is held: it is refused for now."""
+        self._waiting.leave()
+
+    def cancel(self) -> None:
+        """The client cancelled: the statement that is judged, or waits for a person, is refused."""
+        self._waiting.cancel()
 
     def remembered(self, event: Event) -> Decision | None:
         """The decision, when it was made before under the same rules; no waiting."""
@@ -232,7 +186,7 @@ class Judge:
 
     def _remembered(self, event: Event) -> Decision | None:
         found = self._recall(event)
-        if found is None or (found.resolved and not self._schema_confirmed()):
+        if found is None or (found.resolved and not self._looking.confirmed()):
             return None
         if self._meter is not None and found.spends and self._meter.exhausted():
             return None
@@ -252,13 +206,13 @@ class Judge:
     async def decide(self, event: Event, on_hold: OnHold) -> Decision:
         """The decision on ``event``. What goes wrong is a Block: it fails only when cancelled,
         because nobody wants it any more."""
-        self._canceled = self._left = False
-        self._steered = None
+        self._waiting.begin()
+        self._looking.steered = None
         try:
             decision = await self._judged(event, on_hold)
             blocked = isinstance(decision.verdict, Block)
-            if self._steered is not None and decision.text is None and not blocked:
-                decision.text = self._steered
+            if self._looking.steered is not None and decision.text is None and not blocked:
+                decision.text = self._looking.steered
             return decision
         except CancelledError:
             raise
@@ -271,14 +225,16 @@ class Judge:
             return await self._effect(event, on_hold)
         if self._budgets is not None and self._meter is not None and not self._meter.loaded:
             await self._budgets.load(self._meter)
-        if self._recall(event) is not None and await self._confirmed():
+        if self._recall(event) is not None and await self._looking.confirm():
             decision = self._remembered(event)
             if decision is not None:
                 decision = await self._filled(event, (), decision)
-                return self._decide(_CANCELED, (), decision.facts) if self._canceled else decision
+                if self._waiting.canceled:
+                    return self._decide(_CANCELED, (), decision.facts)
+                return decision
         generation = self.generation
-        judged = await self._look(event)
-        if self._canceled:
+        judged = await self._looking.look(event, self._session)
+        if self._waiting.canceled:
             return self._decide(_CANCELED, (), judged.facts or ())
         if not self._principal_valid():
             return self._decide(_EXPIRED, (), judged.facts or ())
@@ -300,7 +256,9 @@ class Judge:
         ):
             resolved = self._phi and any(map(needs_resolution, facts))
             spends = any(plan is not None and plan.spend is not None for plan in _plans(verdict))
-            known = Remembered(verdict, outcome.monitored, facts, resolved, self._steered, spends)
+            known = Remembered(
+                verdict, outcome.monitored, facts, resolved, self._looking.steered, spends
+            )
             # A guard of the operator's own may look at the text; every other looks at its facts.
             shared = not self._rules.pipeline.policy.guards
             self._decisions.keep(event, generation, known, shared=shared)
@@ -321,25 +279,12 @@ class Judge:
         elif not isinstance(event, Statement) or not (tokens or event.binds):
             return decision
         else:
-            text = event.text if self._steered is None else self._steered
+            text = event.text if self._looking.steered is None else self._looking.steered
             found = lifted(text, mysql="dialect" in event.settings) if tokens else None
             block = await substitute(event, text, found, decision, vault, resource)
         if block is None:
             return decision
         return self._decide(block, decision.monitored, decision.facts, decision.approval)
-
-    def leave(self) -> None:
-        """Nobody waits any longer for the statement that is held: it is refused for now. Its
-        request stays, and once approved lets the same statement pass, sent again."""
-        self._left = True
-        if self._hold is not None:
-            self._hold.cancel()
-
-    def cancel(self) -> None:
-        """The client cancelled: the statement that is judged, or waits for a person, is refused."""
-        self._canceled = True
-        if self._hold is not None:
-            self._hold.cancel()
 
     # --- parts --------------------------------------------------------------------------------
 
@@ -370,90 +315,6 @@ class Judge:
             )
         return decision
 
-    async def _confirmed(self) -> bool:
-        """Whether the resolver vouches for the schema, after it has looked if it had to."""
-        if not self._phi:
-            return True
-        try:
-            await self._resolver.confirm()
-        except Refused:
-            return False
-        return True
-
-    async def _look(self, event: Asked) -> Judged:
-        """Parse, and on a resource that holds PHI ask the server what each statement means."""
-        if isinstance(event, Command):
-            if self._examiner is None:
-                return Judged(Operation(event.text, None), None, parse_error="parse.crash")
-            event = await self._examiner.examine(event)
-        if isinstance(event, Operation):
-            unresolved = (None,) * len(event.facts or ())
-            held = compared(event) if self._tokens is not None else ()
-            return Judged(event, event.facts, unresolved, parse_error=event.problem, tokens=held)
-        if len(event.text) > self._limit:
-            return Judged(event, None, parse_error="parse.size")
-        tokens: tuple[Mapping[int, str], ...] = ()
-        asked = event
-        try:
-            mysql = "dialect" in event.settings
-            found = lifted(event.text, mysql=mysql) if self._tokens is not None else None
-            facts = None
-            if found is not None:
-                facts = await self._lifted(found)
-            if found is None or facts is None:
-                facts = await self._analyzer.analyze(event.text)
-            else:
-                tokens = kinds(found, len(facts))
-                asked = replace(event, text=found.text)
-        except Refused as refused:
-            return Judged(event, None, parse_error=refused.code)
-        if not self._phi or not any(map(needs_resolution, facts)):
-            return Judged(event, facts, (None,) * len(facts))
-        for _ in range(_MOST_LOOKS):
-            if self._changing:
-                return _unresolved(event, facts, "resolve.changing")
-            try:
-                await self._resolver.confirm()
-            except Refused as refused:
-                return _unresolved(event, facts, refused.code)
-            generation = self.generation
-            judged = await self._resolve(event, asked, facts, tokens)
-            if generation == self.generation and self._schema_confirmed():
-                return judged
-        return _unresolved(event, facts, "resolve.unsettled")
-
-    async def _lifted(self, found: Lifted) -> tuple[StatementFacts, ...] | None:
-        """Facts of a text with parameters for its tokens; None when it is no SQL like that."""
-        try:
-            facts = await self._analyzer.analyze(found.text)
-        except Refused:
-            return None
-        if any("argument_expression" in one.flags for one in facts):
-            return None  # of EXECUTE or CALL: what they are given is not looked at
-        return facts if all(one.statement < len(facts) for one in found.literals) else None
-
-    async def _resolve(
-        self,
-        event: Statement,
-        asked: Statement,
-        facts: tuple[StatementFacts, ...],
-        tokens: tuple[Mapping[int, str], ...],
-    ) -> Judged:
-        resolutions: list[Resolution | None] = []
-        unresolved: dict[int, str] = {}
-        for index, one in enumerate(facts):
-            resolution = None
-            if needs_resolution(one):
-                single = asked if len(facts) == 1 else replace(asked, text=one.text or "")
-                try:
-                    resolution = await self._resolver.resolve(single, one, self._session)
-                except Refused as refused:
-                    unresolved[index] = refused.code
-            resolutions.append(resolution)
-            if resolution is not None and resolution.edits:
-                self._steered = edited(event.text, resolution.edits)
-        return Judged(event, facts, tuple(resolutions), unresolved, tokens=tokens)
-
     async def _wait(
         self,
         event: Asked,
@@ -475,8 +336,8 @@ class Judge:
             session = replace(session, peer=session.peer.rpartition(":")[0])
         try:
             used = await self._approvals.passes(digest, session)
-            if used is None and not self._canceled:
-                judged = await self._estimated(judged)
+            if used is None and not self._waiting.canceled:
+                judged = await self._looking.estimated(judged)
                 request = await self._approvals.request(digest, judged, session, hold)
         except Refused as refused:
             return self._decide(unapproved.crowded(hold, refused), monitored, facts)
@@ -486,22 +347,13 @@ class Judge:
         if request is not None and isinstance(event, Operation) and not event.waits:
             return self._decide(hold, monitored, facts, request)
         if request is not None:
-            approved = await self._approved(request, hold, on_hold)
+            approved = await self._waiting.approved(request, hold, on_hold)
             stands = approved and await self._same(event, judged, hold)
         stands = stands and rules == (self._rules.generation, self._epoch)
-        verdict: Verdict = self._not_approved(hold, approved, request)
-        if stands and self._principal_valid() and not self._canceled:
+        verdict: Verdict = self._waiting.not_approved(hold, approved, request)
+        if stands and self._principal_valid() and not self._waiting.canceled:
             verdict = Mask(hold.rule, hold.plans) if any(hold.plans) else Allow(hold.rule)
         return self._decide(verdict, monitored, facts, used or request or "")
-
-    async def _estimated(self, judged: Judged) -> Judged:
-        """With the rows that the planner expects of a single statement, for the reviewer."""
-        statement, facts = judged.statement, judged.facts or ()
-        resolution = judged.resolutions[0] if len(judged.resolutions) == 1 else None
-        if resolution is None or len(facts) != 1 or not isinstance(statement, Statement):
-            return judged
-        rows = await self._resolver.estimate(statement, facts[0], resolution)
-        return replace(judged, estimated=rows)
 
     # --- effects ------------------------------------------------------------------------------
 
@@ -532,61 +384,25 @@ class Judge:
             return self._decide(unapproved.crowded(hold, refused), tried.monitored, facts)
         except HoopgateError:
             return self._decide(unapproved.unavailable(hold), tried.monitored, facts)
-        approved = await self._approved(request, hold, on_hold)
+        approved = await self._waiting.approved(request, hold, on_hold)
         stands = (
             approved
             and await self._same(tried.event, judged, hold)
             and tried.rules == (self._rules.generation, self._epoch)
             and self._principal_valid()
-            and not self._canceled
+            and not self._waiting.canceled
         )
         verdict: Verdict = Allow(hold.rule)
         if not stands:
-            verdict = self._not_approved(hold, approved, request)
+            verdict = self._waiting.not_approved(hold, approved, request)
         return self._decide(verdict, tried.monitored, facts, request)
-
-    async def _approved(self, request: str, hold: Hold, on_hold: OnHold) -> bool:
-        """Wait for a person. A request that nobody waits for any more is abandoned."""
-        if self._canceled:
-            await self._abandon(request)
-            return False
-        on_hold(request, replace(hold, address=self._address(request)))
-        self._hold = self._approvals.wait(request)
-        self._metrics.hold_started()
-        try:
-            return await self._hold
-        except CancelledError:
-            if self._left and not self._canceled and not hold.effect:
-                await self._detach(request)
-            else:
-                await self._abandon(request)
-            return False
-        except HoopgateError:
-            return False
-        finally:
-            self._hold = None
-            self._metrics.hold_ended()
-
-    async def _abandon(self, request: str) -> None:
-        try:
-            await self._approvals.abandon(request)
-        except HoopgateError:
-            # It lapses at its deadline. Whoever approves it before approves the next such request.
-            log_event(log, "hold.not_abandoned", session=self._session.id, approval=request)
-
-    async def _detach(self, request: str) -> None:
-        try:
-            await self._approvals.detach(request)
-        except HoopgateError:
-            # The same statement files a request of its own when another session sends it again.
-            log_event(log, "hold.not_detached", session=self._session.id, approval=request)
 
     async def _same(self, event: Asked, shown: Judged, hold: Hold) -> bool:
         """Whether a statement that was held means the same as when it was shown to a person."""
         if not self._phi and not isinstance(event, Command):
             return True
-        self._resolver.expire()  # look now: a person's word is worth a round trip
-        judged = await self._look(event)
+        self._looking.expire()  # look now: a person's word is worth a round trip
+        judged = await self._looking.look(event, self._session)
         if judged.statement.text != shown.statement.text:
             return False  # a path leads to another place
         verdict = self._rules.pipeline.judge(judged, self._session, self._clock()).verdict
@@ -594,10 +410,3 @@ class Judge:
             hold.rule,
             hold.plans,
         )
-
-    def _not_approved(self, hold: Hold, approved: bool, request: str | None) -> Block:
-        if self._canceled:
-            return unapproved.canceled(hold)
-        if self._left and not approved and not hold.effect:
-            return unapproved.pending(hold, request)
-        return unapproved.stale(hold) if approved else unapproved.refused(hold)

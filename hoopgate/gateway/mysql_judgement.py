@@ -23,7 +23,7 @@ from hoopgate.sql.mysql.resolver import Hidden, Resolver
 from hoopgate.sql.worker import decode
 
 if TYPE_CHECKING:
-    from hoopgate.gateway.judge import Rules
+    from hoopgate.gateway.rules import Rules
     from hoopgate.settings.model import Resource
 
 Facts = tuple[StatementFacts, ...]

@@ -21,10 +21,11 @@ from zope.interface import implementer
 
 from hoopgate.errors import Refused
 from hoopgate.events import Principal, SessionFacts
-from hoopgate.gateway.judge import Judge, Rules, mint_request_id
+from hoopgate.gateway.judge import Judge, mint_request_id
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.relay import Relay
 from hoopgate.gateway.resolver import NoSchema
+from hoopgate.gateway.rules import Rules
 from hoopgate.identity.credentials import Credentials
 from hoopgate.interfaces import (
     ITLS,

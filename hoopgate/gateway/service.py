@@ -36,7 +36,6 @@ from hoopgate.gateway.budgets import Budgets
 from hoopgate.gateway.exchange import Exchange
 from hoopgate.gateway.exchange_site import exchange_site, make_exchange
 from hoopgate.gateway.heads import shared_heads, watch_heads
-from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
 from hoopgate.gateway.mysql_judgement import MysqlAnalyzer, make_resolver
@@ -45,6 +44,7 @@ from hoopgate.gateway.notifications import Notifications
 from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.recordings import Recordings
 from hoopgate.gateway.resolver import ServerResolver
+from hoopgate.gateway.rules import Rules
 from hoopgate.gateway.streams import Streams
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.tokens import Tokens

@@ -13,9 +13,9 @@ from twisted.internet.task import Clock
 
 from hoopgate.errors import DirectoryUnavailable, IdentityRefused, RecorderFull
 from hoopgate.events import Principal
-from hoopgate.gateway.judge import Rules
 from hoopgate.gateway.metrics import Metrics
 from hoopgate.gateway.node import Node
+from hoopgate.gateway.rules import Rules
 from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.outgoing import BackendUnavailable
 from hoopgate.postgres import factory, wire

@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 
 from hoopgate.actions import Decision
 from hoopgate.events import Principal, SessionFacts, Statement, StatementFacts
-from hoopgate.gateway.judge import Judge, Rules
+from hoopgate.gateway.judge import Judge
 from hoopgate.gateway.metrics import Metrics
+from hoopgate.gateway.rules import Rules
 from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.settings.model import Policy, Resource, Rule
 from hoopgate.verdicts import Allow, Block
