@@ -33,7 +33,7 @@ from twin_world import PASSWORD, make_hospital  # noqa: E402
 from hoopgate.cli.waiting import finished  # noqa: E402
 from hoopgate.errors import Refused  # noqa: E402
 from hoopgate.events import Judged, Statement, StatementFacts  # noqa: E402
-from hoopgate.gateway.service import ITSELF  # noqa: E402
+from hoopgate.gateway.protocols import ITSELF  # noqa: E402
 from hoopgate.gateway.tls import NodeTLS  # noqa: E402
 from hoopgate.guardrails.pipeline import Pipeline, make_pipeline  # noqa: E402
 from hoopgate.identity.secrets import SecretSource  # noqa: E402

@@ -17,7 +17,7 @@ from typing import Any, Final
 from hoopgate.cli.place import add_config
 from hoopgate.cli.waiting import Progress, finished
 from hoopgate.errors import HoopgateError
-from hoopgate.gateway.service import ITSELF
+from hoopgate.gateway.protocols import ITSELF
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.identity.secrets import SecretSource
 from hoopgate.mysql import side as mysql_side

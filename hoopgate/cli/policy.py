@@ -19,9 +19,9 @@ from hoopgate.events import Judged, SessionFacts
 from hoopgate.gateway.judge import Judge
 from hoopgate.gateway.metrics import Metrics
 from hoopgate.gateway.mysql_judgement import MysqlAnalyzer, make_resolver
+from hoopgate.gateway.protocols import ITSELF
 from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.rules import Rules
-from hoopgate.gateway.service import ITSELF
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.workers import ParserPool
 from hoopgate.guardrails.pipeline import make_pipeline

@@ -6,10 +6,8 @@ import atexit
 import gc
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from resource import RLIMIT_CORE, setrlimit
@@ -17,10 +15,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -28,8 +23,7 @@ from twisted.python.failure import Failure
 
 from hoopgate.approvals.sealing import Sealer
 from hoopgate.approvals.service import Approvals
-from hoopgate.errors import HoopgateError, SettingsError
-from hoopgate.events import Principal
+from hoopgate.errors import SettingsError
 from hoopgate.evidence.rules import keep_rules
 from hoopgate.gateway.admin import AdminServer
 from hoopgate.gateway.budgets import Budgets
@@ -38,31 +32,25 @@ from hoopgate.gateway.exchange_site import exchange_site, make_exchange
 from hoopgate.gateway.heads import shared_heads, watch_heads
 from hoopgate.gateway.logging import log_event
 from hoopgate.gateway.metrics import DEGRADED, FAILED, OK, Metrics, metrics_site
-from hoopgate.gateway.mysql_judgement import MysqlAnalyzer, make_resolver
 from hoopgate.gateway.node import Node
 from hoopgate.gateway.notifications import Notifications
+from hoopgate.gateway.protocols import Protocols
 from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.recordings import Recordings
-from hoopgate.gateway.resolver import ServerResolver
 from hoopgate.gateway.rules import Rules
+from hoopgate.gateway.starting import Late, bind, log_failed, or_fail
 from hoopgate.gateway.streams import Streams
 from hoopgate.gateway.tls import NodeTLS
 from hoopgate.gateway.tokens import Tokens
 from hoopgate.gateway.witness import seek_witnesses
 from hoopgate.gateway.workers import ParserPool
 from hoopgate.guardrails.pipeline import make_pipeline
-from hoopgate.http.factory import HTTPFactory
 from hoopgate.identity.secrets import SecretSource, check_secrets
 from hoopgate.identity.verifier import make_verifier
 from hoopgate.interfaces import (
-    ICommandExaminer,
     IIdentityVerifier,
     IRecorder,
-    IStatementResolver,
 )
-from hoopgate.mysql.factory import MysqlFactory
-from hoopgate.postgres.factory import PostgresFactory
-from hoopgate.postgres.side import SideConnections
 from hoopgate.recorder.files import make_directory
 from hoopgate.recorder.gate import Log
 from hoopgate.recorder.keeping import Keeping
@@ -70,56 +58,13 @@ from hoopgate.recorder.log import open_log_blocking
 from hoopgate.settings.load import load_policy, needs_restart
 from hoopgate.settings.model import Console, LDAPDirectory, Listener, Settings, TLSMode
 from hoopgate.settings.model import Exchange as Exchanging
-from hoopgate.shell.line import Line, decode
 from hoopgate.ssh.room import SSHRoom
 from hoopgate.state.sqlite import SQLiteStore
 
 log = Logger()
 
-#: Seconds that masking a large answer may take, and answers, in memory, that may wait for it.
-_MASKING_SECONDS = 60.0
-_MASKING_QUEUE = 32
-
 #: A gap between heartbeats shows an auditor that the node was stopped or held up.
 HEARTBEAT_SECONDS = 60.0
-
-#: The gateway itself, where it asks a backend on its own behalf.
-ITSELF = Principal("", "hoopgate", frozenset(), float("inf"))
-
-
-class StartFailed(SystemExit, Exception):
-    """The node cannot start: one line says why.
-
-    In the foreground twistd ends with status 1, after this line on the standard error; as a daemon
-    its parent quotes the line and ends with status 1. It takes both bases: twistd tells its parent
-    of an ``Exception`` only, and ends with a traceback for any that is no ``SystemExit``.
-    """
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.code = 1
-
-
-@contextmanager
-def _or_fail() -> Iterator[None]:
-    try:
-        yield
-    except (HoopgateError, OSError, CannotListenError, StartFailed) as error:
-        _log_failed(error)
-        print(f"hoopgate: {error}", file=sys.__stderr__)  # sys.stderr is the log by now
-        raise StartFailed(str(error)) from None
-
-
-def _log_failed(error: BaseException) -> None:
-    # Text of our own and of the operating system's errors only: both are about the node.
-    ours = isinstance(error, HoopgateError | OSError | CannotListenError | StartFailed)
-    log_event(
-        log,
-        "node.failed",
-        LogLevel.critical,
-        error=type(error).__name__,
-        reason=str(error) if ours else "",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +101,14 @@ class GatewayService(Service):
     ) -> None:
         self._settings = settings
         self._make_console = make_console
-        self._console = _Late()
-        self._exchanging = _Late()
+        self._console = Late()
+        self._exchanging = Late()
         self._reactor = reactor
         self._metrics = Metrics()
         self._tls = NodeTLS()
         self._ssh = SSHRoom(settings, reactor)
         self._ports: list[Any] = []
-        self._factories: dict[str, _Late] = {}
+        self._factories: dict[str, Late] = {}
         self._stop: list[Callable[[], Any]] = []
         self._node: Node | None = None
         self._rules: Rules | None = None
@@ -181,26 +126,26 @@ class GatewayService(Service):
         """
         # A core of ours or of a parser's would hold keys, tokens and statements.
         setrlimit(RLIMIT_CORE, (0, 0))
-        settings = self._settings
-        with _or_fail():
+        settings, reactor = self._settings, self._reactor
+        with or_fail():
             self._ssh.read_keys()
             for listener in settings.listeners:
                 if listener.tls is not None:
                     self._tls.server(listener)
-                late = self._factories[listener.name] = _Late()
-                port = self._bind(listener.endpoint, late)
+                late = self._factories[listener.name] = Late()
+                port = bind(reactor, listener.endpoint, late)
                 # Clients wait in the kernel's queue until we are ready. With systemd's sockets the
                 # first one is there before us.
                 port.stopReading()
                 self._ports.append(port)
             if settings.console is not None:
                 self._tls.server(_console_listener(settings.console))
-                port = self._bind(settings.console.endpoint, self._console)
+                port = bind(reactor, settings.console.endpoint, self._console)
                 port.stopReading()
                 self._ports.append(port)
             if settings.exchange is not None:
                 self._tls.server(_exchange_listener(settings.exchange))
-                port = self._bind(settings.exchange.endpoint, self._exchanging)
+                port = bind(reactor, settings.exchange.endpoint, self._exchanging)
                 port.stopReading()
                 self._ports.append(port)
             for resource in settings.resources.values():
@@ -208,20 +153,7 @@ class GatewayService(Service):
                     self._tls.client(resource)
             if settings.node.metrics:
                 site = metrics_site(self._metrics, self._reactor)
-                self._stop.append(self._bind(settings.node.metrics, site).stopListening)
-
-    def _bind(self, endpoint: str, factory: IProtocolFactory) -> Any:
-        try:
-            listening = serverFromString(self._reactor, endpoint).listen(factory)
-        except LookupError:
-            raise StartFailed(f"{endpoint}: systemd has not passed such a socket") from None
-        ports: list[Any] = []
-        listening.addCallback(ports.append)
-        failures: list[Failure] = []
-        listening.addErrback(failures.append)
-        for failure in failures:
-            failure.raiseException()
-        return ports[0]  # the endpoints that settings may name are bound at once
+                self._stop.append(bind(reactor, settings.node.metrics, site).stopListening)
 
     def startService(self) -> None:
         """Open the log and the state, start the children, take connections.
@@ -232,7 +164,7 @@ class GatewayService(Service):
         make_lean(self._reactor)
         if not self._factories:
             self.privilegedStartService()
-        with _or_fail():
+        with or_fail():
             starting = self._open()
         signal.signal(signal.SIGHUP, self._hangup)
         self._starting = Deferred.fromCoroutine(starting).addErrback(self._fatal)
@@ -285,13 +217,15 @@ class GatewayService(Service):
         )
         self._stop.append(budgets.stop)
         analyzer = ParserPool(reactor, settings.node.workers, limit=settings.limits.statement_bytes)
-        mysql = MysqlAnalyzer(analyzer, settings.limits.statement_bytes)
         verifier = make_verifier(settings, reactor, metrics.identity_failure)
         self._stop.append(verifier.stop)
         self._secrets = secrets = SecretSource(reactor)
         self._rules = Rules(
             make_pipeline(settings.policy, settings.resources, budgets.meter),
             settings.policy.digest,
+        )
+        protocols = Protocols(
+            settings, reactor, self._tls, secrets, analyzer, self._rules, self._ssh, self._stop
         )
         directory = settings.directory
         certify = self._ssh.certify if self._ssh.needed() else None
@@ -304,16 +238,16 @@ class GatewayService(Service):
             verifier=verifier,
             rules=self._rules,
             analyzer=analyzer,
-            analyzers=dict.fromkeys(("mariadb", "mysql"), mysql),
-            resolvers=self._resolvers(secrets, analyzer, mysql),
-            examiners=self._examiners(secrets),
+            analyzers=protocols.analyzers,
+            resolvers=protocols.resolvers(),
+            examiners=protocols.examiners(),
             recorder=recorder,
             approvals=approvals,
             tokens=tokens,
             budgets=budgets,
             metrics=metrics,
             credentials=exchange.credentials,
-            worker=self._masking(),
+            worker=protocols.masking(),
             recheck_seconds=(
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
             ),
@@ -348,7 +282,7 @@ class GatewayService(Service):
             self._exchanging.factory = TLSMemoryBIOFactory(
                 tls, False, exchange_site(settings, exchange, verifier, self._ssh, reactor)
             )
-        return self._start(approvals, analyzer, recorder, running, exchange)
+        return self._start(approvals, analyzer, recorder, running, exchange, protocols)
 
     def _listen_for_admins(self, path: Path, admin: AdminServer) -> None:
         # One left by a node that was killed. We hold the lock of its log, so it is no other's.
@@ -363,6 +297,7 @@ class GatewayService(Service):
         recorder: IRecorder,
         running: Running,
         exchange: Exchange,
+        protocols: Protocols,
     ) -> None:
         self._stop.append(approvals.stop)
         await approvals.start()
@@ -372,7 +307,7 @@ class GatewayService(Service):
         self._stop.append(analyzer.stop)
         analyzer.start()
         for listener in self._settings.listeners:
-            self._factories[listener.name].factory = self._factory(listener)
+            self._factories[listener.name].factory = protocols.factory(running.node, listener)
         if self._settings.console is not None and self._make_console is not None:
             self._console.factory, stop = self._make_console(running)
             self._stop.append(stop)
@@ -402,7 +337,7 @@ class GatewayService(Service):
     def _fatal(self, failure: Failure) -> None:
         """A node that cannot do all it was told to does nothing."""
         assert failure.value is not None
-        _log_failed(failure.value)
+        log_failed(failure.value)
         # twistd ends with 0 whenever its reactor was stopped, and knows no other way.
         atexit.register(os._exit, 1)
         self._reactor.callWhenRunning(self._reactor.stop)
@@ -410,64 +345,6 @@ class GatewayService(Service):
     def _in_force(self) -> Rules:
         assert self._rules is not None
         return self._rules
-
-    def _resolvers(
-        self, secrets: SecretSource, analyzer: ParserPool, mysql: MysqlAnalyzer
-    ) -> dict[str, IStatementResolver]:
-        resolvers: dict[str, IStatementResolver] = {}
-        for resource in self._settings.resources.values():
-            if resource.protocol in ("mariadb", "mysql"):
-                made, stops = make_resolver(
-                    self._reactor, resource, self._tls, secrets, ITSELF, mysql, self._in_force
-                )
-                self._stop += stops
-                resolvers[resource.name] = made
-            if resource.protocol != "postgres":
-                continue  # these say themselves what an operation reads
-            asking, watching = (
-                SideConnections(self._reactor, resource, self._tls, secrets, ITSELF, most)
-                for most in (resource.side_connections, 1)
-            )
-            self._stop += (asking.stop, watching.stop)
-            resolvers[resource.name] = ServerResolver(asking, watching, examiner=analyzer)
-        return resolvers
-
-    def _masking(self) -> Callable[[bytes], Deferred[bytes]]:
-        """Children that mask large answers; one is started when it is first needed."""
-        sizes = [one.http.body_bytes for one in self._settings.resources.values() if one.http]
-        pool = ParserPool(
-            self._reactor,
-            self._settings.node.workers,
-            module="hoopgate.http.masking_worker",
-            seconds=_MASKING_SECONDS,
-            queue=_MASKING_QUEUE,
-            answer=4 * max(sizes, default=0),
-        )
-        self._stop.append(pool.stop)
-        return lambda asked: pool.ask(asked, bytes)
-
-    def _examiners(self, secrets: SecretSource) -> Mapping[str, ICommandExaminer]:
-        if not self._ssh.needed():
-            return {}
-        shell = ParserPool(self._reactor, module="hoopgate.shell.worker")
-
-        def parse(text: str) -> Deferred[Line]:
-            return shell.ask(text.encode("utf-8", "surrogatepass"), decode)
-
-        self._stop += (shell.stop, self._ssh.stop)
-        return self._ssh.examiners(secrets, ITSELF, parse)
-
-    def _factory(self, listener: Listener) -> Factory:
-        assert self._node is not None
-        resources = {name: self._settings.resources[name] for name in listener.resources}
-        if listener.protocol == "ssh":
-            return self._ssh.factory(self._node, listener, resources)
-        if listener.protocol in ("mariadb", "mysql"):
-            return MysqlFactory(self._reactor, self._node, listener, resources)
-        if listener.protocol == "http":
-            issuers = [issuer.url for issuer in self._settings.issuers]
-            return HTTPFactory(self._reactor, self._node, listener, resources, issuers)
-        return PostgresFactory(self._reactor, self._node, listener, resources)
 
     # --- reload -----------------------------------------------------------------------------------
 
@@ -534,16 +411,6 @@ def _exchange_listener(exchange: Exchanging) -> Listener:
 
 def _console_listener(console: Console) -> Listener:
     return Listener("[console]", "https", console.endpoint, console.tls, ())
-
-
-class _Late(Factory):
-    """Stands in for a listener's factory, which can be made only after its port is bound."""
-
-    noisy = False
-    factory: Any
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return self.factory.buildProtocol(addr)
 
 
 def make_service(
