@@ -187,11 +187,13 @@ class OperationFacts(StatementFacts):
     :ivar phi: reason code when it would tell something about PHI by what it asks, e.g.
         ``phi.predicate``; "" when it does not.
     :ivar tokens: that it compares; on a resource that holds PHI their values take their places.
+    :ivar compared: places of documents that its conditions look at, ``Observation.valueQuantity``.
     """
 
     attributes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
     phi: str = ""
     tokens: tuple[ComparedTokens, ...] = ()
+    compared: frozenset[str] = frozenset()
 
 
 @final

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from hoopgate.events import Judged, Operation, OperationFacts, SessionFacts, StatementFacts
 from hoopgate.guardrails.rules import RuleGuard
 from hoopgate.interfaces import IGuardrail
-from hoopgate.phi.fhir_places import roots
+from hoopgate.phi.fhir_places import compares_hidden, roots
 from hoopgate.phi.fhir_tokens import uncovered
 from hoopgate.plans import BodyPlan, PathMask
 from hoopgate.settings.model import LabelClass, Policy
@@ -96,6 +96,7 @@ class BodyGuard:
             if block is not None:
                 return block
             reason = facts.phi if isinstance(facts, OperationFacts) else "phi.opaque"
+            reason = reason or _compared(facts, plan)
             if not reason:
                 continue
             flag, message, remedy = _REASONS.get(reason, _REASONS["phi.opaque"])
@@ -144,6 +145,14 @@ class BodyGuard:
             return isinstance(self._rules.judge(calling, session, now), Allow | Hold)
 
         return permits
+
+
+def _compared(facts: StatementFacts, plan: BodyPlan) -> str:
+    """Why a search may not compare what the data dictionary hides."""
+    if not isinstance(facts, OperationFacts) or not facts.compared or not plan.paths:
+        return ""
+    said = roots(plan.paths)
+    return "phi.predicate" if any(compares_hidden(one, said) for one in facts.compared) else ""
 
 
 def _paths(policy: Policy, resource: str) -> tuple[PathMask, ...]:

@@ -95,6 +95,7 @@ class Pages:
 def _harmless(kind: str, name: str, value: str, tokens: set[str]) -> bool:
     if _PAGE.fullmatch(f"{name}={value}"):
         return True
-    # A server's own words for a page may hold what was searched for.
-    reason = fhir_search.reason(kind if is_resource(kind) else "", name, value)
-    return not tokens and reason != fhir_search.PREDICATE
+    # A server's own words for a page may hold what was searched for; what is not known is of no use
+    # to the client, who may not ask it.
+    asked = fhir_search.search(kind if is_resource(kind) else "", name, value)
+    return not tokens and not asked.reason

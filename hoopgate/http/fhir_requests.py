@@ -105,6 +105,7 @@ class _Interaction:
         self.flags: set[str] = set()
         self.reasons: list[str] = []
         self.searches: list[TokenSearch] = []
+        self.compared: frozenset[str] = frozenset()
         self._single = single
         self.template = "/" + "/".join(segments)
         self.name = self._read(segments) if method in ("GET", "HEAD") else ""
@@ -140,6 +141,7 @@ class _Interaction:
                 )
                 for one in self.searches
             ),
+            compared=self.compared,
         )
 
     def _reason(self) -> str:
@@ -216,11 +218,12 @@ class _Interaction:
             if found is not None:
                 self.searches.append(found)
                 continue
-            reason = fhir_search.reason(kind, name, value)
-            if reason == fhir_search.PREDICATE:
-                self._say(reason, "phi_predicate")
-            elif reason:
-                self._say(reason, "opaque")
+            asked = fhir_search.search(kind, name, value)
+            self.compared |= asked.places
+            if asked.reason == fhir_search.PREDICATE:
+                self._say(asked.reason, "phi_predicate")
+            elif asked.reason:
+                self._say(asked.reason, "opaque")
             if name.partition(":")[0] in ("_include", "_revinclude"):
                 self.kinds.update(one for one in value.split(":") if is_resource(one))
             if name == "_type":

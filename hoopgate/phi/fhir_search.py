@@ -1,16 +1,18 @@
 """Which searches of FHIR tell something about PHI.
 
 Who searches by a name learns from the number of hits whether there is one. So the type of what a
-parameter searches decides (``data/fhir_search.json``, made by ``tools/fhir-tables``): codes,
-references, quantities and dates may be searched by, text and identifiers and when somebody was
-born may not. A parameter that the specification does not know is not known here.
+parameter searches decides (``data/fhir_search.json``, made by ``tools/fhir-tables`` of R4 and R5):
+codes, references, quantities and dates may be searched by, text and identifiers and when somebody
+was born may not. Neither may a value that is never shown, as a code with blanks in it. A parameter
+that neither version knows is not known here.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -28,7 +30,7 @@ _RESULT: Final = frozenset(
     }
 )
 _COMMON: Final = frozenset(
-    {"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_in"}
+    {"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_in", "_language"}
 )
 #: Of text, of everything, or in a language of their own.
 _FREE: Final = frozenset({"_text", "_content", "_filter", "_query", "_list"})
@@ -36,27 +38,57 @@ _BIRTHS: Final = frozenset({"birthdate", "death-date", "birthOrderBoolean", "age
 _CODED: Final = frozenset(
     {
         *("CodeableConcept", "Coding", "code", "boolean", "dateTime", "CodeableReference"),
-        *("canonical", "uri", "id", "Quantity", "Period", "Range", "Age", "positiveInt"),
+        *("canonical", "uri", "Quantity", "Period", "Range", "Age", "positiveInt"),
     }
 )
-_PLAIN: Final = frozenset({"reference", "quantity", "number", "uri"})
+#: Of a kind, what its parameters may compare; of the kinds that are not here, nothing.
+_SHOWN: Final[Mapping[str, frozenset[str]]] = {
+    "token": _CODED | {"Reference"},
+    "composite": _CODED | {"Reference", "integer", "decimal"},
+    "uri": frozenset({"uri", "canonical"}),
+}
+#: Kinds that compare nothing of what else their elements may be.
+_PLAIN: Final = frozenset({"reference", "quantity", "number", "date"})
 #: Modifiers that search something else than the element's code or reference.
 _MODIFIERS: Final = frozenset(
     {"missing", "not", "in", "not-in", "above", "below", "iterate", "recurse"}
 )
-_COMPOSITE: Final = re.compile(r".*-value-(quantity|concept|date)\Z")
+#: What is shown of codes and URIs, see ``phi/fhir.py``; and of references.
+_WORD: Final = re.compile(r"[^\s\x00-\x20\x7f]{0,2048}")
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_LOCAL: Final = re.compile(
+    r"([A-Z][A-Za-z]{1,40}/)?[A-Za-z0-9.-]{1,64}(/_history/[A-Za-z0-9.-]{1,64})?"
+    r"|urn:uuid:[0-9a-fA-F-]{36}|urn:oid:[0-9.]{3,100}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a parameter asks for.
+
+    :ivar reason: why it may not be asked without further ado: :data:`PREDICATE`, :data:`OPAQUE`,
+        or "".
+    :ivar places: what it compares, ``Observation.valueQuantity``: somebody may have said that it is
+        not shown.
+    """
+
+    reason: str = ""
+    places: frozenset[str] = frozenset()
+
+
+_NOTHING: Final = Search()
 
 
 @cache
 def parameters() -> Mapping[str, Mapping[str, list[str]]]:
-    """Resource → parameter → its kind, and the types of what it searches."""
+    """Resource → parameter → its kind, the types of what it compares, and their places."""
     text = files("hoopgate.phi").joinpath("data", "fhir_search.json").read_text("utf-8")
     found: Mapping[str, Mapping[str, list[str]]] = json.loads(text)
     return found
 
 
-def reason(resource: str, name: str, value: str = "") -> str:
-    """Why a search may not be made without further ado: :data:`PREDICATE`, :data:`OPAQUE`, or "".
+def search(resource: str, name: str, value: str = "") -> Search:
+    """What a parameter asks for.
 
     :param resource: the type that is searched; "" for all.
     :param name: the parameter as written, with modifiers and chains.
@@ -69,59 +101,71 @@ def reason(resource: str, name: str, value: str = "") -> str:
         return _chain(resource, own, modifier, rest, value)
     if own == "_sort":
         fields = [one.strip().removeprefix("-") for one in value.split(",")]
-        return _worst(reason(resource, field) for field in fields if field)
+        return _worst([search(resource, field) for field in fields if field])
     if own in _RESULT:
-        return PREDICATE if own == "_typeFilter" else ""
+        return Search(PREDICATE) if own == "_typeFilter" else _NOTHING
     if own in _FREE:
-        return PREDICATE
+        return Search(PREDICATE)
     if modifier and modifier not in _MODIFIERS and not modifier[:1].isupper():
-        return PREDICATE
+        return Search(PREDICATE)
+    if modifier == "missing":
+        value = ""
     if own in _COMMON:
-        return ""
-    return _parameter(resource, own)
+        shown = _ID if own == "_id" else _WORD
+        return _NOTHING if _all(value, shown) else Search(PREDICATE)
+    return _parameter(resource, own, value)
 
 
-def _parameter(resource: str, name: str) -> str:
+def _parameter(resource: str, name: str, value: str = "") -> Search:
     table = parameters()
     found = None
     for kind in (resource, "DomainResource", "Resource"):
         found = found or table.get(kind, {}).get(name)
     if found is None:
-        return OPAQUE
-    kind, *types = found
-    if name in _BIRTHS:
-        return PREDICATE
-    if kind in _PLAIN or kind == "date":
-        return ""
-    if kind == "token":
-        return "" if types and _CODED.issuperset(types) else PREDICATE
-    if kind == "composite":
-        return "" if _COMPOSITE.match(name) else PREDICATE
-    return PREDICATE
+        return Search(OPAQUE)
+    kind, codes, places = found[0], frozenset(found[1].split()), frozenset(found[2].split())
+    shown = _SHOWN.get(kind)
+    if shown is None and kind not in _PLAIN:
+        return Search(PREDICATE)
+    if not codes or name in _BIRTHS or (shown is not None and not codes <= shown):
+        return Search(PREDICATE)
+    if kind == "reference" and "Reference" in codes:
+        good = _all(value, _LOCAL)
+    else:
+        good = kind in ("quantity", "number", "date") or _all(value, _WORD)
+    return Search("" if good else PREDICATE, places)
 
 
-def _chain(resource: str, own: str, modifier: str, rest: str, value: str) -> str:
+def _all(value: str, shown: re.Pattern[str]) -> bool:
+    """Whether everything in a list of values is of a kind that is shown."""
+    return not value or all(shown.fullmatch(one) for one in value.split(",") if one)
+
+
+def _chain(resource: str, own: str, modifier: str, rest: str, value: str) -> Search:
     """``subject:Patient.name``: the last link decides; without a type, all that may be meant do."""
     here = _parameter(resource, own)
-    if here:
+    if here.reason:
         return here
     if modifier:
-        return reason(modifier, rest, value)
+        return _worst([here, search(modifier, rest, value)])
     last = rest.partition(".")[0].partition(":")[0]
     kinds = [kind for kind, names in parameters().items() if last in names]
-    return _worst(reason(kind, rest, value) for kind in kinds) if kinds else OPAQUE
+    if not kinds:
+        return Search(OPAQUE)
+    return _worst([here, *(search(kind, rest, value) for kind in kinds)])
 
 
-def _reverse(name: str, value: str) -> str:
+def _reverse(name: str, value: str) -> Search:
     """``_has:Observation:patient:code``."""
     parts = name.split(":", 3)
     if len(parts) < 4:
-        return OPAQUE
+        return Search(OPAQUE)
     _, kind, link, rest = parts
-    return _worst((_parameter(kind, link), reason(kind, rest, value)))
+    return _worst([_parameter(kind, link), search(kind, rest, value)])
 
 
-def _worst(reasons: object) -> str:
-    assert hasattr(reasons, "__iter__")
-    found = set(reasons) - {""}
-    return PREDICATE if PREDICATE in found else next(iter(found), "")
+def _worst(found: Iterable[Search]) -> Search:
+    several = list(found)
+    reasons = {one.reason for one in several} - {""}
+    reason = PREDICATE if PREDICATE in reasons else next(iter(reasons), "")
+    return Search(reason, frozenset().union(*(one.places for one in several)))

@@ -10,14 +10,13 @@ for.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from hoopgate.phi.fhir_places import Roots, below, mask_of, within
-from hoopgate.phi.fhir_types import types
+from hoopgate.phi.fhir_places import Roots, below, kinds_of, mask_of, within
 from hoopgate.phi.tokens import Token, read
 from hoopgate.plans import Method, PathMask
 
@@ -100,13 +99,6 @@ def _said_of(place: str, said: Roots) -> PathMask | None:
         mask = mask_of(here)
         if mask is not None:
             return mask if index == len(elements) - 1 else None
-        kinds = tuple(_kinds(kinds, element))
+        kinds = tuple(kinds_of(kinds, element))
         here = within(here, kinds, said)
     return None
-
-
-def _kinds(kinds: tuple[str, ...], element: str) -> Iterator[str]:
-    for kind in kinds:
-        found = types().get(kind, {}).get(element)
-        if found is not None:
-            yield from found.kinds
