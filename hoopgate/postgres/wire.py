@@ -5,7 +5,7 @@ A function with the plain name of a message builds it whole; the decoders of ser
 ``parameter_status_fields``, ``transaction_status``, ``row_description``, ``parameter_description``,
 ``data_row_values``, ``copy_response``, ``command_tag`` and ``error_fields`` (the two whose decoder
 has the plain name are built by ``encode_row_description`` and ``encode_parameter_description``).
-See ``wire_frontend.py`` and ``wire_backend.py``.
+See ``wire_messages.py``, ``wire_frontend.py`` and ``wire_backend.py``.
 """
 
 from hoopgate.postgres.wire_backend import (
@@ -46,24 +46,7 @@ from hoopgate.postgres.wire_backend import (
     transaction_status,
 )
 from hoopgate.postgres.wire_frontend import (
-    Bind,
-    CloseMessage,
-    CopyData,
-    CopyDone,
-    CopyFail,
-    Describe,
-    Execute,
-    Flush,
-    FrontendMessage,
     FrontendReader,
-    FunctionCall,
-    Malformed,
-    Oversized,
-    Parse,
-    PasswordMessage,
-    Query,
-    Sync,
-    Terminate,
     bind,
     cleartext_password,
     close,
@@ -79,6 +62,25 @@ from hoopgate.postgres.wire_frontend import (
     query,
     sync,
     terminate,
+)
+from hoopgate.postgres.wire_messages import (
+    Bind,
+    CloseMessage,
+    CopyData,
+    CopyDone,
+    CopyFail,
+    Describe,
+    Execute,
+    Flush,
+    FrontendMessage,
+    FunctionCall,
+    Malformed,
+    Oversized,
+    Parse,
+    PasswordMessage,
+    Query,
+    Sync,
+    Terminate,
 )
 
 __all__ = [

@@ -18,7 +18,7 @@ from mypy_extensions import i64
 from hoopgate.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from hoopgate.postgres.kernels import run_end
 from hoopgate.postgres.wire_buffer import StreamBuffer
-from hoopgate.postgres.wire_frontend import counted, framed, terminated
+from hoopgate.postgres.wire_framing import counted, framed, terminated
 
 _FIELD: Final = struct.Struct(">IhIhih")
 _KNOWN: Final = frozenset(b"RKSZTDCENAInst123VGHWdcv")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final, NoReturn, final
 
 from librt.strings import read_i16_be, read_i32_be
@@ -17,9 +16,26 @@ from mypy_extensions import i64
 
 from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 from hoopgate.postgres.wire_buffer import StreamBuffer
-
-#: The server's own bound on any message (PQ_LARGE_MESSAGE_LIMIT); beyond it the length is a lie.
-LARGEST_LENGTH: Final = 0x3FFFFFFF
+from hoopgate.postgres.wire_framing import LARGEST_LENGTH, counted, framed, terminated
+from hoopgate.postgres.wire_messages import (
+    Bind,
+    CloseMessage,
+    CopyData,
+    CopyDone,
+    CopyFail,
+    Describe,
+    Execute,
+    Flush,
+    FrontendMessage,
+    FunctionCall,
+    Malformed,
+    Oversized,
+    Parse,
+    PasswordMessage,
+    Query,
+    Sync,
+    Terminate,
+)
 
 _QUERY: Final = 0x51
 _PARSE: Final = 0x50
@@ -31,217 +47,6 @@ _COPY_DATA: Final = 0x64
 _KNOWN: Final = frozenset(b"QPBDECSHFdcfXp")
 
 _I32: Final = struct.Struct(">i")
-
-
-# Not frozen, and their __init__ written out: these are made for every message of every session. A
-# frozen dataclass takes three times as long to make, and mypyc compiles no __init__ but a written
-# one. Nothing writes to them after the reader has made them.
-
-
-@final
-@dataclass(slots=True, init=False)
-class Query:
-    text: bytes = field(repr=False)
-    raw: bytes = field(repr=False)
-
-    def __init__(self, text: bytes, raw: bytes = b"") -> None:
-        self.text = text
-        self.raw = raw
-
-
-@final
-@dataclass(slots=True, init=False)
-class Parse:
-    name: bytes = field(repr=False)
-    text: bytes = field(repr=False)
-    types: tuple[int, ...]
-    raw: bytes = field(repr=False)
-
-    def __init__(self, name: bytes, text: bytes, types: tuple[int, ...], raw: bytes = b"") -> None:
-        self.name = name
-        self.text = text
-        self.types = types
-        self.raw = raw
-
-
-@final
-@dataclass(slots=True, init=False)
-class Bind:
-    """:ivar formats: as sent: none, one for all, or one per parameter."""
-
-    portal: bytes = field(repr=False)
-    statement: bytes = field(repr=False)
-    formats: tuple[int, ...]
-    parameters: tuple[bytes | None, ...] = field(repr=False)
-    result_formats: tuple[int, ...]
-    raw: bytes = field(repr=False)
-
-    def __init__(
-        self,
-        portal: bytes,
-        statement: bytes,
-        formats: tuple[int, ...],
-        parameters: tuple[bytes | None, ...],
-        result_formats: tuple[int, ...],
-        raw: bytes = b"",
-    ) -> None:
-        self.portal = portal
-        self.statement = statement
-        self.formats = formats
-        self.parameters = parameters
-        self.result_formats = result_formats
-        self.raw = raw
-
-
-@final
-@dataclass(slots=True, init=False)
-class Describe:
-    """:ivar kind: ``b"S"`` for a statement, ``b"P"`` for a portal."""
-
-    kind: bytes
-    name: bytes = field(repr=False)
-    raw: bytes = field(repr=False)
-
-    def __init__(self, kind: bytes, name: bytes, raw: bytes = b"") -> None:
-        self.kind = kind
-        self.name = name
-        self.raw = raw
-
-
-@final
-@dataclass(slots=True, init=False)
-class Execute:
-    """:ivar limit: rows at most; zero and below mean all."""
-
-    portal: bytes = field(repr=False)
-    limit: int
-    raw: bytes = field(repr=False)
-
-    def __init__(self, portal: bytes, limit: int, raw: bytes = b"") -> None:
-        self.portal = portal
-        self.limit = limit
-        self.raw = raw
-
-
-@final
-@dataclass(slots=True)
-class CloseMessage:
-    """:ivar kind: ``b"S"`` for a statement, ``b"P"`` for a portal."""
-
-    kind: bytes
-    name: bytes = field(repr=False)
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True, init=False)
-class Sync:
-    raw: bytes = field(repr=False)
-
-    def __init__(self, raw: bytes = b"") -> None:
-        self.raw = raw
-
-
-@final
-@dataclass(slots=True)
-class Flush:
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True)
-class FunctionCall:
-    """Never forwarded, so not decoded further."""
-
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True, init=False)
-class CopyData:
-    raw: bytes = field(repr=False)
-
-    def __init__(self, raw: bytes = b"") -> None:
-        self.raw = raw
-
-    @property
-    def data(self) -> bytes:
-        return self.raw[5:]
-
-
-@final
-@dataclass(slots=True)
-class CopyDone:
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True)
-class CopyFail:
-    reason: bytes = field(repr=False)
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True)
-class Terminate:
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True)
-class PasswordMessage:
-    """PasswordMessage, SASLInitialResponse, SASLResponse: one type byte, told apart by state."""
-
-    body: bytes = field(repr=False)
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True)
-class Oversized:
-    """A message above the limit, skipped.
-
-    :ivar size: bytes of the whole message, header included.
-    :ivar raw: its header alone.
-    """
-
-    type: int
-    size: int
-    raw: bytes = field(default=b"", repr=False)
-
-
-@final
-@dataclass(slots=True)
-class Malformed:
-    """A message with a sound frame and a body that the server would refuse too.
-
-    :ivar why: a fixed phrase, free of payload.
-    """
-
-    type: int
-    why: str
-    raw: bytes = field(default=b"", repr=False)
-
-
-FrontendMessage = (
-    Query
-    | Parse
-    | Bind
-    | Describe
-    | Execute
-    | CloseMessage
-    | Sync
-    | Flush
-    | FunctionCall
-    | CopyData
-    | CopyDone
-    | CopyFail
-    | Terminate
-    | PasswordMessage
-    | Oversized
-    | Malformed
-)
 
 
 @final
@@ -506,28 +311,6 @@ def _decode_execute(raw: bytes) -> Execute:
 
 
 # --- encoding ----------------------------------------------------------------------------------
-
-
-def framed(type_: bytes, body: bytes) -> bytes:
-    """A whole message."""
-    length = len(body) + 4
-    if length > LARGEST_LENGTH:
-        raise LocalProtocolError("a message would be longer than the protocol allows")
-    return type_ + length.to_bytes(4, "big") + body
-
-
-def terminated(text: bytes) -> bytes:
-    """A string as the protocol sends it."""
-    if 0 in text:
-        raise LocalProtocolError("a string with a NUL cannot be sent")
-    return text + b"\0"
-
-
-def counted(values: Sequence[object]) -> bytes:
-    """The count in front of a list, unsigned 16 bits."""
-    if len(values) > 0xFFFF:
-        raise LocalProtocolError("more values than a message can count")
-    return len(values).to_bytes(2, "big")
 
 
 def _packed_formats(formats: Sequence[int]) -> bytes:
