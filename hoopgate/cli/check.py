@@ -7,9 +7,9 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
+from hoopgate.cli.cautions import cautions
 from hoopgate.cli.place import add_config
 from hoopgate.errors import SettingsError
-from hoopgate.plans import Method
 from hoopgate.settings import packs
 from hoopgate.settings.load import load
 from hoopgate.settings.model import (
@@ -17,7 +17,6 @@ from hoopgate.settings.model import (
     Exchange,
     FileDirectory,
     Label,
-    LabelClass,
     Listener,
     Match,
     Resource,
@@ -83,7 +82,7 @@ def report(settings: Settings) -> Iterator[str]:
     yield from _section("Labels", _labels(policy.labels))
     yield from _section("Policy", _policy(settings))
     yield from _section("Rules, in the order they are tried", _rules(policy.rules))
-    for warning in warnings(settings):
+    for warning in cautions(settings):
         yield f"note: {warning}"
 
 
@@ -264,47 +263,6 @@ def _words(words: Sequence[str], conjunction: str = "and") -> str:
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 
 
-def warnings(settings: Settings) -> Iterator[str]:
-    """What is valid and probably not meant."""
-    served = {name for listener in settings.listeners for name in listener.resources}
-    for name in settings.resources:
-        if name not in served:
-            yield f"resource {name} is not served by any listener"
-    labelled = {label.resource for label in settings.policy.labels}
-    masked = settings.policy.unlabelled is LabelClass.SECRET
-    for resource in settings.resources.values():
-        if resource.phi and resource.name not in labelled:
-            what = "everything" if masked else "nothing"
-            yield f"resource {resource.name} holds PHI and has no labels: {what} would be masked"
-    if not masked:
-        yield "policy.unlabelled is public: a column that nobody has labelled is not masked"
-    if not any(rule.verdict != "block" for rule in settings.policy.rules):
-        yield "no rule allows anything: every statement would be refused"
-    if settings.policy.min_group:
-        if not any(budget.queries is not None for budget in settings.policy.budgets):
-            yield "policy.min_group gives out no aggregates: no budget has a number of queries"
-        if not any(label.patient for label in settings.policy.labels):
-            yield "policy.min_group gives out no aggregates: no label says whom a row is about"
-    yield from _tokens_and_budgets(settings)
-    if not settings.policy.packs:
-        yield "no rule pack: only this file's rules and guards refuse"
-
-
-def _tokens_and_budgets(settings: Settings) -> Iterator[str]:
-    policy = settings.policy
-    made = {one.kind for one in policy.labels if one.method is Method.TOKEN}
-    used = frozenset[str]().union(*(rule.tokens for rule in policy.rules))
-    for kind in sorted(made - used if "*" not in used else ()):
-        yield f"tokens of kind {kind} can be read, and no rule lets anybody use one (tokens = …)"
-    labelled = {one.resource for one in policy.labels if one.method is Method.TOKEN}
-    for name, resource in settings.resources.items():
-        if resource.tokens is not None and name not in labelled:
-            yield f'resource {name} has keys for tokens, and no label says method = "token"'
-    counted = any(budget.cells is not None for budget in policy.budgets)
-    if counted and not any(label.patient for label in policy.labels):
-        yield "no label says patient = true: budgets count every row as another patient"
-
-
 # --- for programs ------------------------------------------------------------------------------
 
 
@@ -360,5 +318,5 @@ def summary(settings: Settings) -> dict[str, object]:
             }
             for rule in policy.rules
         ],
-        "warnings": list(warnings(settings)),
+        "warnings": list(cautions(settings)),
     }

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
+from ldap3.core.exceptions import LDAPExceptionError
+from ldap3.operation.search import parse_filter
+from ldap3.utils.dn import parse_dn
+
 from hoopgate.settings import material, urls
 from hoopgate.settings.model import Directory, FileDirectory, LDAPDirectory
 from hoopgate.settings.reader import Table, defaults
@@ -9,6 +16,9 @@ from hoopgate.settings.reader import Table, defaults
 
 def directory(table: Table, check: bool) -> Directory:
     kind = table.choice("kind", ("file", "ldap"), "file")
+    if "kind" not in table and ("url" in table or "base" in table):
+        table.wrong("kind", "missing: groups are read from this file", 'kind = "ldap"')
+        kind = "ldap"
     directory = _file_directory(table) if kind == "file" else _ldap_directory(table, check)
     table.finish()
     return directory
@@ -49,4 +59,39 @@ def _ldap_directory(table: Table, check: bool) -> LDAPDirectory:
         table.wrong("start_tls", "ldaps is encrypted from the first byte", "false, or ldap://")
     if not found.start_tls:
         urls.check(table, "url", found.url, "ldaps", "ldap")
+    else:
+        parts = urls.parts(found.url)
+        if found.url and (parts is None or parts.scheme not in ("ldap", "ldaps")):
+            table.wrong("url", f'"{found.url}" is no ldap URL', '"ldap://host"')
+    if re.search(r"//[^/]*/", found.url):
+        table.wrong("url", "a path in it: where to search is the base", '"ldaps://host[:port]"')
+    for key, dn in (("base", found.base), ("group_base", found.group_base)):
+        if dn and not _is_dn(dn):
+            table.wrong(key, f'"{dn}" is no distinguished name', '"dc=example,dc=org"')
+    _check_filter(table, "user_filter", found.user_filter, {"subject": "x"})
+    _check_filter(table, "group_filter", found.group_filter, {"dn": "cn=x,dc=x", "uid": "x"})
     return found
+
+
+def _is_dn(text: str) -> bool:
+    try:
+        return bool(parse_dn(text))
+    except LDAPExceptionError:
+        return False
+
+
+def _check_filter(table: Table, key: str, template: str, values: Mapping[str, str]) -> None:
+    """RFC 4515, with the places that are filled in."""
+    filled = template
+    for name, value in values.items():
+        filled = filled.replace(f"{{{name}}}", value)
+    usual = f'"{LDAPDirectory.__dataclass_fields__[key].default}"'
+    unknown = re.search(r"\{[^{}]*\}", filled)
+    if unknown:
+        wrong = f"nothing is filled in for {unknown[0]}"
+        table.wrong(key, wrong, " or ".join(f"{{{name}}}" for name in values))
+        return
+    try:
+        parse_filter(filled, None, False, False, None, False)  # type: ignore[no-untyped-call]
+    except (LDAPExceptionError, IndexError):
+        table.wrong(key, f'"{template}" is no LDAP filter', usual)

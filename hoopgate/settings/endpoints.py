@@ -12,6 +12,9 @@ from hoopgate.settings.reader import Table
 
 _SERVERS = ("tcp", "tcp6", "unix", "systemd")
 _CLIENTS = ("tcp", "unix")
+#: Bytes of a unix socket's path (unix(7), less the final NUL).
+_LONGEST_PATH = 107
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<address>[^]]+)\]|(?P<host>[^:=\[\]]+)):(?P<port>[0-9]+)")
 
 
@@ -67,6 +70,31 @@ def listens_locally(description: str) -> bool:
     return endpoint.kind == "unix" or is_loopback(endpoint.part(1, "interface"))
 
 
+def is_host(host: str) -> bool:
+    """True for an IP address, and for what may be a host's name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        # Digits and dots alone are an address that is none.
+        return _NAME.fullmatch(host) is not None and not host.replace(".", "").isdigit()
+    return True
+
+
+def clash(one: str, other: str) -> bool:
+    """True when two server endpoints would listen at the same place."""
+    first, second = split(one), split(other)
+    if first.kind != second.kind or first.kind not in ("tcp", "tcp6"):
+        return one == other
+    port = first.part(0, "port")
+    if port != second.part(0, "port") or port == "0":  # 0: the system chooses
+        return False
+    interfaces = {each.part(1, "interface") or _ANY[each.kind] for each in (first, second)}
+    return len(interfaces) == 1 or _ANY[first.kind] in interfaces
+
+
+_ANY = {"tcp": "0.0.0.0", "tcp6": "::"}  # noqa: S104 - to compare with
+
+
 def server(table: Table, name: str, example: str) -> str:
     """A server endpoint string."""
     description = table.text(name, example=example)
@@ -86,9 +114,21 @@ def server(table: Table, name: str, example: str) -> str:
             "name" not in endpoint.keywords and not (index or "").isdigit()
         ):
             table.wrong(name, "domain and index are needed", '"systemd:domain=INET:index=0"')
-    else:
-        _try(table, name, description, serverFromString, example)
+    elif _try(table, name, description, serverFromString, example):
+        _check_place(table, name, endpoint)
     return description
+
+
+def _check_place(table: Table, name: str, endpoint: Endpoint) -> None:
+    if endpoint.kind == "unix":
+        if len(endpoint.part(0, "address").encode()) > _LONGEST_PATH:
+            table.wrong(name, "the path is too long", f"one of {_LONGEST_PATH} bytes at most")
+        return
+    port, interface = endpoint.part(0, "port"), endpoint.part(1, "interface")
+    if not 0 <= int(port) < 65536:
+        table.wrong(name, f"{port} is no port", "a port from 1 to 65535")
+    if interface and not is_host(interface):
+        table.wrong(name, f'"{interface}" is no address of this machine', '"interface=127.0.0.1"')
 
 
 def client(table: Table, name: str, example: str) -> tuple[str, str]:
@@ -114,15 +154,19 @@ def client(table: Table, name: str, example: str) -> tuple[str, str]:
     _try(table, name, text, clientFromString, example)
     host = endpoint.part(0, "host") if endpoint.kind == "tcp" else ""
     port = endpoint.part(1, "port")
-    if endpoint.kind == "tcp" and not (host and port.isdigit() and 0 < int(port) < 65536):
+    if endpoint.kind == "tcp" and not (
+        is_host(host) and port.isdecimal() and 0 < int(port) < 65536
+    ):
         table.wrong(name, f'"{text}" has no host, or no port from 1 to 65535', example)
     return text, host
 
 
-def _try(table: Table, name: str, description: str, parse: object, example: str) -> None:
+def _try(table: Table, name: str, description: str, parse: object, example: str) -> bool:
     assert callable(parse)
     try:
         # The reactor is only kept by the endpoint until it is opened, which nobody does here.
         parse(object(), description)
     except (ValueError, TypeError, KeyError, IndexError):
         table.wrong(name, f'"{description}" is no endpoint string', example)
+        return False
+    return True

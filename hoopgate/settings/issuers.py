@@ -11,6 +11,7 @@ from hoopgate.settings.rules import known, name
 
 #: What an issuer has said of an opaque token holds so long at most.
 MAXIMUM_CACHE_SECONDS = 300.0
+MAXIMUM_LEEWAY = 60.0
 #: Signature algorithms whose verifier holds no secret. HS256 and "none" are not among them.
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -48,6 +49,10 @@ def issuers(root: Table, check: bool) -> Iterator[Issuer]:
         opaque = opaque or issuer.introspection is not None
         urls.check(table, "url", issuer.url)
         urls.check(table, "jwks_url", issuer.jwks_url or "")
+        if "?" in issuer.url:
+            table.wrong("url", "an issuer has no query (RFC 8414)", '"https://login.example.org"')
+        if issuer.leeway > MAXIMUM_LEEWAY:
+            table.wrong("leeway", "longer than a minute", '"60s" or less')
         known(table, "algorithms", issuer.algorithms, ALGORITHMS)
         if issuer.url and issuer.url in taken_urls:
             table.wrong("url", f'two issuers have the url "{issuer.url}"', "one table for it")

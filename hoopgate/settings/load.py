@@ -24,7 +24,18 @@ from hoopgate.settings.policy import policy
 from hoopgate.settings.reader import Problems, Table
 from hoopgate.settings.resources import resources
 from hoopgate.settings.streams import streams
+from hoopgate.settings.units import show_size
 from hoopgate.settings.witness import recording, witness
+
+#: Of limits: what it takes at least to work, and at most.
+_SIZES = {
+    "startup": (512, 2**20),
+    "token": (1024, 2**24),
+    "message": (1024, 2**30),
+    "response_message": (1024, 2**30),
+    "held": (1024, 2**30),
+    "statement": (64, 2**30),
+}
 
 
 def load(path: Path) -> Settings:
@@ -99,9 +110,28 @@ def _load(path: Path, *, check: bool) -> Settings:
         streams=tuple(streams(root, check)),
     )
     root.finish()
+    _check_places(problems, settings)
     if problems.lines:
         raise SettingsError(problems.lines)
     return settings
+
+
+def _check_places(problems: Problems, settings: Settings) -> None:
+    """Two listeners cannot have one port."""
+    places = [
+        (f"listeners[{at}].endpoint", one.endpoint) for at, one in enumerate(settings.listeners)
+    ]
+    places.append(("node.metrics", settings.node.metrics or ""))
+    for key, page in (
+        ("console", settings.console),
+        ("exchange", settings.exchange),
+        ("witness", settings.witness),
+    ):
+        places.append((f"{key}.endpoint", page.endpoint if page is not None else ""))
+    for at, (key, endpoint) in enumerate(places):
+        for other, earlier in places[:at]:
+            if endpoint and earlier and endpoints.clash(earlier, endpoint):
+                problems.add(key, f"{other} listens there", "another port, or another address")
 
 
 def load_witness(path: Path, *, check: bool = True) -> Witness:
@@ -127,8 +157,12 @@ def _parse(path: Path) -> Mapping[str, object]:
         raise SettingsError([f"{path}: {error.strerror}; write a file that can be read"]) from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path}: not UTF-8; write TOML, which is UTF-8"]) from None
+    if text.startswith("\ufeff"):
+        raise SettingsError([f"{path}: begins with a byte order mark; write UTF-8 without one"])
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError([f"{path}: lists or tables too deep; write fewer levels"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path}: not TOML: {error}; write TOML 1.0"]) from None
 
@@ -154,6 +188,12 @@ def _node(table: Table, check: bool) -> Node:
 
 def _limits(table: Table) -> Limits:
     found = Limits(**table.bounds(Limits))
+    for name, (least, most) in _SIZES.items():
+        size = getattr(found, f"{name}_bytes")
+        if size < least:
+            table.wrong(f"{name}_size", "no client could work with it", f'"{show_size(least)}"')
+        elif size > most:
+            table.wrong(f"{name}_size", "no protocol sends as much", f'"{show_size(most)}" or less')
     table.finish()
     return found
 

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from hoopgate.settings.model import Secret, ServerTLS
 from hoopgate.settings.reader import Table
 
+_SECRET = '{ file = "/…" }, or environment, or command'
+
 
 def read(table: Table, name: str, path: Path, what: str, *, private: bool = False) -> bytes | None:
     """The content of a file that the settings name, or None with a note of what is wrong.
@@ -121,8 +123,8 @@ def revocations(table: Table, name: str, *, check: bool) -> Path | None:
 
 def secret(parent: Table, name: str, *, check: bool) -> Secret | None:
     """Where a secret is: a table with ``file``, ``environment`` or ``command``."""
-    table = parent.table(name)
-    if name not in parent:
+    table = parent.table(name, _SECRET)
+    if name not in parent or not isinstance(parent.data[name], dict):
         return None
     found = Secret(
         table.optional_path("file"),
@@ -130,7 +132,9 @@ def secret(parent: Table, name: str, *, check: bool) -> Secret | None:
         table.texts("command", (), '["program", "argument"]') or None,
     )
     if sum(key in table for key in ("file", "environment", "command")) != 1:
-        parent.wrong(name, "not exactly one source", '{ file = "/…" }, or environment, or command')
+        parent.wrong(name, "not exactly one source", _SECRET)
+    elif found.environment is not None and "=" in found.environment:
+        table.wrong("environment", "a variable's name has no equals sign", '"NAME"')
     elif found.file is not None and check:
         if read(table, "file", found.file, "the secret", private=True) == b"":
             table.wrong("file", f"{found.file} is empty", "the path of the secret")

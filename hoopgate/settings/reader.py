@@ -7,14 +7,29 @@ one run over a file finds all its mistakes. A placeholder never leaves ``load``:
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import difflib
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hoopgate.settings import units
 
-_KINDS = {bool: "a boolean", str: "a string", int: "an integer", float: "a number"}
+_KINDS = {
+    bool: "a boolean",
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+    datetime.datetime: "a date",
+    datetime.date: "a date",
+    datetime.time: "a time",
+}
+#: What counters and buffers of every kind can hold.
+_LARGEST = 2**31 - 1
+_LONGEST = 36_500 * 86_400.0
 
 
 def defaults(kind: type) -> dict[str, Any]:
@@ -38,15 +53,18 @@ class Problems:
         place = f"{self.file}: {key}" if key else str(self.file)
         line = f"{place}: {wrong}; write {write}"
         # What is quoted from the file may hold anything; a mistake is one line on a terminal.
-        self.lines.append("".join(one if one.isprintable() else "\ufffd" for one in line))
+        line = "".join(one if one.isprintable() else "\ufffd" for one in line)
+        if line not in self.lines:  # a key may be looked at twice
+            self.lines.append(line)
 
 
 def near(word: str, known: Iterable[str]) -> str:
     """The known name that a mistyped one is near to, or all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.7)
     if close or len(names) == 1:
-        return (close or names)[0]
+        return folded[close[0]] if close else names[0]
     return f"one of {', '.join(names)}" if names else "a name that is defined in this file"
 
 
@@ -94,8 +112,8 @@ class Table:
         # TOML's true is no integer, though Python's is one.
         if isinstance(value, accepted) and (bool in accepted or not isinstance(value, bool)):
             return value
-        found = _KINDS.get(type(value), "a list" if isinstance(value, list) else "a table")
-        self.wrong(name, f"{found} where {_article(accepted[0])} belongs", example)
+        found = _KINDS.get(type(value), "something else")
+        self.wrong(name, f"{found} where {_KINDS[accepted[0]]} belongs", example)
         return None
 
     def _required(self, name: str, example: str) -> None:
@@ -116,6 +134,9 @@ class Table:
         value: str | None = self._value(name, str, example)
         if value is not None and not value.strip():
             self.wrong(name, "empty", example)
+            return None
+        if value is not None and not _plain(value):
+            self.wrong(name, "a control character or a line break in it", example)
             return None
         return value
 
@@ -138,6 +159,8 @@ class Table:
         value: int | None = self._value(name, int, str(max(default, minimum)))
         if value is not None and value < minimum:
             self.wrong(name, f"{value} is too small", f"{minimum} or more")
+        elif value is not None and value > _LARGEST:
+            self.wrong(name, "too large", f"{_LARGEST} or less")
         return default if value is None else value
 
     def number(self, name: str, default: float) -> float:
@@ -170,6 +193,8 @@ class Table:
             return default
         if number == 0 and not zero:
             self.wrong(name, "must be more than zero", f"e.g. {example}")
+        if read is units.duration and number > _LONGEST:
+            self.wrong(name, "longer than a century", f"e.g. {example}")
         return number
 
     def texts(
@@ -191,6 +216,9 @@ class Table:
             return default or ()
         if not all(isinstance(one, str) and one.strip() for one in value):
             self.wrong(name, "something in the list is not a string, or empty", example)
+            return default or ()
+        if not all(map(_plain, value)):
+            self.wrong(name, "a control character or a line break in it", example)
             return default or ()
         if not value and not empty:
             self.wrong(name, "an empty list says nothing", f"{example}, or leave the key out")
@@ -220,9 +248,9 @@ class Table:
 
     # --- tables --------------------------------------------------------------------------------
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str, example: str = "") -> Table:
         """A table; empty when it is not there."""
-        value = self._value(name, dict, f"a table [{self.place(name)}]")
+        value = self._value(name, dict, example or f"a table [{self.place(name)}]")
         return Table(value or {}, self.place(name), self.problems)
 
     def tables(self, name: str) -> Iterator[Table]:
@@ -263,5 +291,5 @@ class Table:
         return values
 
 
-def _article(kind: type) -> str:
-    return {**_KINDS, list: "a list", dict: "a table"}[kind]
+def _plain(text: str) -> bool:
+    return not any(unicodedata.category(one) == "Cc" for one in text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from hoopgate.settings import endpoints, material
@@ -11,6 +12,12 @@ from hoopgate.settings.reader import Table, defaults
 from hoopgate.settings.rules import name
 from hoopgate.settings.ssh import ssh_backend
 
+#: A setting's name, an extension's with a dot.
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
+#: They change who runs, how SQL reads, or the protocol itself.
+_FIXED = frozenset(
+    {"options", "replication", "role", "session_authorization", "user", "database", "is_superuser"}
+)
 PROTOCOLS = ("postgres", "ssh", "mariadb", "mysql", "http")
 
 
@@ -58,7 +65,7 @@ def resources(root: Table, check: bool) -> Iterator[Resource]:
             phi=table.boolean("phi", default["phi"]),
             side_connections=table.integer("side_connections", default["side_connections"]),
             scratch=table.text("scratch", default["scratch"]),
-            parameters=frozenset(table.texts("parameters", (), '["search_path"]')),
+            parameters=_parameters(table),
             http=http,
             ssh=ssh,
             tokens=_tokens(table.table("tokens"), check) if "tokens" in table else None,
@@ -67,6 +74,16 @@ def resources(root: Table, check: bool) -> Iterator[Resource]:
         table.finish()
     if not taken:
         root.wrong("resources", "missing: there would be nothing to reach", "a table [[resources]]")
+
+
+def _parameters(table: Table) -> frozenset[str]:
+    names = table.texts("parameters", (), '["search_path"]')
+    for one in names:
+        if not _PARAMETER.fullmatch(one):
+            table.wrong("parameters", f'"{one}" is no name of a parameter', '"search_path"')
+        elif one.lower() in _FIXED:
+            table.wrong("parameters", f'"{one}" is never a client\'s to set', "the list without it")
+    return frozenset(names)
 
 
 def _tokens(table: Table, check: bool) -> TokenSettings:

@@ -23,6 +23,20 @@ LONGEST_WINDOW = 86_400.0
 EFFECT_SECONDS, LONGEST_EFFECT = 120.0, 900.0
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+#: What people write for a class.
+_MEANT = {
+    **dict.fromkeys(("select", "query", "values", "with"), "read"),
+    **dict.fromkeys(("create", "alter", "drop", "comment"), "ddl"),
+    **dict.fromkeys(("begin", "start", "commit", "rollback", "savepoint"), "transaction"),
+    **dict.fromkeys(("vacuum", "analyze", "reindex", "cluster"), "maintenance"),
+    **dict.fromkeys(("set", "reset"), "session"),
+    **dict.fromkeys(("get", "head"), "http.read"),
+    **dict.fromkeys(("post", "put"), "http.write"),
+    "write": "insert, update, delete or merge",
+    "revoke": "grant",
+    "copy": "copy.to or copy.from",
+}
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
@@ -62,15 +76,21 @@ def known(
     among: Collection[str] | None,
     *,
     wild: bool = False,
+    meant: Mapping[str, str] | None = None,
 ) -> None:
-    """Note the words that are not among the known ones; with ``wild``, patterns of ``*``, ``?``."""
+    """Note the words that are not among the known ones.
+
+    :param wild: patterns of ``*`` and ``?`` are fine when they match one.
+    :param meant: words that people write for known ones.
+    """
     if among is None:
         return
     for word in sorted(words):
         if wild and any(fnmatchcase(one, word) for one in among):
             continue
         if word not in among:
-            table.wrong(key, f'"{word}" is not known', near(word, among))
+            found = (meant or {}).get(word.casefold())
+            table.wrong(key, f'"{word}" is not known', found or near(word, among))
 
 
 def rules(tables: Iterable[Table], vocabulary: Vocabulary) -> tuple[Rule, ...]:
@@ -153,7 +173,7 @@ def _match(table: Table, vocabulary: Vocabulary) -> Match:
     known(table, "groups", fields["groups"], vocabulary.groups)
     known(table, "resources", fields["resources"], vocabulary.resources, wild=True)
     known(table, "labels", fields["labels"], vocabulary.labels)
-    known(table, "classes", fields["classes"], vocabulary.classes)
+    known(table, "classes", fields["classes"], vocabulary.classes, meant=_MEANT)
     known(table, "flags", fields["flags"], vocabulary.flags)
     if vocabulary.issuers is not None:
         # The file speaks of issuers by name, a token by URL.

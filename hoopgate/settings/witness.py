@@ -43,6 +43,9 @@ def recording(table: Table, node: Node, check: bool) -> Recording:
     if any(character.isspace() or character == "+" for character in found.origin):
         # C2SP signed-note: a key name is not empty and has no space and no plus.
         table.wrong("origin", "a space or a plus in it", '"gw-1.example.org/hoopgate"')
+    # What is below the state directory is made with it.
+    if check and "directory" in table and node.state_dir not in found.directory.parents:
+        material.directory(table, "directory", found.directory)
     if found.quorum > max(1, len(witnesses)):
         table.wrong(
             "quorum", f"there are {len(witnesses)} witnesses", "no more than there are witnesses"
