@@ -239,7 +239,12 @@ class Node:
         )
         relay = Relay(
             reactor=self._reactor,
-            session=make(lambda: judge.generation, judge.confirmed, mint_request_id),
+            # What was prepared is asked for again while the log is full, and refused then.
+            session=make(
+                lambda: judge.generation,
+                lambda: judge.confirmed() and not recording.full(),
+                mint_request_id,
+            ),
             session_id=facts.id,
             judge=judge,
             recording=recording,

@@ -349,6 +349,12 @@ def test_a_full_disk_refuses_and_recovers(clinic: Clinic, tap: Tap, small: Path)
     connection = connect_as(dsn)
     idle = connect_as(clinic.dsn())
     connection.execute("SELECT 1")
+    prepared = connect_as(clinic.dsn())
+
+    def again() -> str:
+        return first(prepared.execute("SELECT dx FROM codes WHERE dx = %s", ["E2"], prepare=True))
+
+    assert [again() for _ in range(3)] == ["E2"] * 3
     token = clinic.token()
     filler = fill(small)
     tapped = tap.of(application)
@@ -361,6 +367,10 @@ def test_a_full_disk_refuses_and_recovers(clinic: Clinic, tap: Tap, small: Path)
     assert json.loads(caught.value.diag.message_detail)["reason"] == "recorder.full"
     assert b"INSERT" not in tapped.received[sent:]
     assert not clinic.postgres.psql("SELECT dx FROM codes WHERE dx = 'full'", "gate").strip()
+    # What was prepared before is refused likewise, though its verdict is known.
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.DiskFull, match="no room"):
+            again()
     with pytest.raises(psycopg.OperationalError, match="log cannot record"):
         psycopg.connect(gateway.dsn(token))
     assert json.loads(gateway.get("/healthz")[1])["checks"]["recorder"] == "degraded"
@@ -376,12 +386,20 @@ def test_a_full_disk_refuses_and_recovers(clinic: Clinic, tap: Tap, small: Path)
     assert json.loads(gateway.get("/healthz")[1])["checks"]["recorder"] == "ok"
     assert idle.execute("SELECT 1").fetchone() == (1,)
     idle.close()
+    assert again() == "E2"
+    prepared.close()
     connection.close()
     gateway.stop()
     report = verified(gateway)
     assert (report["running"], report["crashed"]) == (0, 0)
     reasons = {one["reason"] for one in sessions(gateway)}
     assert "recorder.full" in reasons
+
+
+def first(cursor: psycopg.Cursor[Any]) -> str:
+    row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def works(gateway: Gateway, token: str) -> bool:
