@@ -1,7 +1,7 @@
 """Every contract of hoopgate on one page. Rooms meet through these; read this file first.
 
-A plugin (a guard, a directory, a secret source …) is an object that provides one of them and is
-named in the settings as ``package.module:factory``.
+A guard of one's own provides :class:`IGuardrail` and is named in the settings as
+``package.module:factory``; ``docs/extending.md`` has one, and a session.
 """
 
 from __future__ import annotations
