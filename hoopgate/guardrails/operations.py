@@ -82,7 +82,7 @@ class BodyGuard:
 
     def judge(self, judged: Judged, session: SessionFacts, now: float) -> Verdict | None:
         """See :class:`hoopgate.interfaces.IGuardrail`."""
-        if session.protocol not in ("http", "ssh") or not isinstance(judged.statement, Operation):
+        if not isinstance(judged.statement, Operation):
             return None
         listing = self._listing(judged, session, now)
         plan = self._plans.get(session.resource)
