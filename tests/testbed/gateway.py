@@ -70,7 +70,9 @@ def settings_for(
             }
         ],
         "issuers": [dict(one) for one in issuers],
-        "directory": dict(groups) if "kind" in groups else {"groups": dict(groups)},
+        "directory": copy.deepcopy(dict(groups))
+        if "kind" in groups
+        else {"groups": copy.deepcopy(dict(groups))},
         "resources": [
             {
                 "name": "clinic",
@@ -84,7 +86,7 @@ def settings_for(
         ],
         "labels": [{"resource": "clinic", **one} for one in labels],
         "policy": {"packs": ["hipaa-baseline"], **(policy or {})},
-        "rules": [dict(one) for one in rules],
+        "rules": [copy.deepcopy(dict(one)) for one in rules],
         **sections,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,9 +120,9 @@ def web_settings(
         ],
         "directory": {"groups": {"agents": ["executor"], "privacy-office": ["rita"]}},
         "resources": resources,
-        "labels": labels,
+        "labels": copy.deepcopy(labels),
         "policy": {"packs": ["hipaa-baseline"]},
-        "rules": rules,
+        "rules": copy.deepcopy(rules),
         **sections,
     }
 
