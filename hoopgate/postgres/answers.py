@@ -12,9 +12,7 @@ Rules (PostgreSQL manual, 55.2 Message Flow):
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Final, final
 
 from hoopgate.errors import RemoteProtocolError
@@ -22,109 +20,11 @@ from hoopgate.guardrails.budgets import Meter
 from hoopgate.plans import MaskPlan, Spend
 from hoopgate.postgres import errors, wire
 from hoopgate.postgres.copy import CopyMasker
+from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.kernels import column_values, count_messages
 from hoopgate.postgres.masking import RowMasker, Tokeniser, compile_plan, described
-from hoopgate.postgres.names import Change, Names
+from hoopgate.postgres.names import Names
 from hoopgate.trials import Trial
-
-_NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class Kind(Enum):
-    """Which message is to be answered."""
-
-    PARSE = ord("1")
-    BIND = ord("2")
-    CLOSE = ord("3")
-    DESCRIBE_STATEMENT = ord("t")
-    DESCRIBE_PORTAL = ord("T")
-    EXECUTE = ord("C")
-    SYNC = ord("Z")
-    QUERY = ord("Q")
-
-
-@final
-class Run:
-    """One statement of a Query, or the one of an Execute.
-
-    :ivar plan: how its rows are rewritten; None leaves them as they are.
-    :ivar change: what its success does to the session's names.
-    :ivar alters: it may change the schema.
-    :ivar goes_on: it fetches more of what was counted when it was opened.
-    """
-
-    __slots__ = ("alters", "change", "copy_options", "formats", "goes_on", "plan")
-
-    def __init__(
-        self,
-        plan: MaskPlan | None = None,
-        formats: tuple[int, ...] = (),
-        change: Change | None = None,
-        copy_options: Mapping[str, str] = _NO_OPTIONS,
-        *,
-        alters: bool = False,
-    ) -> None:
-        self.plan = plan
-        self.alters = alters
-        self.goes_on = False
-        self.formats = formats
-        self.change = change
-        self.copy_options = copy_options
-
-
-@final
-class Expected:
-    """An answer that the server owes.
-
-    :ivar refusal: the ErrorResponse that takes the place of the server's.
-    :ivar runs: what is run, in order (QUERY: each statement; EXECUTE: one).
-    :ivar change: what ParseComplete, BindComplete or CloseComplete does to the session's names.
-    :ivar own: not empty: the gateway has asked, and the client sees nothing of it; of a command
-        its first word.
-    """
-
-    __slots__ = ("_run", "change", "failed", "kind", "own", "plan", "refusal", "runs")
-
-    def __init__(
-        self,
-        kind: Kind,
-        *,
-        refusal: bytes | None = None,
-        runs: Sequence[Run] = (),
-        change: Change | None = None,
-        plan: MaskPlan | None = None,
-        own: bytes = b"",
-    ) -> None:
-        self.kind = kind
-        self.own = own
-        self.refusal = refusal
-        self.runs = runs
-        self.change = change
-        self.plan = plan
-        self.failed = False
-        self._run = 0
-
-    @property
-    def run(self) -> Run:
-        """The statement that is answering.
-
-        :raises RemoteProtocolError: more results than statements were sent.
-        """
-        if self._run >= len(self.runs):
-            raise RemoteProtocolError("the server answered more statements than it was sent")
-        return self.runs[self._run]
-
-    def finish_run(self) -> Run:
-        """The statement that is answering is complete."""
-        run = self.run
-        self._run += 1
-        return run
-
-    def changes(self) -> list[Change]:
-        """Every change of names that has not come about."""
-        left = [run.change for run in self.runs[self._run :] if run.change is not None]
-        return [*left, self.change] if self.change is not None else left
-
 
 #: ParameterStatus a client may be told of on a resource that holds PHI: a value set by
 #: set_config() could carry data.

@@ -7,7 +7,7 @@ from typing import Final, final
 from hoopgate.actions import Decision
 from hoopgate.events import Statement, StatementFacts
 from hoopgate.postgres import wire
-from hoopgate.postgres.answers import Expected, Kind, Run
+from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space, Values
 from hoopgate.postgres.planning import (
     MAKES_NAMES,

@@ -13,7 +13,7 @@ from hoopgate.actions import Decision
 from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Statement, StatementFacts
 from hoopgate.plans import MaskPlan
-from hoopgate.postgres.answers import Run
+from hoopgate.postgres.expected import Run
 from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space
 from hoopgate.verdicts import Allow, Hold, Mask
 

@@ -19,7 +19,8 @@ from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Effect, Statement
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.postgres import wire
-from hoopgate.postgres.answers import Answers, Expected, Kind, Run
+from hoopgate.postgres.answers import Answers
+from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.names import Portal, Unsettled
 from hoopgate.postgres.refusals import refusal
 from hoopgate.verdicts import Block

@@ -7,7 +7,7 @@ from typing import final
 from hoopgate.actions import Decision
 from hoopgate.events import Statement
 from hoopgate.postgres import wire
-from hoopgate.postgres.answers import Expected, Kind, Run
+from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared
 from hoopgate.postgres.planning import (
     STALE,

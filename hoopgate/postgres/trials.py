@@ -24,7 +24,8 @@ from typing import Final, final
 from hoopgate.actions import Decision
 from hoopgate.events import Effect
 from hoopgate.postgres import wire
-from hoopgate.postgres.answers import Answers, Expected, Kind
+from hoopgate.postgres.answers import Answers
+from hoopgate.postgres.expected import Expected, Kind
 from hoopgate.postgres.names import Unsettled
 from hoopgate.postgres.requests import Message, Requests
 from hoopgate.trials import TOO_LARGE, UNFIT, Trial
