@@ -8,20 +8,18 @@ covers all that came before.
 
 from __future__ import annotations
 
-import http.client
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from hoopgate.recorder.cosign import WitnessKey
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import read_whole, replace_file
 from hoopgate.recorder.note import Checkpoint, Note, Signature
+from hoopgate.recorder.posting import Answer, NoAnswer, post
 from hoopgate.recorder.tiles import TileReader
 from hoopgate.recorder.tree import consistency_proof
 from hoopgate.recorder.witness import Request
@@ -29,7 +27,6 @@ from hoopgate.recorder.witness import Request
 WITNESSED = "checkpoint.witnessed"
 #: Seconds between rounds, for a witness to answer, and before one that was away is asked again.
 INTERVAL, TIMEOUT, _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 3.0, 1.0, 30.0
-_ANSWER_BYTES = 65_536
 _ROUNDS = 3
 
 
@@ -60,30 +57,16 @@ class Peer:
     pause: float = 0.0
     again: float = field(default=0.0)
 
-    def ask(self, body: bytes) -> tuple[int, str, bytes]:
-        """Status, content type and body of its answer.
+    def ask(self, body: bytes) -> Answer:
+        """Its answer.
 
         :raises WitnessAway: there was none.
         """
-        parts = urlsplit(self.url)
-        host, port = parts.hostname or "", parts.port
-        connection: http.client.HTTPConnection
+        url = f"{self.url.rstrip('/')}/add-checkpoint"
         try:
-            if parts.scheme == "https":
-                trust = ssl.create_default_context(cafile=self.ca_file and str(self.ca_file))
-                trust.minimum_version = ssl.TLSVersion.TLSv1_2
-                connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=trust)
-            else:
-                connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-            try:
-                connection.request("POST", f"{parts.path.rstrip('/')}/add-checkpoint", body)
-                response = connection.getresponse()
-                data = response.read(_ANSWER_BYTES)
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise WitnessAway(type(error).__name__) from None
-        return response.status, response.headers.get_content_type(), data
+            return post(url, body, timeout=TIMEOUT, ca_file=self.ca_file)
+        except NoAnswer as error:
+            raise WitnessAway(str(error)) from None
 
     def cosign(self, directory: Path, note: Note, checkpoint: Checkpoint) -> Signature:
         """Its cosignature of a checkpoint of the log in ``directory``, verified.
@@ -92,16 +75,16 @@ class Peer:
         :raises WitnessDisagrees: it cannot, for what it cosigned before.
         """
         for _ in range(_ROUNDS):
-            status, kind, data = self.ask(self._request(directory, note, checkpoint))
-            if status == 200:
-                signature = self._verified(note, data)
+            answer = self.ask(self._request(directory, note, checkpoint))
+            if answer.status == 200:
+                signature = self._verified(note, answer.body)
                 self.size = checkpoint.size
                 return signature
-            if status == 422:
+            if answer.status == 422:
                 raise WitnessDisagrees
-            if status != 409 or kind != "text/x.tlog.size":
-                raise WitnessAway(f"HTTP status {status}")
-            number = data.strip()
+            if answer.status != 409 or answer.kind != "text/x.tlog.size":
+                raise WitnessAway(f"HTTP status {answer.status}")
+            number = answer.body.strip()
             if not number.isdigit() or len(number) > 19:
                 raise WitnessAway("a size that is no number")
             # Larger than the log, or no other than what it was told: it has another log.

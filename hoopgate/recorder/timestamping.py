@@ -6,13 +6,10 @@ A token is kept beside the signed checkpoint that it is of, ``timestamps/<size>.
 
 from __future__ import annotations
 
-import http.client
-import ssl
 import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from rfc3161_client import (
@@ -27,10 +24,10 @@ from rfc3161_client import (
 from hoopgate.errors import HoopgateError
 from hoopgate.recorder.files import make_directory, replace_file
 from hoopgate.recorder.note import Checkpoint, Note
+from hoopgate.recorder.posting import NoAnswer, post
 
 TIMESTAMPS = "timestamps"
 TIMEOUT = 20.0
-_ANSWER_BYTES = 65_536
 _RETRY_SECONDS = 60.0
 
 
@@ -83,28 +80,15 @@ class Authority:
             ) from None
 
     def _post(self, body: bytes) -> bytes:
-        parts = urlsplit(self._url)
-        host, port = parts.hostname or "", parts.port
-        connection: http.client.HTTPConnection
-        path = parts.path or "/"
         headers = {"Content-Type": "application/timestamp-query"}
         try:
-            if parts.scheme == "https":
-                trust = ssl.create_default_context(cafile=self._ca_file and str(self._ca_file))
-                connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=trust)
-            else:  # a token is signed: nobody on the way can make one
-                connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-            try:
-                connection.request("POST", path, body, headers)
-                response = connection.getresponse()
-                data = response.read(_ANSWER_BYTES)
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise TimestampFailed(f"no answer ({type(error).__name__})") from None
-        if response.status != 200:
-            raise TimestampFailed(f"HTTP status {response.status}")
-        return data
+            # Without TLS, too: a token is signed, and nobody on the way can make one.
+            answer = post(self._url, body, timeout=TIMEOUT, ca_file=self._ca_file, headers=headers)
+        except NoAnswer as error:
+            raise TimestampFailed(f"no answer ({error})") from None
+        if answer.status != 200:
+            raise TimestampFailed(f"HTTP status {answer.status}")
+        return answer.body
 
 
 class Timestamping(threading.Thread):
