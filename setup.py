@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 #: runs for every message, row or leaf; what only it makes or reads comes with it.
 MODULES = (
     *("events", "actions", "plans", "verdicts", "trials", "turns", "network", "tls_records"),
-    *("gateway.reactor", "gateway.relay"),
+    *("gateway.reactor", "gateway.ends", "gateway.relay"),
     *("phi.safe_harbor", "postgres.kernels", "postgres.generalise", "postgres.masking"),
     *("postgres.wire_buffer", "postgres.wire_framing", "postgres.wire_messages"),
     *("postgres.wire_frontend", "postgres.wire_backend"),

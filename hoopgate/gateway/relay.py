@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IPushProducer, ITransport
+from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import classImplements
@@ -33,9 +33,10 @@ from hoopgate.actions import (
 )
 from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
 from hoopgate.events import Event, Side
+from hoopgate.gateway.ends import End
 from hoopgate.gateway.logging import log_event
 from hoopgate.interfaces import IRelay
-from hoopgate.network import hang_up, receive, write
+from hoopgate.network import receive
 
 if TYPE_CHECKING:
     from hoopgate.interfaces import IProtocolSession, ISessionRecording
@@ -70,64 +71,6 @@ _LEAF_BYTES = 1024
 
 
 @final
-class _Throttle:
-    """Pauses one side's reading when the other side's transport is full."""
-
-    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._pause = pause
-        self._resume = resume
-
-    def pauseProducing(self) -> None:
-        """The other side's transport is full."""
-        self._pause()
-
-    def resumeProducing(self) -> None:
-        """It has room again."""
-        self._resume()
-
-    def stopProducing(self) -> None:
-        """The transport is gone; connectionLost tells the relay."""
-
-
-class _End:
-    """One side's transport. It reads while nobody has a reason that it should not, and nothing is
-    asked of it once its connection is lost (Twisted takes a lost TLS transport apart)."""
-
-    def __init__(self, transport: ITransport) -> None:
-        self._transport: Any = transport
-        self._reasons: set[str] = set()
-        self.lost = False
-
-    def write(self, data: bytes) -> None:
-        if not self.lost:
-            write(self._transport, data)
-
-    def hold(self, reason: str) -> None:
-        if not self._reasons and not self.lost:
-            self._transport.pauseProducing()
-        self._reasons.add(reason)
-
-    def held(self, reason: str) -> bool:
-        return reason in self._reasons
-
-    def release(self, reason: str) -> None:
-        if reason in self._reasons:
-            self._reasons.discard(reason)
-            if not self._reasons and not self.lost:
-                self._transport.resumeProducing()
-
-    def throttle(self, other: _End) -> None:
-        """Hold the other side while this one's transport is full."""
-        producer = _Throttle(lambda: other.hold("full"), lambda: other.release("full"))
-        self._transport.registerProducer(producer, True)
-
-    def close(self, clock: Any) -> None:
-        if not self.lost:
-            self._transport.unregisterProducer()
-            hang_up(clock, self._transport)
-
-
-@final
 class Relay:
     """One session, from login to close.
 
@@ -159,8 +102,8 @@ class Relay:
         self._session_id = session_id
         self._judge = judge
         self._recording: Any = recording
-        self._client = _End(client)
-        self._backend = _End(backend)
+        self._client = End(client)
+        self._backend = End(backend)
         self._interrupt = interrupt
         self._limits = limits
         self._window = window
@@ -493,6 +436,5 @@ class Relay:
         self._on_closed(self._closing)
 
 
-# No decorators: mypyc makes a decorated class slow.
-classImplements(_Throttle, IPushProducer)
+# No decorator: mypyc makes a decorated class slow.
 classImplements(Relay, IRelay)
