@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from testbed.clinic import OLDEST_BIRTH, Clinic
-from testbed.parts import debian, node_package
+from testbed.parts import node, node_package
 
 SCRIPT = Path(__file__).with_name("clients_node.js")
 
@@ -33,7 +33,7 @@ MASKED = {
 @pytest.mark.parametrize("direct", [False, True], ids=["TLS by request", "direct TLS"])
 def test_node_pg(clinic: Clinic, direct: bool) -> None:
     done = subprocess.run(
-        [debian("node", "nodejs"), SCRIPT],
+        [node(), SCRIPT],
         text=True,
         capture_output=True,
         timeout=60,

@@ -17,7 +17,7 @@ import pytest
 from psycopg.adapt import Transformer
 from testbed.certificates import Certificates, write_private
 from testbed.clinic import LABELS, RULES, Clinic, running_clinic
-from testbed.parts import debian, node_package
+from testbed.parts import node, node_package
 from testbed.postgres import Postgres
 from testbed.raw import Raw
 
@@ -227,7 +227,7 @@ main().catch((error) => { console.error(error); process.exit(1) })
 
 def test_node_pg(typed: Clinic) -> None:
     done = subprocess.run(
-        [debian("node", "nodejs"), "-e", NODE],
+        [node(), "-e", NODE],
         text=True,
         capture_output=True,
         timeout=60,

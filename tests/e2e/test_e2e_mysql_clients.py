@@ -22,7 +22,7 @@ from testbed.certificates import Certificates
 from testbed.clinic_mysql import MysqlClinic, running_mysql_clinic
 from testbed.mariadb import MariaDB
 from testbed.mysql import PLUGINS, program
-from testbed.parts import NODE_MODULES, debian, node_package
+from testbed.parts import NODE_MODULES, debian, node, node_package
 
 QUERY = "SELECT id, ssn, dob, zip, weight FROM patients WHERE id IN (1, 2) ORDER BY id"
 MASKED = [
@@ -246,7 +246,7 @@ def test_node(clinic: MysqlClinic, package: str, script: str, who: str) -> None:
     node_package(package)
     done = subprocess.run(
         [
-            *(debian("node", "nodejs"), "-e", script, str(clinic.gateway.port)),
+            *(node(), "-e", script, str(clinic.gateway.port)),
             *(str(clinic.gateway.certificates.ca), QUERY, REFUSED),
         ],
         env={**os.environ, "TOKEN": clinic.token(who), "NODE_PATH": str(NODE_MODULES)},

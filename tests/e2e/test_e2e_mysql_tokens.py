@@ -16,7 +16,7 @@ import pytest
 from testbed.certificates import Certificates, write_private
 from testbed.clinic_mysql import MysqlClinic, labels, running_mysql_clinic
 from testbed.mariadb import MariaDB
-from testbed.parts import NODE_MODULES, debian
+from testbed.parts import NODE_MODULES, node
 
 TOKEN = re.compile(r"\[([A-Z]+):1\.[0-9a-f]{20}\]")
 DATABASE = "mysql_tokens"
@@ -239,7 +239,7 @@ def test_bulk_execution(tokens: MysqlClinic) -> None:
     before = int(server.sql(executed)[0][1])
     done = subprocess.run(
         [
-            *(debian("node", "nodejs"), "-e", _BATCH, str(tokens.gateway.port)),
+            *(node(), "-e", _BATCH, str(tokens.gateway.port)),
             *(str(tokens.gateway.certificates.ca), *map(json.dumps, batches)),
         ],
         env={"TOKEN": tokens.token(), "NODE_PATH": str(NODE_MODULES), "PATH": "/usr/bin:/bin"},

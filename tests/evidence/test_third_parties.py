@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorder.recorder_world import World
 from testbed.golang import build
-from testbed.parts import NODE_MODULES, debian, node_package
+from testbed.parts import NODE_MODULES, node, node_package
 
 from hoopgate.evidence.export import export
 from hoopgate.evidence.others import checker
@@ -124,7 +124,6 @@ class TestGo:
 
 class TestSigstore:
     def ask(self, grown: Grown, proofs: list[dict[str, Any]]) -> list[str]:
-        node = debian("node", "nodejs")
         node_package("@sigstore/verify")
         key = Ed25519PublicKey.from_public_bytes(grown.verifier.public)
         question = {
@@ -135,7 +134,7 @@ class TestSigstore:
             "proofs": proofs,
         }
         done = subprocess.run(
-            [node, Path(__file__).with_name("sigstore_check.js")],
+            [node(), Path(__file__).with_name("sigstore_check.js")],
             input=json.dumps(question, default=bytes.decode).encode(),
             capture_output=True,
             timeout=120,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from testbed.certificates import Certificates
 from testbed.node import events, hoopgate, until, verified
-from testbed.parts import NODE_MODULES
+from testbed.parts import NODE_MODULES, node
 from testbed.wsclinic import LIMIT, ORIGIN, SUBPROTOCOL, Sockets, running_sockets
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection
@@ -202,7 +202,7 @@ def test_pings_say_nothing_of_the_server(sockets: Sockets) -> None:
 
 def test_node_speaks_through_it(sockets: Sockets) -> None:
     done = subprocess.run(
-        ["node", CLIENT, sockets.url("/ws/echo"), sockets.token()],
+        [node(), CLIENT, sockets.url("/ws/echo"), sockets.token()],
         capture_output=True,
         text=True,
         timeout=60,

