@@ -18,10 +18,12 @@ from hoopgate.events import Judged, Operation, OperationFacts, SessionFacts
 from hoopgate.guardrails.rules import RuleGuard
 from hoopgate.interfaces import IGuardrail
 from hoopgate.settings.model import CommandEntry, Resource
+from hoopgate.shell.words import value_of
 from hoopgate.verdicts import Block, Verdict
 
 _LETTERS: Final = re.compile(r"-[A-Za-z0-9]{2,}")
 _TRANSFERS: Final = frozenset({"scp", "rsync"})
+_WILDCARD: Final = re.compile(r"[*?\[]")
 
 
 @implementer(IGuardrail)
@@ -137,28 +139,53 @@ def matches(entry: CommandEntry, words: Sequence[str], resolved: Mapping[str, st
         if not word.startswith("-") or word == "-":
             operands.append(word)
             continue
-        taken = _option(entry.options, word, rest)
+        taken = _option(entry.options, word, rest, resolved)
         if taken is None:
             return False
         del rest[:taken]
     if len(operands) < len(entry.arguments):
         return False
     first = operands[: len(entry.arguments)]
-    if not all(map(fnmatchcase, first, entry.arguments)):
+    if not all(_is(*pair, resolved) for pair in zip(first, entry.arguments, strict=True)):
         return False
     return all(_within(resolved.get(one, ""), entry.paths) for one in operands[len(first) :])
 
 
-def _option(options: Iterable[str], word: str, rest: Sequence[str]) -> int | None:
+def _is(word: str, pattern: str, resolved: Mapping[str, str]) -> bool:
+    """Whether a word, or a value in one, is what a pattern describes.
+
+    An absolute path with a wildcard in it describes where the word leads, and not how it is
+    written: ``/data/*`` is not ``/data/../etc/passwd``, nor a link of that name.
+    """
+    if "/" not in pattern or not _WILDCARD.search(pattern):
+        return fnmatchcase(word, pattern)
+    if pattern.startswith("/"):
+        path = resolved.get(word, "")
+        return bool(path) and fnmatchcase(path, pattern)
+    return fnmatchcase(word, pattern) and ".." not in word.split("/")
+
+
+def _attached(word: str, pattern: str, resolved: Mapping[str, str]) -> bool:
+    """The same for an option with its value in one word: ``--file=/data/*``, ``-f/data/*``."""
+    if "/" not in pattern:
+        return fnmatchcase(word, pattern)
+    value, described = value_of(word), value_of(pattern)
+    named = fnmatchcase(word.removesuffix(value), pattern.removesuffix(described))
+    return named and _is(value, described, resolved)
+
+
+def _option(
+    options: Iterable[str], word: str, rest: Sequence[str], resolved: Mapping[str, str]
+) -> int | None:
     """How many of the words behind an option belong to it; None: it is not allowed."""
     plain = []
     for pattern in options:
         option, space, value = pattern.partition(" ")
         if not space:
             plain.append(pattern)
-        elif word == option and rest and fnmatchcase(rest[0], value):
+        elif word == option and rest and _is(rest[0], value, resolved):
             return 1
-    if any(fnmatchcase(word, pattern) for pattern in plain):
+    if any(_attached(word, pattern, resolved) for pattern in plain):
         return 0
     # -la is -l and -a.
     if _LETTERS.fullmatch(word) and all(f"-{letter}" in plain for letter in word[1:]):

@@ -17,8 +17,10 @@ from hoopgate.guardrails.rules import RuleGuard
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.fhir_places import compares_hidden, roots
 from hoopgate.phi.fhir_tokens import uncovered
+from hoopgate.phi.files import labelled, labelled_below
 from hoopgate.plans import BodyPlan, PathMask
 from hoopgate.settings.model import LabelClass, Policy
+from hoopgate.shell.readers import shown_whole, shows_names_only
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
 
 #: Reason → the flag that an approve rule names to let a person decide, the message, the remedy.
@@ -46,6 +48,12 @@ _REASONS: Final = {
         "The request would make the server send data somewhere else, or copy PHI to where it is"
         " not masked.",
         "Ask an operator for an approve rule with the flag sink.",
+    ),
+    "phi.unmasked": (
+        "unmasked",
+        "The command would show what is in files that hold PHI; its output cannot be masked by the"
+        " data dictionary.",
+        "Show one whole file with cat, or read it by SFTP: there it is masked.",
     ),
     "phi.redacted": (
         "redacted",
@@ -96,7 +104,7 @@ class BodyGuard:
             if block is not None:
                 return block
             reason = facts.phi if isinstance(facts, OperationFacts) else "phi.opaque"
-            reason = reason or _compared(facts, plan)
+            reason = reason or _shown(facts, plan) or _compared(facts, plan)
             if not reason:
                 continue
             flag, message, remedy = _REASONS.get(reason, _REASONS["phi.opaque"])
@@ -145,6 +153,20 @@ class BodyGuard:
             return isinstance(self._rules.judge(calling, session, now), Allow | Hold)
 
         return permits
+
+
+def _shown(facts: StatementFacts, plan: BodyPlan) -> str:
+    """Why a command's output may not be shown, which detectors alone search."""
+    if not isinstance(facts, OperationFacts) or "ssh.exec" not in facts.classes:
+        return ""
+    words = [word for word, _ in facts.attributes.get("ssh.word", ())]
+    if not words or shows_names_only(words) or shown_whole(words) is not None:
+        return ""
+    for path, kind in facts.attributes.get("ssh.file", ()):
+        below = kind == "directory" and labelled_below(path, plan.paths)
+        if below or labelled(path, plan.paths):
+            return "phi.unmasked"
+    return ""
 
 
 def _compared(facts: StatementFacts, plan: BodyPlan) -> str:

@@ -46,6 +46,10 @@ _PARSER_MESSAGES = {
     "parse.timeout": ("The statement took too long to parse.", "Make it simpler."),
     "parse.crash": ("The statement cannot be parsed.", "Make it simpler."),
     "command.unknown": ("That is not offered here.", "Use exec or SFTP."),
+    "command.startup": (
+        "Hidden files in the account's home decide which programs run.",
+        "Write somewhere else.",
+    ),
     "command.directory": ("scp -O may not copy into a directory.", "Name the file, or use SFTP."),
     "command.transfer": ("The transfer has an option that is not known.", "Use SFTP."),
     "resolve.path": ("The server cannot say where the path leads.", "Name a file that is there."),

@@ -12,7 +12,7 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
-from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
+from hoopgate.phi.detectors.search import replaced
 from hoopgate.phi.documents import Tokens, Unreadable, replacement
 from hoopgate.plans import Method, PathMask
 
@@ -95,19 +95,4 @@ class CSVMasker:
 
 def detected(text: str) -> str:
     """Text with what the detectors find replaced by its kind."""
-    spans: list[tuple[int, int, str]] = []
-    for at in range(0, max(len(text), 1), LONGEST // 2):
-        part = text[at : at + LONGEST]
-        for detector in DETECTORS:
-            if detector.alone:
-                continue
-            spans += [(at + start, at + end, detector.kind) for start, end in detector.spans(part)]
-    shown, done = [], 0
-    for start, end, kind in sorted(spans):
-        if start < done:
-            if end > done:
-                done = end
-            continue
-        shown.append(f"{text[done:start]}[{kind}]")
-        done = end
-    return "".join(shown) + text[done:]
+    return replaced(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")

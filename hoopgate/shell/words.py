@@ -14,6 +14,8 @@ from typing import Final
 #: What may stand in a word without quotes. No ``~``, ``*``, ``{``, ``#``, ``!``, ``=`` is one for
 #: words behind the first only: an assignment is no command.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=-]")
+#: An option with its value behind an equals sign; in a pattern, too.
+_ASSIGNED: Final = re.compile(r"-[-A-Za-z0-9_*?]*=(.*)", re.DOTALL)
 _ESCAPED_IN_DOUBLE: Final = '$`"\\'
 
 
@@ -79,6 +81,14 @@ def _double(text: str, at: int) -> tuple[str, int] | None:
 
 def _printable(word: str) -> bool:
     return word.isprintable()
+
+
+def value_of(option: str) -> str:
+    """The value in an option's own word: ``--file=x``, ``-f=x``, ``-fx``; "" where is none."""
+    found = _ASSIGNED.fullmatch(option)
+    if found is not None:
+        return found[1]
+    return "" if option.startswith("--") else option[2:]
 
 
 def quote(words: Iterable[str]) -> str:

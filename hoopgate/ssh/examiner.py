@@ -3,7 +3,7 @@
 # ruff: noqa: SIM905 - word lists read better as text
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred
@@ -14,7 +14,7 @@ from hoopgate.events import Command, Operation, OperationFacts
 from hoopgate.interfaces import ICommandExaminer
 from hoopgate.shell.line import Line
 from hoopgate.shell.transfers import Transfer, transfer
-from hoopgate.shell.words import literal_words, quote
+from hoopgate.shell.words import literal_words, quote, value_of
 from hoopgate.ssh.side import SidePaths
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ NAMES: Final = frozenset(
     sftp.lstat sftp.readlink sftp.lsetstat sftp.remove sftp.rename sftp.link sftp.make
     """.split()
 )
+#: Classes that change what is at a path.
+_WRITES: Final = frozenset("sftp.write sftp.attributes sftp.make sftp.rename sftp.link".split())
 #: Kinds that belong to another class.
 _CLASSES: Final = {
     "sftp.lstat": "sftp.stat",
@@ -86,7 +88,24 @@ class SSHExaminer:
         # What a path is labelled does not follow a file to another path.
         phi = "phi.sink" if self._phi and kind in ("sftp.rename", "sftp.link") else ""
         found = tuple(paths)
+        if kind in _WRITES:
+            await self._may_begin(found, below=whole)
         return _operation(kind, command.text, command, paths=found, phi=phi, whole=whole)
+
+    async def _may_begin(self, paths: Sequence[str], *, below: bool = False) -> None:
+        """Where commands are a list, nobody writes what decides which programs run: what shells,
+        sshd and their like read of hidden files in the account's home.
+
+        :param below: what is in the paths is written, too.
+        :raises Refused: ``command.startup``.
+        """
+        if not self._literal:
+            return
+        home = await self._side.home()
+        for path in paths:
+            around = below and home.startswith(path.rstrip("/") + "/")
+            if around or path.startswith(f"{home}."):
+                raise Refused("command.startup", "hidden files in the home are not written")
 
     async def _line(self, command: Command) -> Operation:
         line = _NOT_LITERAL
@@ -96,10 +115,27 @@ class SSHExaminer:
         found = transfer(line.words) if line.words else None
         if found is not None:
             return await self._transfer(command, found)
-        operands = line.words[1 : _MOST_WORDS + 1] if self._literal else ()
-        resolved = [(word, await self._path(word)) for word in operands if word[:1] != "-"]
+        words = line.words[1 : _MOST_WORDS + 1] if self._literal else ()
+        # Of an option its value where that is a path; without a slash it is taken for none.
+        maybe = [value_of(word) if word.startswith("-") else word for word in words]
+        chosen = [one for one, word in zip(maybe, words, strict=True) if one is word or "/" in one]
+        resolved = [(one, await self._path(one)) for one in dict.fromkeys(chosen)]
+        files = await self._present([path for _, path in resolved if path]) if self._phi else ()
         text = quote(line.words) if line.words else command.text
-        return _operation("ssh.exec", text, command, line=line, resolved=tuple(resolved))
+        return _operation(
+            "ssh.exec", text, command, line=line, resolved=tuple(resolved), files=files
+        )
+
+    async def _present(self, paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """Those that there are, and their kinds; what the server cannot say may be either."""
+        found = []
+        for path in paths:
+            try:
+                kind = await self._side.kind(path)
+            except HoopgateError:
+                kind = "directory"
+            found += [(path, kind)] if kind else []
+        return tuple(found)
 
     async def _path(self, word: str) -> str:
         """Where a word leads if it is a path; "" when the server cannot say."""
@@ -113,6 +149,8 @@ class SSHExaminer:
         if found.options[0] == "scp" and found.writes and await self._side.is_directory(paths[0]):
             # Below it scp follows whatever link has the name that the client will send.
             raise Refused("command.directory", "scp -O may not copy into a directory")
+        if found.writes:
+            await self._may_begin(paths, below=found.options[0] == "rsync")
         words = found.words_for(paths)
         line = Line(words, found.flags)
         kind = "sftp.write" if found.writes else "sftp.read"
@@ -133,6 +171,7 @@ def _operation(
     line: Line | None = None,
     paths: tuple[str, ...] = (),
     resolved: tuple[tuple[str, str], ...] = (),
+    files: tuple[tuple[str, str], ...] = (),
     program: str = "",
     phi: str = "",
 ) -> Operation:
@@ -155,6 +194,7 @@ def _operation(
             "ssh.path": tuple((path, "") for path in paths) or _NO_PATH,
             "ssh.word": tuple((word, "") for word in words),
             "ssh.resolved": resolved,
+            "ssh.file": files,
         },
         phi=phi,
     )

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Final
-
-import re2
 
 from hoopgate.actions import Action, Forward, Reply
 from hoopgate.errors import Refused
 from hoopgate.phi import documents
-from hoopgate.phi.detectors.patterns import DETECTORS, LONGEST
+from hoopgate.phi.detectors import hidden
+from hoopgate.phi.detectors.patterns import LONGEST
 from hoopgate.phi.documents import JSONMasker, Unreadable
 from hoopgate.phi.fhir import FHIRMasker
 from hoopgate.phi.fhir_types import is_resource
+from hoopgate.phi.files import labels_of
 from hoopgate.phi.hl7 import HL7Masker
 from hoopgate.phi.texts import CSVMasker, TextMasker, detected
 from hoopgate.plans import BodyPlan, MaskPlan, PathMask
@@ -29,15 +27,10 @@ from hoopgate.ssh import wire
 
 #: Bytes of a line that is not over that are held back at most.
 HELD: Final = 4096
-#: Whether there is anything to look for.
-_ANY: Final = re2.compile("|".join(f"(?:{one.pattern})" for one in DETECTORS if not one.alone))
 
 
 class FileMasker:
     """Masks whole files, see :class:`hoopgate.ssh.sftp_files.MaskFile`.
-
-    A place in the data dictionary is a pattern of paths, and with ``#`` a place in the file:
-    ``/data/*.csv#ssn``, ``/data/*.json#/patients/*/ssn``, ``/data/fhir/*#Patient.name``.
 
     :param binary: pass on what is not text.
     """
@@ -49,7 +42,7 @@ class FileMasker:
     def __call__(self, path: str, content: bytes, plan: MaskPlan) -> bytes:
         """:raises Refused: ``phi.unlabelled``, ``phi.binary``, ``phi.unreadable``."""
         assert isinstance(plan, BodyPlan)
-        whole, inner = _labels(path, plan)
+        whole, inner = labels_of(path, plan.paths)
         if whole is not None and whole.method is None and not inner:
             return content
         try:
@@ -95,22 +88,9 @@ class FileMasker:
         return documents.encode(JSONMasker(masks, unlabelled=plan.unlabelled).mask(document))
 
 
-def _labels(path: str, plan: BodyPlan) -> tuple[PathMask | None, list[PathMask]]:
-    """What is said of a file as a whole, and of places in it; the most specific first."""
-    whole, inner = None, []
-    for mask in plan.paths:
-        pattern, marked, place = mask.path.partition("#")
-        if not fnmatchcase(path, pattern):
-            continue
-        if marked:
-            inner.append(replace(mask, path=place))
-        elif whole is None:
-            whole = mask
-    return whole, inner
-
-
 class LineMasker:
-    """What detectors find is replaced, also where it lies across chunks.
+    """What detectors find is replaced, also where it lies across chunks, or has control sequences
+    in it that a terminal does not show (``hidden.py``).
 
     A line is shown when it is over; of one that goes on no more than :data:`HELD` bytes wait.
 
@@ -129,13 +109,13 @@ class LineMasker:
     def feed(self, data: bytes) -> bytes:
         """What may be shown of the output so far."""
         if self._best_effort:
-            return b"".join(map(_whole, data.splitlines(keepends=True)))
+            return _shown(data, len(data))[0]
         text = self._held + data
         end = text.rfind(b"\n", len(self._held)) + 1
-        shown = _lines(text[:end])
+        shown = _shown(text[:end], end)[0]
         text = text[end:]
         if len(text) > HELD:
-            part, done = _part(text, len(text) - LONGEST)
+            part, done = _shown(text, len(text) - LONGEST)
             shown += part
             text = text[done:]
         self._held = text
@@ -144,49 +124,20 @@ class LineMasker:
     def end(self) -> bytes:
         """The output is over."""
         held, self._held = self._held, b""
-        return _lines(held)
+        return _shown(held, len(held))[0]
 
 
-def _lines(block: bytes) -> bytes:
-    """Whole lines. Most blocks hold nothing: one look at all of one tells."""
-    if not block or _ANY.search(block.decode("latin-1")) is None:
-        return block
-    return b"\n".join(map(_whole, block.split(b"\n")))
-
-
-def _whole(line: bytes) -> bytes:
-    return _part(line, len(line))[0]
-
-
-def _part(line: bytes, end: int) -> tuple[bytes, int]:
-    """The line up to about ``end``, and where it really ended: nothing found is cut in two."""
-    # A character for a byte: nothing changes but what is found.
-    text = line.decode("latin-1")
-    if _ANY.search(text) is None:
-        return line[:end], end
-    shown: list[str] = []
+def _shown(text: bytes, end: int) -> tuple[bytes, int]:
+    """``text`` up to about ``end``, and where it really ended: nothing found is cut in two."""
+    shown: list[bytes] = []
     done = 0
-    for start, stop, kind in _found(text):
+    for start, stop, kind in hidden.find(text):
         if start >= end:
             break
-        if stop > done:
-            if start >= done:
-                shown.append(f"{text[done:start]}[{kind}]")
-            done = stop
+        shown += [text[done:start], f"[{kind}]".encode()]
+        done = stop
     last = max(done, end)
-    shown.append(text[done:last])
-    return "".join(shown).encode("latin-1"), last
-
-
-def _found(text: str) -> list[tuple[int, int, str]]:
-    spans: list[tuple[int, int, str]] = []
-    for at in range(0, max(len(text), 1), LONGEST // 2):
-        part = text[at : at + LONGEST]
-        for detector in DETECTORS:
-            if not detector.alone:
-                found = detector.spans(part)
-                spans += [(at + start, at + stop, detector.kind) for start, stop in found]
-    return sorted(spans)
+    return b"".join([*shown, text[done:last]]), last
 
 
 #: Said where a terminal begins, and so in its recording, too.

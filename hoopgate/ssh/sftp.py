@@ -66,6 +66,11 @@ _WORDS: Final = {
     sftp.FSETSTAT: "fsetstat",
 }
 
+_SET_ID: Final = (
+    "hoopgate: refused: no file is made to run as its owner or group (set-user-id, set-group-id)"
+    " [reason=sftp.set_id]"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -220,6 +225,9 @@ class SFTPStream:
             text = "hoopgate: refused: a path is not UTF-8 [reason=resolve.path]"
             return _answered(packet, sftp.status(request.id, sftp.FAILURE, text))
         asked = _Asked(request, in_frames(wire.string(packet)), [])
+        sets = request.kind == sftp.SETSTAT or request.extension == b"lsetstat@openssh.com"
+        if sets and sftp.sets_id(request.rest):
+            return _answered(packet, sftp.status(request.id, sftp.PERMISSION_DENIED, _SET_ID))
         if request.kind == sftp.OPEN:
             flags = Reader(request.rest).uint32()
             kinds = ["sftp.write"] if flags & sftp.WRITING else []
@@ -298,6 +306,8 @@ class SFTPStream:
             return _answered(packet, sftp.status(request.id, sftp.FAILURE, "no such handle"))
         if file.content is not None:
             return self._from_memory(request, packet, file)
+        if request.kind == sftp.FSETSTAT and sftp.sets_id(request.rest):
+            return _answered(packet, sftp.status(request.id, sftp.PERMISSION_DENIED, _SET_ID))
         if not _fits(request, files):
             text = "the handle was not opened for this"
             return _answered(packet, sftp.status(request.id, sftp.PERMISSION_DENIED, text))

@@ -207,18 +207,37 @@ def with_size(attrs: bytes, size: int) -> bytes:
     return uint32(flags | _SIZE) + struct.pack(">Q", size) + rest
 
 
+def mode_of(attrs: bytes) -> int | None:
+    """The mode in attributes, where it is.
+
+    :raises RemoteProtocolError: they are malformed.
+    """
+    flags = Reader(attrs).uint32()
+    if not flags & _PERMISSIONS:
+        return None
+    at = 4 + (8 if flags & _SIZE else 0) + (8 if flags & _OWNER else 0)
+    return Reader(attrs[at:]).uint32()
+
+
+def sets_id(attrs: bytes) -> bool:
+    """Whether a file with these attributes runs as its owner or its group.
+
+    :raises RemoteProtocolError: they are malformed.
+    """
+    return bool((mode_of(attrs) or 0) & 0o6000)
+
+
 def without_set_id(attrs: bytes) -> bytes:
     """The same attributes without the bits that have a program run as its owner (or sticky).
 
     :raises RemoteProtocolError: they are malformed.
     """
-    reader = Reader(attrs)
-    flags = reader.uint32()
-    if not flags & _PERMISSIONS:
+    mode = mode_of(attrs)
+    if mode is None:
         return attrs
+    flags = Reader(attrs).uint32()
     at = 4 + (8 if flags & _SIZE else 0) + (8 if flags & _OWNER else 0)
-    mode = Reader(attrs[at:]).uint32() & ~0o7000
-    return attrs[:at] + uint32(mode) + attrs[at + 4 :]
+    return attrs[:at] + uint32(mode & ~0o7000) + attrs[at + 4 :]
 
 
 def version(packet: bytes) -> bytes:

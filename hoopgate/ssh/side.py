@@ -137,6 +137,7 @@ class SidePaths:
         self._itself = itself
         self._backend: BackendTransport | None = None
         self._session: _Session | None = None
+        self._home: tuple[_Session | None, str] | None = None
         self._connecting: list[Deferred[_Session]] | None = None
         self._stopped = False
 
@@ -171,11 +172,18 @@ class SidePaths:
 
         :raises UnresolvableStatement: ``resolve.path``: the server cannot say.
         """
+        return await self.kind(path) == "directory"
+
+    async def kind(self, path: str) -> str:
+        """Of what is at a resolved path: ``directory``, ``file``, or "" where nothing is.
+
+        :raises UnresolvableStatement: ``resolve.path``: the server cannot say.
+        """
         try:
             reader = await self._ask(_LSTAT, path)
         except _Failed as failed:
             if failed.code == _NO_SUCH_FILE:
-                return False
+                return ""
             raise UnresolvableStatement("resolve.path", _CANNOT) from None
         flags = reader.uint32()
         if not flags & _PERMISSIONS:
@@ -183,7 +191,17 @@ class SidePaths:
         for field in (_SIZE, _SIZE, _OWNER, _OWNER):  # size is a uint64; owner and group
             if flags & field:
                 reader.uint32()
-        return stat.S_ISDIR(reader.uint32())
+        return "directory" if stat.S_ISDIR(reader.uint32()) else "file"
+
+    async def home(self) -> str:
+        """The directory in which the account's sessions begin, with a slash at its end.
+
+        :raises UnresolvableStatement: ``resolve.path``: the server cannot say.
+        """
+        if self._home is None or self._home[0] is not self._session:
+            path = await self.resolve(".", follow=True)
+            self._home = self._session, path.rstrip("/") + "/"
+        return self._home[1]
 
     async def _parent_and_name(self, path: str) -> str:
         directory, name = posixpath.split(path.rstrip("/"))

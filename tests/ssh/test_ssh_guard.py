@@ -10,6 +10,7 @@ from hoopgate.errors import Refused
 from hoopgate.guardrails.commands import matches
 from hoopgate.settings.model import CommandEntry
 from hoopgate.shell.transfers import transfer
+from hoopgate.shell.words import value_of
 
 LOOK = CommandEntry(
     "look",
@@ -73,6 +74,80 @@ def test_arguments_stand_before_paths() -> None:
     assert check(SEARCH, "grep", "/etc/passwd", "/d/x")  # it is what is looked for
     assert not check(SEARCH, "grep", "-i")
     assert not check(SEARCH, "grep", "pattern", "/etc/passwd")
+
+
+#: Where words lead: links, ``..`` and relative names as the server resolves them.
+LEADS = {
+    "/data/list": "/data/list",
+    "/data/../etc/shadow": "/etc/shadow",
+    "/data/link": "/etc/shadow",
+    "../etc/shadow": "/etc/shadow",
+    "list": "/data/list",
+    "./list": "/data/list",
+    "=/etc/shadow": "/home/=/etc/shadow",
+    "/etc/shadow": "/etc/shadow",
+    "/etc/a=b": "/etc/a=b",
+    "/data/a=b": "/data/a=b",
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "words", "fine"),
+    [
+        (options, arguments, (form, path) if apart else (form + path,), fine)
+        for options, arguments, form, apart in [
+            (("-f /data/*",), (), "-f", True),
+            (("--file /data/*",), (), "--file", True),
+            (("--file=/data/*",), (), "--file=", False),
+            (("--f*=/data/*",), (), "--file=", False),
+            (("-f/data/*",), (), "-f", False),
+            (("-f=/data/*",), (), "-f=", False),
+            ((), ("/data/*",), "", False),
+        ]
+        for path, fine in [
+            ("/data/list", True),
+            ("/data/a=b", True),
+            ("/data/../etc/shadow", False),
+            ("/data/link", False),
+            ("../etc/shadow", False),
+            ("/etc/shadow", False),
+            ("/etc/a=b", False),
+            ("", False),
+        ]
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_path_in_any_word_is_where_it_leads(
+    options: tuple[str, ...], arguments: tuple[str, ...], words: tuple[str, ...], fine: bool
+) -> None:
+    entry = CommandEntry("x", frozenset({"p"}), options=options, arguments=arguments)
+    assert matches(entry, ("p", *words), LEADS) is fine
+
+
+def test_relative_patterns_go_nowhere_up() -> None:
+    entry = CommandEntry("x", frozenset({"p"}), options=("--include=*/x", "--sep=/"))
+    assert matches(entry, ("p", "--include=a/x", "--sep=/"), {})
+    assert not matches(entry, ("p", "--include=../x"), {})
+    assert not matches(entry, ("p", "--sep=//"), {})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--file=/x", "/x"),
+        ("--file=a=b", "a=b"),
+        ("-f=/x", "/x"),
+        ("-f/x=y", "/x=y"),
+        ("-f/x", "/x"),
+        ("-f", ""),
+        ("--file", ""),
+        ("--", ""),
+        ("-", ""),
+    ],
+)
+def test_values_of_options(option: str, value: str) -> None:
+    assert value_of(option) == value
+    assert option.endswith(value)
 
 
 @given(st.lists(st.text(max_size=10), max_size=6))

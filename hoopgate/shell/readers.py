@@ -1,0 +1,26 @@
+"""What command lines show of the files that they name."""
+
+# ruff: noqa: SIM905 - word lists read better as text
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+#: Programs that show names, sizes and the like, and nothing of what is in files.
+_NAMES_ONLY: Final = frozenset(
+    "ls stat du df wc readlink realpath basename dirname pwd id whoami groups hostname uname uptime"
+    " echo printf true false test [ sleep touch mkdir rmdir rm chmod".split()
+)
+
+
+def shows_names_only(words: Sequence[str]) -> bool:
+    """Whether a program shows nothing of what is in files; one that is not known may."""
+    return words[0].rpartition("/")[2] in _NAMES_ONLY
+
+
+def shown_whole(words: Sequence[str]) -> str | None:
+    """The file that a command line shows as it is, and nothing else: that of ``cat FILE``."""
+    rest = [word for word in words[1:] if word != "--"]
+    if words[0].rpartition("/")[2] == "cat" and len(rest) == 1 and not rest[0].startswith("-"):
+        return rest[0]
+    return None
