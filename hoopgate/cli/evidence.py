@@ -218,12 +218,21 @@ def run_patient(options: argparse.Namespace) -> int:
         raise HoopgateError("the index of patients takes --index-key")
     try:
         index = Index(_index(options.bundle), IndexKey.load(options.index_key))
-        verified = verify_bundle(options.bundle, policy)
+        disclosures = None
+        if options.key is not None:
+            disclosures = _indexer(options, index.columns, create=False)
+        verified = verify_bundle(options.bundle, policy, disclosures)
     except BAD as error:
         print(f"BAD  {options.bundle}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         raise unreadable(error, options.bundle) from None
+    if INDEX in verified.unproven:
+        print(
+            f"hoopgate: {INDEX} is as the exporter wrote it; with --key it is made again from the "
+            "recordings",
+            file=sys.stderr,
+        )
     for one in index.of(options.resource, sys.stdin.readline().strip()):
         session = verified.facts.sessions.get(one.session)
         if session is None:
@@ -269,6 +278,7 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
                         size: when.isoformat() for size, when in verified.stamped.items()
                     },
                     "unproven": verified.unproven,
+                    "doubts": verified.doubts,
                 }
             )
         )
@@ -283,5 +293,7 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
         print(f"  {name} cosigned {moment(time * 1_000_000)} UTC")
     for size, when in list(verified.stamped.items())[-1:]:
         print(f"  timestamped: the first {size} leaves by {when:%Y-%m-%d %H:%M:%S} UTC")
+    for doubt in verified.doubts:
+        print(f"  {doubt}")
     for path in verified.unproven:
         print(f"  {path}: not signed by anybody; as the exporter wrote it")

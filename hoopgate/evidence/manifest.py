@@ -28,6 +28,8 @@ _FILES = 2_000_000
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 _PATH = re.compile(rf"{_PART}(/{_PART}){{0,15}}\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
+#: It stands in the report, which nobody has signed: a number, not a text of the bearer's.
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+!-]{0,63}\Z")
 
 
 class BadBundle(HoopgateError):
@@ -100,6 +102,8 @@ class Manifest:
             )
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
             raise BadBundle(f"{MANIFEST} is malformed") from None
+        if _VERSION.match(found.version) is None:
+            raise BadBundle(f"{MANIFEST} names no version of hoopgate")
         if len(files) > _FILES:
             raise BadBundle(f"{MANIFEST} names too many files")
         for path, (_, digest) in files.items():
@@ -134,16 +138,20 @@ def _indices(given: Mapping[str, Any]) -> dict[str, int]:
     return {str(name): _whole(index) for name, index in given.items()}
 
 
-def hash_file(path: Path) -> tuple[int, str]:
+def hash_file(path: Path, expected: int) -> tuple[int, str]:
     """Size and SHA-256 (hex) of a regular file.
 
+    :param expected: its size; one of another is not read.
     :raises BadBundle: a symbolic link or another thing that is no file.
     :raises OSError: it cannot be read.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        about = os.fstat(fd)
+        if not stat.S_ISREG(about.st_mode):
             raise BadBundle(f"{path.name} is not a regular file")
+        if about.st_size != expected:
+            return about.st_size, ""
         digest, size = sha256(), 0
         while block := file.read(2**20):
             digest.update(block)
@@ -155,9 +163,14 @@ def walk(bundle: Path) -> list[str]:
     """Paths of all files of a bundle but the manifest, sorted.
 
     :raises BadBundle: it holds something else than directories and files.
+    :raises OSError: a directory cannot be read: nobody knows what is in it.
     """
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
     found: list[str] = []
-    for base, directories, names in os.walk(bundle, followlinks=False):
+    for base, directories, names in os.walk(bundle, onerror=unreadable, followlinks=False):
         for name in (*directories, *names):
             mode = (Path(base) / name).lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -195,7 +208,7 @@ def check_files(bundle: Path, manifest: Manifest) -> None:
         if path not in there:
             raise BadBundle(f"{path} is missing")
         try:
-            found = hash_file(bundle / path)
+            found = hash_file(bundle / path, expected[0])
         except OSError as error:
             raise BadBundle(f"{path}: {error.strerror}") from None
         if found != expected:

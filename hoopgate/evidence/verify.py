@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hoopgate.evidence.derived import documents, entries, facts_of, leaves
 from hoopgate.evidence.disclosures import NAME as INDEX
@@ -24,9 +24,11 @@ from hoopgate.recorder.leaf import Leaf, decode, hash_of
 from hoopgate.recorder.note import Checkpoint, open_checkpoint
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader, proof_text
+from hoopgate.recorder.retention import Keeper
 from hoopgate.recorder.segments import Scan, segment_name
 from hoopgate.recorder.timestamping import TIMESTAMPS, Authority, TimestampFailed, timestamps
 from hoopgate.recorder.tree import inclusion_proof
+from hoopgate.recorder.writer import CLOCK_JUMP_SECONDS
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Verified:
     :ivar witnesses: who cosigned, and when (seconds since the epoch).
     :ivar stamped: leaves that an authority's timestamp covers → when it saw them.
     :ivar unproven: files that are in the manifest and follow from nothing that is signed.
+    :ivar doubts: why leaves of the period may stand outside of the range all the same.
     """
 
     manifest: Manifest
@@ -45,6 +48,7 @@ class Verified:
     witnesses: Mapping[str, int]
     stamped: Mapping[int, datetime]
     unproven: list[str]
+    doubts: list[str]
 
 
 def verify_bundle(
@@ -74,8 +78,9 @@ def verify_bundle(
     check_tree(log, manifest.selection)
     witnesses = _check_witnessed(log, manifest, policy)
     facts = facts_of(log, manifest)
-    _check_range(log, manifest)
+    doubts = _check_range(log, manifest)
     _check_chains(log, manifest)
+    _check_purges(log, manifest)
     proven = {"log/checkpoint"}
     if manifest.selection.witnessed:
         proven.add(f"log/{WITNESSED}")
@@ -100,7 +105,7 @@ def verify_bundle(
         raise BadBundle(f"{min(stray)} is no part of the log that the bundle needs")
     unproven = sorted(manifest.files.keys() - proven)
     when = {size: time for size, time in stamped.items() if time is not None}
-    return Verified(manifest, log.checkpoint, facts, witnesses, when, unproven)
+    return Verified(manifest, log.checkpoint, facts, witnesses, when, unproven, doubts)
 
 
 def _check_timestamps(
@@ -142,22 +147,45 @@ def _check_witnessed(log: LogReader, manifest: Manifest, policy: Policy) -> Mapp
     return times
 
 
-def _check_range(log: LogReader, manifest: Manifest) -> None:
-    """The period is covered: the leaves around the range are of other times."""
+def _check_range(log: LogReader, manifest: Manifest) -> list[str]:
+    """The period is covered: the leaves around the range are of other times. They say so by the
+    node's wall clock; where that was set, it says less, and this returns what."""
     chosen = manifest.selection
+    doubts: list[str] = []
 
-    def time(index: int) -> int:
-        return int(decode(log.entry(index))["time"])
+    def within(leaf: Leaf) -> bool:
+        return bool(chosen.start <= leaf["time"] < chosen.end)
 
-    def within(index: int) -> bool:
-        return chosen.start <= time(index) < chosen.end
-
-    if not within(chosen.first) or not within(chosen.last):
+    first, last = decode(log.entry(chosen.first)), decode(log.entry(chosen.last))
+    if not within(first) or not within(last):
         raise BadBundle("the range does not begin and end within the period")
-    if chosen.first > 0 and within(chosen.first - 1):
-        raise BadBundle("a leaf of the period stands before the range")
-    if chosen.last + 1 < log.size and within(chosen.last + 1):
-        raise BadBundle("a leaf of the period stands after the range")
+    if chosen.first > 0:
+        before = decode(log.entry(chosen.first - 1))
+        if within(before):
+            raise BadBundle("a leaf of the period stands before the range")
+        if _set_between(before, first):
+            doubts.append(_DOUBT.format("begins", "before"))
+    if chosen.last + 1 < log.size:
+        after = decode(log.entry(chosen.last + 1))
+        if within(after):
+            raise BadBundle("a leaf of the period stands after the range")
+        if _set_between(last, after):
+            doubts.append(_DOUBT.format("ends", "after"))
+    return doubts
+
+
+_DOUBT: Final = (
+    "the node's clock was set where the range {}: leaves of the period may stand {} it; "
+    "ask for a longer period"
+)
+
+
+def _set_between(one: Leaf, two: Leaf) -> bool:
+    """The wall clock was set between two leaves that follow each other."""
+    passed = int(two["time"]) - int(one["time"])
+    if two["type"] == "epoch.start":  # perhaps after another boot: its monotonic time is another
+        return passed < 0
+    return abs(passed - (int(two["mono"]) - int(one["mono"]))) > CLOCK_JUMP_SECONDS * 1_000_000
 
 
 def _check_chains(log: LogReader, manifest: Manifest) -> None:
@@ -187,10 +215,27 @@ def _check_chains(log: LogReader, manifest: Manifest) -> None:
         chains[session] = (leaf["seq"] + 1, b64encode(hashed).decode())
         if leaf["type"] == "session.close":
             closed.add(session)
+
+
+def _check_purges(log: LogReader, manifest: Manifest) -> None:
+    """What is called shredded was, by a leaf that says so, and not before its retention ended as
+    far as the range tells."""
+    chosen = manifest.selection
+    keeper = Keeper()
+    for index in sorted(chosen.opened.values()):
+        keeper.follow(decode(log.entry(index)))
+    for leaf, _ in leaves(log, chosen.first, chosen.last):
+        if leaf["type"] != "purge":
+            keeper.follow(leaf)
     for session, index in chosen.purged.items():
-        detail = decode(log.entry(index)).get("detail")
-        if not isinstance(detail, dict) or detail.get("session") != session:
+        leaf = decode(log.entry(index))
+        detail = leaf.get("detail")
+        of_it = isinstance(detail, dict) and detail.get("session") == session
+        if leaf["type"] != "purge" or not of_it:
             raise BadLog(f"it does not purge the session {session[:64]}", index=index)
+        kept = keeper.until.get(session)
+        if kept is not None and leaf["time"] < kept:
+            raise BadLog("it purges a recording before its retention ended", index=index)
 
 
 def _check_records(log: LogReader, manifest: Manifest) -> set[str]:

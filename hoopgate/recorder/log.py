@@ -157,6 +157,13 @@ def _open(
     checkpoint, rotated = taken_up(directory, signer.verifier, retired)
     trusted = [signer.verifier, *retired]
     known = [(place, open_checkpoint(note, trusted)) for place, note in heads.notes]
+    if checkpoint is not None and not known:
+        raise RecorderFailed(
+            f"{state_dir / HEAD}, which says how far the log in {directory} had come, is missing: "
+            "nobody knows whether the log was rolled back. Restore it; or compare the log with a "
+            "checkpoint kept elsewhere ('hoopgate audit verify --known') and copy its checkpoint "
+            "there"
+        )
     found = recover(directory, checkpoint, known)
     discard_unsigned(directory, found.size)
     replace_file(directory / "vkey", f"{signer.verifier}\n".encode())

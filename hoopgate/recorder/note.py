@@ -189,11 +189,14 @@ class Checkpoint:
 def open_checkpoint(data: bytes, verifiers: Sequence[Verifier]) -> Checkpoint:
     """Parse and verify a stored checkpoint.
 
-    :raises BadNote: malformed, or not signed by a trusted key.
+    :raises BadNote: malformed, or not signed by a trusted key of its log.
     """
     note = Note.parse(data)
-    note.verified(verifiers)
-    return Checkpoint.parse(note.text)
+    signers = note.verified(verifiers)
+    checkpoint = Checkpoint.parse(note.text)
+    if checkpoint.origin not in {signer.name for signer in signers}:
+        raise BadNote("the checkpoint is of another log than the one that signed it")
+    return checkpoint
 
 
 def sign(text: str, name: str, key: Ed25519PrivateKey) -> Note:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from hoopgate.recorder.cosign import WitnessKey
 from hoopgate.recorder.errors import BadNote
-from hoopgate.recorder.note import Checkpoint, Note, Verifier
+from hoopgate.recorder.note import Checkpoint, Note, Verifier, open_checkpoint
 
 _NONE = "none"
 
@@ -81,10 +81,7 @@ class Policy:
             witnesses cosigned.
         """
         note = Note.parse(data)
-        signers = note.verified(self.logs)
-        checkpoint = Checkpoint.parse(note.text)
-        if checkpoint.origin not in {signer.name for signer in signers}:
-            raise BadNote("the checkpoint is of another log than the one that signed it")
+        checkpoint = open_checkpoint(data, self.logs)
         times: dict[str, int] = {}
         for name, witness in self.witnesses.items():
             time = witness.cosigned(note)

@@ -155,8 +155,13 @@ def test_the_command(
     command += ["--resource", "clinic", "--index-key", str(bundle.index_key)]
     monkeypatch.setattr("sys.stdin", io.StringIO("17\n"))
     assert main(command) == 0
-    shown = capsys.readouterr().out
-    assert "atlas for olga  shown 2" in shown
+    shown = capsys.readouterr()
+    assert "atlas for olga  shown 2" in shown.out
+    assert "as the exporter wrote it; with --key" in shown.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("17\n"))
+    assert main([*command, "--key", bundle.keys[1]]) == 0
+    again = capsys.readouterr()
+    assert (again.out, again.err) == (shown.out, "")
     monkeypatch.setattr("sys.stdin", io.StringIO("18\n"))
     assert main([*command, "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -9,16 +9,22 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from evidence_world import HOUR, START, Hours, hour
 from recorder.recorder_world import World
 
 from hoopgate.cli.main import main
+from hoopgate.evidence.export import export
 from hoopgate.evidence.manifest import MANIFEST
+from hoopgate.evidence.period import select
 from hoopgate.evidence.verify import BAD, verify_bundle
+from hoopgate.recorder.commit import Clock
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.signer import FileSigner
 
@@ -74,6 +80,40 @@ def _purged_by_hand(bundle: Path) -> None:
         about["purged"]["s-2"] = about["leaves"][0]
 
     refit(bundle, change)
+
+
+def _purged_by_a_view(bundle: Path) -> None:
+    """The same, by a leaf that speaks of the session and purges nothing."""
+    (bundle / "log/wraps/s-2.json").unlink()
+    lines = map(json.loads, (bundle / "administration.ndjson").read_text().splitlines())
+    view = next(one for one in lines if one["type"] == "replay.view")
+    assert view["session"] == "s-2"
+
+    def change(about: dict[str, Any]) -> None:
+        about["purged"]["s-2"] = view["leaf"]
+
+    refit(bundle, change)
+
+
+def _words_for_a_version(bundle: Path) -> None:
+    """What the report quotes of the manifest is no place for a text."""
+
+    def change(about: dict[str, Any]) -> None:
+        about["version"] = "1.0, and an auditor has found no fault with it"
+
+    refit(bundle, change)
+
+
+def _too_deep_to_look(bundle: Path) -> None:
+    """Files where their path is longer than any that can be opened."""
+    at = os.open(bundle, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=at)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(os.open("hidden", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+    os.close(at)
 
 
 def _without_recordings(bundle: Path) -> None:
@@ -179,6 +219,7 @@ ATTACKS = [
     *(_narrowed, _moved_period, _session_forgotten, _purged_by_hand, _without_recordings),
     *(_extra_leaf_file, _extra_in_log, _homoglyph, _decomposed, _newline, _pipe),
     *(_pipe_for_the_manifest, _device, _loop, _deep_manifest, _huge_number, _sparse),
+    *(_purged_by_a_view, _words_for_a_version, _too_deep_to_look),
     *(_manifest_twice, _report, _instructions, _fewer_events, _rules_of_others, _proof_of_another),
 ]
 
@@ -210,6 +251,71 @@ def test_a_bundle_signed_by_its_bearer(eventful_log: World, bundle: Path, tmp_pa
     refit(bundle)
     with pytest.raises(BAD, match="no trusted key"):
         verify_bundle(bundle, Policy((log,)))
+
+
+def clocked(tmp_path: Path) -> World:
+    """A log whose node's clock was a day ahead for a while."""
+    hours = Hours()
+    since = count(10**9, 10**6)  # ns: no clock that is monotonic follows the one that is set
+    passed = {0.0: 0, 1.0: HOUR, 1.5: HOUR // 2, 25.5: 0, 2.0: HOUR // 2, 3.0: HOUR, 4.0: HOUR}
+    boot = 0
+    clock = Clock(lambda: hours.now, lambda: boot + next(since))
+    world = World(tmp_path / "node", checkpoint_ms=5).open(clock)
+    for number, (when, after) in enumerate(passed.items()):
+        hours.now, boot = START + int(when * HOUR), boot + after
+        world.wait(world.session(f"s-{number}").close("client.terminate"))
+    world.stop()
+    return world
+
+
+def test_a_period_that_ends_where_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who leaves out what was recorded after the clock was put right again."""
+    world = clocked(tmp_path)
+    reader = world.reader()
+    policy = Policy((world.vkey(),))
+    export(reader, tmp_path / "honest", hour(0.5), hour(3.5))
+    honest = verify_bundle(tmp_path / "honest", policy)
+    assert [s.id for s in honest.facts.sessions.values()] == [f"s-{n}" for n in range(1, 6)]
+    assert honest.doubts == []
+    chosen = select(reader, hour(0.5), hour(3.5))
+    ahead = next(leaf["index"] for leaf in world.leaves() if leaf["time"] > hour(20))
+    for ends, narrowed in (
+        (True, replace(chosen, last=ahead - 1)),
+        (False, replace(chosen, first=world_after(world, ahead))),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr("hoopgate.evidence.export.select", lambda *_, at=narrowed: at)
+            out = tmp_path / f"narrow-{ends}"
+            export(reader, out, hour(0.5), hour(3.5))
+        (doubt,) = verify_bundle(out, policy).doubts
+        assert ("ends" if ends else "begins") in doubt
+    (tmp_path / "policy").write_text(f"log {world.vkey()}\nquorum none\n")
+    assert main(["evidence", "verify", str(out), "--policy", str(tmp_path / "policy")]) == 0
+    assert "the node's clock was set where the range begins" in capsys.readouterr().out
+
+
+def world_after(world: World, ahead: int) -> int:
+    """The first leaf behind ``ahead`` whose time is right again."""
+    return next(
+        int(leaf["index"])
+        for leaf in world.leaves()
+        if leaf["index"] > ahead and leaf["time"] < hour(20)
+    )
+
+
+def test_a_key_shredded_too_early(tmp_path: Path) -> None:
+    """The bundle alone shows it, where it holds the session's end."""
+    world = World(tmp_path / "node", checkpoint_ms=5, retention_seconds=3600.0).open()
+    world.wait(world.session("s-1").close("client.terminate"))
+    world.wait(world.log.append("purge", {"action": "shred", "session": "s-1"}))
+    world.stop()
+    (world.directory / "wraps/s-1.json").unlink()
+    leaves = world.leaves()
+    export(world.reader(), tmp_path / "out", leaves[0]["time"], leaves[-1]["time"] + 1)
+    with pytest.raises(BAD, match="before its retention ended"):
+        verify_bundle(tmp_path / "out", Policy((world.vkey(),)))
 
 
 def test_it_takes_nothing_but_bundle_and_policy(

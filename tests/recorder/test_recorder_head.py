@@ -96,7 +96,7 @@ def test_a_head_of_other_leaves(make_world: Any, tmp_path: Path) -> None:
     world.stop()
     shutil.rmtree(world.directory)
     shutil.copytree(tmp_path / "older", world.directory)
-    (world.state / HEAD).unlink()
+    shutil.copy(world.directory / "checkpoint", world.state / HEAD)
     slow = World(world.directory.parent, checkpoint_ms=60_000).open()
     slow.wait(slow.session("s-other").request(b"z", None, ()))
     for number in range(5):

@@ -423,6 +423,15 @@ def test_a_head_edited(log: World) -> None:
     refused(log)
 
 
+def test_a_head_removed(good: World, log: World) -> None:
+    """Without it nobody could tell a log that was rolled back."""
+    (log.state / "log-head").unlink()
+    refused(log, "is missing: nobody knows whether the log was rolled back")
+    shutil.copy(log.directory / "checkpoint", log.state / "log-head")
+    log.open()
+    log.stop()
+
+
 def test_a_head_that_is_a_pipe(log: World) -> None:
     path = log.state / "log-head"
     path.unlink()

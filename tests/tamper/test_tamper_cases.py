@@ -223,7 +223,11 @@ def test_a_leaf_deleted_and_everything_made_anew(log: World) -> None:
         continued(log, known)
     with pytest.raises(RecorderFailed, match="rolled back"):
         log.open()
-    (log.state / "log-head").unlink()  # who holds the disk holds that, too
+    head = log.state / "log-head"
+    head.unlink()
+    with pytest.raises(RecorderFailed, match="is missing"):
+        log.open()
+    shutil.copy(log.directory / "checkpoint", head)  # who holds the disk holds that, too
     log.open()  # and it grows: now it is longer than what is known
     log.stop()
     with pytest.raises(BadLog, match="rewritten or forked"):
