@@ -70,7 +70,7 @@ fuzz: .venv/.installed ## atheris on the decoders, SECONDS_PER_TARGET each
 
 tamper: install ## the 37 tamper and fault cases, at every system call; MUTATIONS=100000 at random
 	@MUTATIONS=3000 TAMPER_STEP=1 TAMPER_TABLE=1 $(BIN)/pytest -q tests/tamper
-	@$(BIN)/python tests/tamper/mutator.py --count $(MUTATIONS)
+	@$(BIN)/python tests/tamper/mutator.py --count $(MUTATIONS) --progress var/mutations-$(MUTATIONS).json
 
 twin: .venv/.installed ## noninterference through the running gateway; PG=15, EXAMPLES=N, ARGS=--benign
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --examples $(or $(EXAMPLES),500) $(ARGS)

@@ -1,6 +1,9 @@
 """A seeded mutator over whole directories: a log's, a bundle's. Nothing it does may go unnoticed.
 
-python tests/tamper/mutator.py --count 1000000 [--seed 1] [--processes 2]
+python tests/tamper/mutator.py --count 1000000 [--seed 1] [--processes 2] [--progress FILE]
+
+What was done stands in FILE: started again, it goes on from there, as long as the sources are the
+same. Several machines share the work by seeds.
 
 Each mutation is made on a good directory, which is then verified, and taken back. It is *found*
 when the verification says what is wrong, *harmless* when the directory says the same as before
@@ -31,13 +34,14 @@ if __name__ == "__main__":
 
 from recorder.recorder_world import ALLOWED, World
 
+import hoopgate.recorder
 from hoopgate.evidence.export import export
 from hoopgate.evidence.manifest import MANIFEST, BadBundle
 from hoopgate.evidence.verify import verify_bundle
 from hoopgate.recorder.cosign import Cosigner
 from hoopgate.recorder.cosigning import WITNESSED
 from hoopgate.recorder.errors import BadLog, BadNote
-from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.files import read_whole, replace_file
 from hoopgate.recorder.known import check_witnessed
 from hoopgate.recorder.note import Note
 from hoopgate.recorder.policy import Policy
@@ -420,20 +424,74 @@ def run(seeds: range) -> tuple[Counter[tuple[str, str, str]], list[str]]:
     return counts, failures
 
 
+def sources() -> str:
+    """A digest of what is tried: another version's progress is none."""
+    digest = sha256(Path(__file__).read_bytes())
+    base = Path(hoopgate.recorder.__file__).parents[1]
+    for part in ("recorder", "evidence"):
+        for path in sorted((base / part).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class Progress:
+    """The parts that were done, and what came of them; in a file, where one is named.
+
+    :ivar done: first seed of each part.
+    """
+
+    def __init__(self, path: Path | None, part: int) -> None:
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        self.failures: list[str] = []
+        self.done: set[int] = set()
+        self._path = path
+        self._what = [sources(), part]
+        if path is not None and path.exists():
+            kept = json.loads(path.read_text())
+            if kept["what"] == self._what:
+                self.counts.update({(t, how, out): n for t, how, out, n in kept["counts"]})
+                self.failures += kept["failures"]
+                self.done.update(kept["done"])
+
+    def add(self, first: int, counts: Counter[tuple[str, str, str]], failures: list[str]) -> None:
+        """A part was done."""
+        self.counts += counts
+        self.failures += failures
+        self.done.add(first)
+        if self._path is not None:
+            about = {
+                "what": self._what,
+                "done": sorted(self.done),
+                "counts": [[*key, count] for key, count in sorted(self.counts.items())],
+                "failures": self.failures,
+            }
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self._path, json.dumps(about).encode())
+
+
+def _part(seeds: range) -> tuple[int, Counter[tuple[str, str, str]], list[str]]:
+    return seeds.start, *run(seeds)
+
+
 def run_many(
-    first: int, count: int, processes: int
+    first: int, count: int, processes: int, progress: Path | None = None, part: int = 10_000
 ) -> tuple[Counter[tuple[str, str, str]], list[str]]:
-    """:func:`run` in several processes."""
-    if processes == 1:
-        return run(range(first, first + count))
-    parts = [range(first + n, first + count, processes) for n in range(processes)]
-    total: Counter[tuple[str, str, str]] = Counter()
-    failures: list[str] = []
-    with get_context("spawn").Pool(processes) as pool:
-        for counts, failed in pool.imap_unordered(run, parts):
-            total += counts
-            failures += failed
-    return total, failures
+    """:func:`run` in several processes, a part at a time.
+
+    :param progress: where it stands how far this came, to go on from.
+    """
+    found = Progress(progress, part)
+    parts = [
+        range(start, min(start + part, first + count))
+        for start in range(first, first + count, part)
+        if start not in found.done
+    ]
+    with get_context("spawn").Pool(min(processes, max(1, len(parts)))) as pool:
+        for start, counts, failed in pool.imap_unordered(_part, parts):
+            found.add(start, counts, failed)
+            if progress is not None:
+                print(f"{sum(found.counts.values()):,} of {count:,}", file=sys.stderr, flush=True)
+    return found.counts, found.failures
 
 
 def table(counts: Counter[tuple[str, str, str]]) -> Iterator[str]:
@@ -450,8 +508,9 @@ def main() -> int:
     command.add_argument("--count", type=int, default=100_000)
     command.add_argument("--seed", type=int, default=1, help="the first mutation's")
     command.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    command.add_argument("--progress", type=Path, metavar="FILE", help="go on from there")
     options = command.parse_args()
-    counts, failures = run_many(options.seed, options.count, options.processes)
+    counts, failures = run_many(options.seed, options.count, options.processes, options.progress)
     print("\n".join(table(counts)))
     print(f"{sum(counts.values()):,} mutations, {len(failures)} failures")
     for failure in failures[:50]:

@@ -4,20 +4,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from mutator import Target, applied, harmless, log_target, outcome, run_many, table
+from mutator import (
+    Progress,
+    Target,
+    applied,
+    harmless,
+    log_target,
+    outcome,
+    run_many,
+    table,
+)
 
 COUNT = int(os.environ.get("MUTATIONS", "100000"))
 SEED = int(os.environ.get("TAMPER_SEED", "1"))
 
 
 def test_nothing_goes_unnoticed() -> None:
-    counts, failures = run_many(SEED, COUNT, 2)
+    counts, failures = run_many(SEED, COUNT, 2, part=max(1, COUNT // 2))
     assert not failures, "\n".join(failures[:20])
     assert sum(counts.values()) == COUNT
     found = sum(count for (_, _, what), count in counts.items() if what == "found")
@@ -26,6 +37,26 @@ def test_nothing_goes_unnoticed() -> None:
     kinds = {how for _, how, _ in counts}
     assert len(kinds) == 24
     assert len(list(table(counts))) > 24
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    """What was done is not done again, unless it was by other sources."""
+    path = tmp_path / "var/progress.json"
+    whole, failures = run_many(7, 30, 1, path, part=10)
+    assert (sum(whole.values()), failures) == (30, [])
+    kept = json.loads(path.read_text())
+    assert kept["done"] == [7, 17, 27]
+    done = Progress(path, 10)
+    assert (done.counts, done.done) == (whole, {7, 17, 27})
+    # As if it had been stopped in the middle: the one part that is missing is made again.
+    path.unlink()
+    half = Progress(path, 10)
+    half.add(7, Counter({("log", "bit", "found"): 1000}), ["seed 9: told"])
+    half.add(17, Counter(), [])
+    counts, failures = run_many(7, 30, 1, path, part=10)
+    assert (sum(counts.values()), failures) == (1010, ["seed 9: told"])
+    path.write_text(json.dumps({**kept, "what": ["of other sources", 10]}))
+    assert Progress(path, 10).done == set()
 
 
 @pytest.fixture
