@@ -29,6 +29,7 @@ class Pooled(Protocol):
 
 
 _C = TypeVar("_C", bound=Pooled)
+_T = TypeVar("_T")
 
 
 class Pool(Generic[_C]):
@@ -46,6 +47,24 @@ class Pool(Generic[_C]):
         self._open = 0
         self._waiting: deque[Deferred[None]] = deque()
         self._stopped = False
+
+    async def ask(self, question: Callable[[_C], Deferred[_T]], seconds: float) -> _T:
+        """What ``question`` finds out of a connection.
+
+        :raises UnresolvableStatement: as it says, as :meth:`take`, or ``resolve.timeout``.
+        """
+        connection = await self.take()
+        try:
+            asking = question(connection)
+            asking.addTimeout(seconds, self._reactor)
+            return await asking
+        except UnresolvableStatement:
+            raise
+        except Exception as error:
+            connection.abort()
+            raise UnresolvableStatement("resolve.timeout", "the database took too long") from error
+        finally:
+            self.release(connection)
 
     async def take(self) -> _C:
         """A connection that is nobody else's until it is given back.

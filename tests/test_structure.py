@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "outgoing",
         "telling",
     ),
-    ("errors", "network", "turns", "__init__"),
+    ("errors", "network", "turns", "child", "__init__"),
     ("tls_records",),
 )
 

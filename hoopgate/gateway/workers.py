@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hoopgate.child import LENGTH
 from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Resolution, StatementFacts
 from hoopgate.interfaces import IStatementAnalyzer
@@ -32,7 +32,6 @@ log = Logger()
 Facts = tuple[StatementFacts, ...]
 _T = TypeVar("_T")
 
-_LENGTH: Final = struct.Struct("!I")
 #: Bytes of an answer at most; facts are larger than their text only by names.
 MOST_ANSWER: Final = 32 * 2**20
 #: Texts up to this many characters are looked up by shape when they are not known themselves.
@@ -84,17 +83,17 @@ class _Child(ProcessProtocol):
     def start(self, job: _Job, seconds: float) -> None:
         self.job = job
         self._deadline = self.pool._reactor.callLater(seconds, self._expired)
-        self.transport.write(_LENGTH.pack(len(job.request)) + job.request)
+        self.transport.write(LENGTH.pack(len(job.request)) + job.request)
 
     def outReceived(self, data: bytes) -> None:
         self._buffer += data
-        if len(self._buffer) < _LENGTH.size:
+        if len(self._buffer) < LENGTH.size:
             return
-        (length,) = _LENGTH.unpack_from(self._buffer)
+        (length,) = LENGTH.unpack_from(self._buffer)
         if self.job is None or length > self.pool.answer:
             self.kill()
-        elif len(self._buffer) >= _LENGTH.size + length:
-            answer = bytes(self._buffer[_LENGTH.size : _LENGTH.size + length])
+        elif len(self._buffer) >= LENGTH.size + length:
+            answer = bytes(self._buffer[LENGTH.size : LENGTH.size + length])
             self._buffer.clear()
             job = self._take()
             self.pool._answered(self, job, answer)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from hoopgate.errors import RemoteProtocolError, UnresolvableStatement
+from hoopgate.errors import RemoteProtocolError
 from hoopgate.interfaces import ITLS, ISecretSource
 from hoopgate.mysql import wire_commands as commands
 from hoopgate.mysql.upstream import BackendConnection, connect
@@ -219,21 +219,11 @@ class SideConnections:
 
         Fails with :class:`UnresolvableStatement`.
         """
-        return Deferred.fromCoroutine(self._run(database, script))
 
-    async def _run(self, database: str, script: Sequence[Step]) -> list[Any]:
-        connection = await self._pool.take()
-        try:
-            asking = Deferred.fromCoroutine(connection.conversation.run(database, script))
-            asking.addTimeout(SCRIPT_SECONDS, self._reactor)
-            return await asking
-        except UnresolvableStatement:
-            raise
-        except Exception as error:
-            connection.abort()
-            raise UnresolvableStatement("resolve.timeout", "the database took too long") from error
-        finally:
-            self._pool.release(connection)
+        def ask(connection: _Connection) -> Deferred[list[Any]]:
+            return Deferred.fromCoroutine(connection.conversation.run(database, script))
+
+        return Deferred.fromCoroutine(self._pool.ask(ask, SCRIPT_SECONDS))
 
     async def _connect(self) -> _Connection:
         password = None

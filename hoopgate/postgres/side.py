@@ -216,23 +216,13 @@ class SideConnections:
 
     def run(self, script: Sequence[Question]) -> Deferred[list[Rows]]:
         """See :class:`hoopgate.interfaces.ISideConnection`."""
-        return Deferred.fromCoroutine(self._run(script))
 
-    async def _run(self, script: Sequence[Question]) -> list[Rows]:
-        conversation = await self._pool.take()
-        try:
+        def ask(conversation: _Conversation) -> Deferred[list[Rows]]:
             messages = map(conversation.statement, (_BEGIN, _SETTINGS, *script))
             asking = conversation.ask(b"".join(messages))
-            asking.addTimeout(QUESTION_SECONDS, self._reactor)
-            await asking
-            return conversation.answer[2:]
-        except UnresolvableStatement:
-            raise
-        except Exception as error:
-            conversation.abort()
-            raise UnresolvableStatement("resolve.timeout", "the database took too long") from error
-        finally:
-            self._pool.release(conversation)
+            return asking.addCallback(lambda _: conversation.answer[2:])
+
+        return Deferred.fromCoroutine(self._pool.ask(ask, QUESTION_SECONDS))
 
     async def _connect(self) -> _Conversation:
         password = None

@@ -1,22 +1,19 @@
 """The parser's child process: ``python -m hoopgate.sql.worker``.
 
-Requests come on standard input, answers go to standard output, each a four-byte big-endian length
-and that many bytes. A request is ``S`` and UTF-8 SQL to be analysed, ``T`` and a tree to be
-examined (:mod:`hoopgate.sql.examination`), or ``M`` and what is asked about MariaDB's or MySQL's
-SQL (:mod:`hoopgate.sql.mysql.examination`); an answer is JSON. There is one answer per request, in
-order. Nothing is held between requests but trees that were read before, so the process
-may be killed at any time; that it may die of a statement is what it is for.
+It speaks as :mod:`hoopgate.child` says. A request is ``S`` and UTF-8 SQL to be analysed, ``T`` and
+a tree to be examined (:mod:`hoopgate.sql.examination`), or ``M`` and what is asked about MariaDB's
+or MySQL's SQL (:mod:`hoopgate.sql.mysql.examination`); an answer is JSON. Nothing is held between
+requests but trees that were read before; that the process may die of a statement is what it is for.
 """
 
 from __future__ import annotations
 
 import json
-import resource
-import struct
 import sys
 import threading
 from typing import BinaryIO, Final
 
+from hoopgate import child
 from hoopgate.errors import Refused
 from hoopgate.events import StatementFacts
 from hoopgate.sql import examination
@@ -34,8 +31,6 @@ RECURSION: Final = 50_000
 #: Characters of trees remembered, and bytes of a resolution at most.
 TREES: Final = 4 * 2**20
 MOST_RESOLUTION: Final = 2**20
-
-_LENGTH: Final = struct.Struct("!I")
 
 
 def encode(facts: tuple[StatementFacts, ...]) -> bytes:
@@ -117,22 +112,11 @@ def answer(request: bytes, max_bytes: int, reader: TreeReader) -> bytes:
 def serve(source: BinaryIO, sink: BinaryIO, max_bytes: int) -> None:
     """Answer until the input ends."""
     reader = TreeReader(TREES)
-    while True:
-        head = source.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
-            return
-        request = source.read(_LENGTH.unpack(head)[0])
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        soft = int(used.ru_utime + used.ru_stime) + CPU_SECONDS
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
-        found = answer(request, max_bytes, reader)
-        sink.write(_LENGTH.pack(len(found)) + found)
-        sink.flush()
+    child.serve(source, sink, lambda request: answer(request, max_bytes, reader), CPU_SECONDS)
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the statement
+    child.confine(MEMORY)
     sys.setrecursionlimit(RECURSION)
     threading.stack_size(STACK)
     max_bytes = int(sys.argv[1]) if len(sys.argv) > 1 else 2**20
