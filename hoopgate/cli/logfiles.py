@@ -9,10 +9,10 @@ from pathlib import Path
 
 from hoopgate.cli.place import add_config_or
 from hoopgate.errors import HoopgateError
-from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.rotation import SIGNER_KEY
+from hoopgate.recorder.sealing import REPLAY_KEY
 from hoopgate.recorder.signer import FileSigner
 
 

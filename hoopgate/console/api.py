@@ -137,16 +137,13 @@ async def _end(visit: Visit, match: re.Match[str]) -> Answer:
 
 async def _sessions(visit: Visit, match: re.Match[str]) -> Answer:
     visit.roles.demand("auditor")
-    wanted = {name: visit.query.get(name, "").strip() for name in recordings.FILTERS}
-    found = await visit.parts.archive.search(
-        recordings.matching(wanted), wanted["text"], wanted["request"]
-    )
+    _, found = await recordings.searched(visit, _LISTED)
     return Data(
         {
-            "sessions": [dataclasses.asdict(one) for one in found.summaries[:_LISTED]],
-            "truncated": len(found.summaries) > _LISTED,
-            "searched": found.searched,
-            "candidates": found.candidates,
+            "sessions": [dataclasses.asdict(one) for one in found.summaries],
+            "truncated": found.older is not None,
+            "older": found.older,
+            "since": found.since,
         }
     )
 

@@ -7,33 +7,38 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThreadPool
 
-from hoopgate.errors import HoopgateError, Refused
+from hoopgate.errors import Refused
 from hoopgate.recorder.cast import cast
 from hoopgate.recorder.errors import BadLog, BadNote
-from hoopgate.recorder.log import REPLAY_KEY
+from hoopgate.recorder.leaf import decode, encode
+from hoopgate.recorder.listing import Listing, find
 from hoopgate.recorder.note import Checkpoint, Verifier
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.render import renderer
-from hoopgate.recorder.replay import Moment, Replay, Sessions, Summary
+from hoopgate.recorder.replay import Moment, Replay, Summary
 from hoopgate.recorder.rotation import SIGNER_KEY
-from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.sealing import REPLAY_KEY, ReplayKey
+from hoopgate.recorder.searching import holding
 from hoopgate.recorder.signer import FileSigner
+from hoopgate.recorder.tiles import WIDTH
 from hoopgate.recorder.timeline import lines
 from hoopgate.recorder.verify import Report, verify_log
 from hoopgate.settings.model import Settings
 
 T = TypeVar("T")
 
-#: Reads at the same time, and sessions whose statements one search looks into.
+#: Reads at the same time.
 _AT_ONCE: Final = 2
-MOST_SEARCHED: Final = 200
+#: Seconds after which a search says how far it has come: the next one goes on from there.
+SEARCH_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +81,28 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found.
+    """What a search found, the newest first.
 
-    :ivar searched: sessions whose statements were read, of ``candidates``; equal when all were.
+    :ivar older: index of a leaf: what began before it was not looked at; None: all was.
+    :ivar since: how far back it looked, µs since the epoch; None: all the way.
     """
 
     summaries: Sequence[Summary]
-    searched: int = 0
-    candidates: int = 0
+    older: int | None = None
+    since: int | None = None
+
+
+#: Sessions that are looked at between two looks at the clock.
+_AT_A_TIME: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    match: Callable[[Summary], bool]
+    text: str
+    request: str
+    before: int | None
+    limit: int | None
 
 
 class Archive:
@@ -97,7 +116,7 @@ class Archive:
         self._slots = DeferredSemaphore(_AT_ONCE)
         self._verifying = False
         self._lock = threading.Lock()
-        self._known = Sessions()
+        self._known = Listing()
         self._verifiers: list[Verifier] = []
         self.verification: Verification | None = None
 
@@ -106,20 +125,26 @@ class Archive:
         """The whole log is being checked."""
         return self._verifying
 
-    def sessions(self) -> Deferred[list[Summary]]:
-        """All sessions under the present checkpoint, the newest first.
+    def search(
+        self,
+        match: Callable[[Summary], bool] = lambda _: True,
+        *,
+        text: str = "",
+        request: str = "",
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Deferred[Found]:
+        """Sessions for which ``match`` holds. It ends early, see :class:`Found`.
 
         Fails with :class:`Refused`, ``log.bad`` or ``log.unreadable``; so do the others.
-        """
-        return self._run(self._sessions)
-
-    def search(self, match: Callable[[Summary], bool], text: str, request: str) -> Deferred[Found]:
-        """Sessions for which ``match`` holds.
 
         :param text: has to be in what the client sent, whatever its case; "": anything.
         :param request: id of a request that has to be in it; "": none.
+        :param before: ``older`` of what was found before.
+        :param limit: how many at most; None: as many as there are.
         """
-        return self._run(lambda: self._search(match, text.casefold(), request))
+        wanted = _Wanted(match, text.casefold(), request, before, limit)
+        return self._run(lambda: self._search(wanted))
 
     def replay(self, session: str) -> Deferred[Recording]:
         """One session, decrypted and verified."""
@@ -127,7 +152,7 @@ class Archive:
 
     def summary(self, session: str) -> Deferred[Summary]:
         """What is known of one session without opening it."""
-        return self._run(lambda: self._summary(session))
+        return self._run(lambda: self._summary(self._reader(), session))
 
     def cast(self, session: str) -> Deferred[bytes]:
         """One session as an asciicast."""
@@ -176,69 +201,110 @@ class Archive:
             self._verifiers = [FileSigner.load(self._state_dir / SIGNER_KEY).verifier]
         return LogReader(self._directory, self._verifiers)
 
-    def _sessions(self) -> list[Summary]:
+    def _search(self, wanted: _Wanted) -> Found:
+        log = self._reader()
+        end = time.monotonic() + SEARCH_SECONDS
         with self._lock:
-            known, self._known = self._known, Sessions()
-            found = known.update(self._reader())[::-1]
-            self._known = known  # it holds: what was wrong would have to be read anew
-            return found
+            self._grow(log)
+        if wanted.request:
+            return self._search_request(log, wanted, end)
+        found: list[Summary] = []
+        at = log.size if wanted.before is None else wanted.before
+        key = self._key() if wanted.text else None
+        if wanted.text and key is None:
+            raise Refused(
+                "recording.sealed",
+                "what agents sent is sealed to the auditors' keys, which this node does not have: "
+                "search by the other fields",
+            )
+        while few := self._some(log, at, end):
+            matching = [one for one in few if wanted.match(one)]
+            if key is not None and matching:
+                ids = holding(log, key, matching, wanted.text)
+                matching = [one for one in matching if one.id in ids]
+            found += matching
+            at = few[-1].first
+            if wanted.limit is not None and len(found) > wanted.limit:
+                found = found[: wanted.limit]
+                at = found[-1].first
+                break
+            if wanted.text and time.monotonic() > end:
+                break
+        with self._lock:
+            older = next(self._known.newest(log, at, lambda: False), None)
+            since = self._known.since if older is None else older.start
+        return Found(found, None if since is None else at, since)
 
-    def _search(self, match: Callable[[Summary], bool], text: str, request: str) -> Found:
-        found = [one for one in self._sessions() if match(one)]
-        if request:
-            log = self._reader()
-            ids = {
-                leaf["session"]
-                for leaf, _ in log.leaves(f'"{request}"'.encode())
-                if any(one[:1] == [request] for one in leaf.get("decisions", ()))
-            }
-            found = [one for one in found if one.id in ids]
-        if not text:
-            return Found(found)
-        holding = [one for one in found[:MOST_SEARCHED] if self._holds(one, text)]
-        return Found(holding, min(len(found), MOST_SEARCHED), len(found))
+    def _some(self, log: LogReader, before: int | None, end: float) -> list[Summary]:
+        with self._lock:
+            newest = self._known.newest(log, before, lambda: time.monotonic() < end)
+            return list(islice(newest, _AT_A_TIME))
 
-    def _holds(self, summary: Summary, text: str) -> bool:
+    def _grow(self, log: LogReader) -> None:
         try:
-            recording = self._replayed(summary.id, summary.first, summary.last)
-        except HoopgateError:
-            return False  # shredded: there is nothing to be found in it any more
-        return any(one.kind == "request" and text in one.text.casefold() for one in recording.lines)
+            self._known.grow(log)
+        except BadLog:
+            self._known = Listing()  # what was wrong has to be read anew
+            raise
+
+    def _search_request(self, log: LogReader, wanted: _Wanted, end: float) -> Found:
+        stop = log.size if wanted.before is None else min(wanted.before, log.size)
+        needle = encode(wanted.request)
+        for number in range((stop - 1) // WIDTH, -1, -1):
+            if log.tiles.holds(number, needle):
+                named = {
+                    leaf["session"]
+                    for leaf in map(decode, log.proven(number))
+                    if any(one[:1] == [wanted.request] for one in leaf.get("decisions", ()))
+                }
+                if named:
+                    found = [find(log, session) for session in sorted(named)]
+                    return Found([one for one in found if one and wanted.match(one)])
+            if time.monotonic() > end and number:
+                since = decode(log.entry(number * WIDTH))["time"]
+                return Found([], number * WIDTH, since)
+        return Found([])
 
     def _replay(self, session: str) -> Recording:
-        summary = self._summary(session)
-        return self._replayed(session, summary.first, summary.last)
+        log = self._reader()
+        return self._replayed(log, self._summary(log, session))
 
     def _cast(self, session: str) -> bytes:
-        summary = self._summary(session)
-        _, replay = self._opened(session, summary.first, summary.last)
+        log = self._reader()
+        replay = self._opened(log, self._summary(log, session))
         return "".join(f"{line}\n" for line in cast(replay.summary, replay.moments())).encode()
 
-    def _summary(self, session: str) -> Summary:
-        for summary in self._sessions():
-            if summary.id == session:
-                return summary
-        raise Refused("session.unknown", "the log has no such session")
+    def _summary(self, log: LogReader, session: str) -> Summary:
+        with self._lock:
+            self._grow(log)
+            known = self._known.find(session)
+        summary = known or find(log, session)
+        if summary is None:
+            raise Refused("session.unknown", "the log has no such session")
+        return summary
 
-    def _opened(self, session: str, first: int, last: int) -> tuple[LogReader, Replay]:
-        log = self._reader()
+    def _key(self) -> ReplayKey | None:
+        """The node's own. Where auditors have the keys there is none here, or one of the time
+        before they had."""
         place = self._state_dir / REPLAY_KEY
-        # Where auditors have the keys there is none here, or one of the time before they had.
-        if not self._sealed or place.exists():
+        return None if self._sealed and not place.exists() else ReplayKey.load(place)
+
+    def _opened(self, log: LogReader, summary: Summary) -> Replay:
+        key = self._key()
+        if key is not None:
             try:
-                key = ReplayKey.load(place)
-                return log, Replay(log, session, key, first=first, last=last)
+                return Replay(log, summary.id, key, first=summary.first, last=summary.last)
             except BadLog as error:
                 if not self._sealed or "not sealed to" not in str(error):
                     raise
         raise Refused(
             "recording.sealed",
             "it is sealed to the auditors' keys, which this node does not have. Where a key is, "
-            f"run: hoopgate replay {session} --key FILE",
+            f"run: hoopgate replay {summary.id} --key FILE",
         )
 
-    def _replayed(self, session: str, first: int, last: int) -> Recording:
-        log, replay = self._opened(session, first, last)
+    def _replayed(self, log: LogReader, summary: Summary) -> Recording:
+        replay = self._opened(log, summary)
         shown = renderer(replay.summary.protocol)
         facts: dict[str, Any] = {}
         found: list[Line] = []

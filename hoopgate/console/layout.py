@@ -43,11 +43,12 @@ _PLACES: Final = (
 )
 
 
-def document(page: Page, visit: Visit | None, waiting: int = 0) -> bytes:
+def document(page: Page, visit: Visit | None, waiting: int = 0, news: str = "") -> bytes:
     """The whole page.
 
     :param visit: None: nobody is logged in.
     :param waiting: requests that this person may decide.
+    :param news: :meth:`hoopgate.console.live.Streams.position` from before the page was made.
     """
     head = tag(
         "head",
@@ -70,6 +71,7 @@ def document(page: Page, visit: Visit | None, waiting: int = 0) -> bytes:
         tag("main", page.body, id="main", tabindex="-1"),
         _keys() if visit is not None else None,
         data_live="on" if visit is not None else None,
+        data_news=news or None,
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n".encode()
 

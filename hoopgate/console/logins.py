@@ -39,6 +39,7 @@ class Login:
     began: float
     used: float
     streams: int = 0
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,9 @@ class Logins:
             if _same(login.principal, principal) or self._over(login)
         ]
         for key in of_one[:-_MOST_OF_ONE]:
-            del self._sessions[key]
+            self._end(key)
         while len(self._sessions) > _MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+            self._end(next(iter(self._sessions)))
         return value
 
     def find(self, value: str, *, active: bool = True) -> Login | None:
@@ -123,7 +124,7 @@ class Logins:
         if login is None:
             return None
         if self._over(login):
-            del self._sessions[_hash(value)]
+            self._end(_hash(value))
             return None
         if active:
             login.used = self._now()
@@ -131,7 +132,16 @@ class Logins:
 
     def close(self, value: str) -> None:
         """Log out."""
-        self._sessions.pop(_hash(value), None)
+        self._end(_hash(value))
+
+    def alive(self, login: Login) -> bool:
+        """Whether the session still is one."""
+        return not login.ended and not self._over(login)
+
+    def _end(self, key: bytes) -> None:
+        login = self._sessions.pop(key, None)
+        if login is not None:
+            login.ended = True
 
     def _over(self, login: Login) -> bool:
         now = self._now()

@@ -37,7 +37,8 @@ async def identities(visit: Visit) -> Page:
     """
     visit.roles.demand("auditor", "operator")
     known: dict[str, _Identity] = {}
-    for summary in await visit.parts.archive.sessions():
+    found = await visit.parts.archive.search()
+    for summary in found.summaries:
         if not summary.subject:
             continue
         one = known.setdefault(summary.subject, _Identity())
@@ -63,10 +64,14 @@ async def identities(visit: Visit) -> Page:
         heading(
             "Identities", "Who has used this gateway, or could by the directory in its settings."
         ),
+        tag("p", "Sessions since ", moment(found.since / 1e6), "; older ones are not counted yet:"
+            " look again to go further back.", class_="about", role="status")
+        if found.since is not None
+        else None,
         tag("section", tag("div", cards, class_="cards"), id="identities", data_live="live")
         if cards
         else empty("Nobody yet.", "Identities appear with their first session."),
-    )
+    )  # fmt: skip
     return Page("Identities", body, "/identities")
 
 

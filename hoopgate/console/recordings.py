@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from hoopgate.approvals.model import check_reason
-from hoopgate.console.archive import Line, Recording
+from hoopgate.console.archive import Found, Line, Recording
 from hoopgate.console.html import Markup, join, tag
 from hoopgate.console.layout import (
     announced,
@@ -30,7 +30,7 @@ from hoopgate.recorder.replay import Summary
 _PER_PAGE: Final = 50
 _LINES: Final = 1500
 _VERDICTS: Final = ("allow", "mask", "block", "hold")
-FILTERS: Final = ("who", "resource", "verdict", "text", "request", "from", "to", "page")
+FILTERS: Final = ("who", "resource", "verdict", "text", "request", "from", "to", "before")
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -118,28 +118,52 @@ async def search(visit: Visit) -> Page:
     :raises Refused: ``console.role``, ``log.bad``.
     """
     visit.roles.demand("auditor")
-    wanted = {name: visit.query.get(name, "").strip() for name in FILTERS}
-    found = await visit.parts.archive.search(matching(wanted), wanted["text"], wanted["request"])
-    number = int(wanted["page"]) if wanted["page"].isdecimal() else 1
-    number = max(1, min(number, 1 + len(found.summaries) // _PER_PAGE))
-    shown = found.summaries[(number - 1) * _PER_PAGE : number * _PER_PAGE]
-    count = f"{len(found.summaries)} session{'s' if len(found.summaries) != 1 else ''}"
-    if found.searched < found.candidates:
-        count += f"; statements of the newest {found.searched} of {found.candidates} were searched"
+    wanted, found = await searched(visit, _PER_PAGE)
     filtered = any(wanted[name] for name in FILTERS[:-1])
+    rows = [_row(one) for one in found.summaries]
+    nothing = "Nothing is recorded yet.", "The first session will be here once it has begun."
+    if found.older is not None:
+        nothing = "Nothing so far.", "Older sessions were not looked at yet."
+    elif filtered or wanted["before"]:
+        nothing = "No session matches.", "Try fewer words."
     body = joined(
         heading("Recordings", "Every session that this node has recorded, the newest first."),
         _filters(visit, wanted),
-        tag("p", count, class_="count", aria_live="polite"),
-        _table(("Who", "Resource", "Began", "Lasted", "Requests"), [_row(one) for one in shown])
-        if shown
-        else empty(
-            "No session matches." if filtered else "Nothing is recorded yet.",
-            "Try fewer words." if filtered else "The first session will be here once it has begun.",
+        tag("p", _count(found), id="count", class_="count", aria_live="polite"),
+        tag(
+            "div",
+            _table(("Who", "Resource", "Began", "Lasted", "Requests"), rows)
+            if rows
+            else empty(*nothing),
+            id="found",
         ),
-        _pages(wanted, number, len(found.summaries)),
+        _pages(wanted, found, filtered),
     )
     return Page("Recordings", body, "/sessions")
+
+
+async def searched(visit: Visit, most: int) -> tuple[dict[str, str], Found]:
+    """What the query asks for, and at most so many sessions of it.
+
+    :raises Refused: ``log.bad``, ``log.unreadable``.
+    """
+    wanted = {name: visit.query.get(name, "").strip() for name in FILTERS}
+    before = wanted["before"]
+    found = await visit.parts.archive.search(
+        matching(wanted),
+        text=wanted["text"],
+        request=wanted["request"],
+        before=int(before) if before.isdecimal() and len(before) < 19 else None,
+        limit=most,
+    )
+    return wanted, found
+
+
+def _count(found: Found) -> Markup:
+    number = join("Found: ", tag("b", len(found.summaries), id="number"))
+    if found.older is None:
+        return number
+    return join(number, ", back to ", moment(found.since / 1e6) if found.since else "now")
 
 
 def matching(wanted: dict[str, str]) -> Callable[[Summary], bool]:
@@ -214,22 +238,24 @@ def _row(one: Summary) -> Markup:
     )  # fmt: skip
 
 
-def _pages(wanted: dict[str, str], number: int, count: int) -> Markup | None:
-    last = max(1, -(-count // _PER_PAGE))
-    if last == 1:
+def _pages(wanted: dict[str, str], found: Found, filtered: bool) -> Markup | None:
+    """:param filtered: what was looked for may be far: the browser may go on by itself."""
+    if found.older is None and not wanted["before"]:
         return None
-
-    def link(to: int, text: str) -> Markup:
-        fields = {name: value for name, value in wanted.items() if value} | {"page": str(to)}
-        if not 1 <= to <= last:
-            return tag("span", text)
-        return tag("a", text, href=f"/sessions?{urlencode(fields)}")
-
+    fields = {name: value for name, value in wanted.items() if value and name != "before"}
+    more = urlencode(fields | {"before": str(found.older)})
     return tag(
         "nav",
-        link(number - 1, "← Newer"),
-        tag("span", f"{number} of {last}"),
-        link(number + 1, "Older →"),
+        tag("a", "Newest", href=f"/sessions?{urlencode(fields)}") if wanted["before"] else None,
+        tag(
+            "a",
+            "Older →",
+            href=f"/sessions?{more}",
+            data_more=filtered and len(found.summaries) < _PER_PAGE,
+        )
+        if found.older is not None
+        else tag("span", "No older ones"),
+        id="pages",
         class_="pages",
         aria_label="Results",
     )

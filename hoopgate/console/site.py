@@ -110,7 +110,7 @@ class Console(resource.Resource):
         console = parts.console
         self._logins = Logins(console.session_seconds, console.idle_seconds, parts.now)
         self._routes = _routes()
-        self._streams = Streams(parts.reactor)
+        self._streams = Streams(parts.reactor, self._logins.alive)
         self._origin = console.url
         self._host = console.url.removeprefix("https://").encode()
         self._size = -1
@@ -166,9 +166,10 @@ class Console(resource.Resource):
                 self._log_out(request)
             elif path == "/events":
                 assert visit.login is not None
-                self._streams.add(request, visit.login)
+                self._streams.add(request, visit.login, visit.query)
             else:
-                await self._send(request, visit, await self._answer(request, visit, path))
+                news = self._streams.position()
+                await self._send(request, visit, await self._answer(request, visit, path), news)
         except _LogIn as first:
             await self._send(request, None, Redirect(first.path))
         except HoopgateError as error:
@@ -190,7 +191,9 @@ class Console(resource.Resource):
             raise Refused("request.method", "this cannot be done here")
         raise Refused("request.path", "there is nothing here")
 
-    async def _send(self, request: QuietRequest, visit: Visit | None, answer: Answer) -> None:
+    async def _send(
+        self, request: QuietRequest, visit: Visit | None, answer: Answer, news: str = ""
+    ) -> None:
         if isinstance(answer, Redirect):
             request.answer(303, "text/plain", b"", Location=answer.path)
         elif isinstance(answer, Data):
@@ -201,7 +204,7 @@ class Console(resource.Resource):
             request.answer(200, answer.kind, answer.content, Content_Disposition=kept)
         else:
             waiting = 0 if visit is None else await approvals.waiting(visit)
-            page = document(answer, visit, waiting)
+            page = document(answer, visit, waiting, news)
             if answer.plays:
                 policy = _HEADERS["Content-Security-Policy"]
                 allowed = policy.replace("script-src 'self'", _WITH_WEBASSEMBLY)

@@ -24,14 +24,13 @@ from hoopgate.recorder.integrate import Integrator, discard_unsigned
 from hoopgate.recorder.note import open_checkpoint
 from hoopgate.recorder.recover import recover
 from hoopgate.recorder.rotation import SIGNER_KEY, retired_keys, taken_up
-from hoopgate.recorder.sealing import Recipient, ReplayKey
+from hoopgate.recorder.sealing import REPLAY_KEY, Recipient, ReplayKey
 from hoopgate.recorder.segments import Segment
 from hoopgate.recorder.signer import FileSigner, Signer
 from hoopgate.recorder.signer_process import ProcessSigner
 from hoopgate.recorder.wraps import seal_stream
 from hoopgate.settings.model import Recording
 
-REPLAY_KEY = "keys/replay.key"
 HEAD = "log-head"
 
 

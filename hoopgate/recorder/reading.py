@@ -19,6 +19,8 @@ from hoopgate.recorder.segments import read_record
 from hoopgate.recorder.tiles import CHECKPOINT, WIDTH, TileReader
 from hoopgate.recorder.tree import inclusion_proof, leaf_hash, verify_inclusion
 
+UNSIGNED = "the leaves are not those that were signed: run 'hoopgate audit verify'"
+
 
 class LogReader:
     """The log in ``directory`` up to its present checkpoint.
@@ -48,8 +50,11 @@ class LogReader:
 
         :param start: index of the first; ``end``: of the one behind the last.
         """
-        for first, entries in self.bundles(start, end):
-            for at, data in enumerate(entries, first):
+        stop = self.size if end is None else min(end, self.size)
+        for number in range(start // WIDTH, (stop + WIDTH - 1) // WIDTH):
+            if containing and not self.tiles.holds(number, containing):
+                continue
+            for at, data in enumerate(self.tiles.bundle(number), number * WIDTH):
                 if containing in data and start <= at and (end is None or at < end):
                     leaf = decode(data)
                     if leaf["index"] != at:
@@ -64,6 +69,19 @@ class LogReader:
         if not 0 <= index < self.size:
             raise BadLog(f"the checkpoint covers {self.size} leaves, so there is no leaf {index}")
         return self.tiles.bundle(index // WIDTH)[index % WIDTH]
+
+    def proven(self, number: int) -> list[bytes]:
+        """The entries of a bundle, each checked to be in the log.
+
+        :raises BadLog: one of them is not, or the files do not prove it.
+        """
+        entries = self.tiles.bundle(number)
+        for at, (data, hashed) in enumerate(zip(entries, self.tiles.tile(0, number), strict=True)):
+            if leaf_hash(data) != hashed:
+                raise BadLog(UNSIGNED, index=number * WIDTH + at)
+        # One leaf's proof goes through the hashes of all the others of its tile.
+        self.prove(number * WIDTH)
+        return entries
 
     def prove(self, index: int) -> tuple[bytes, list[bytes]]:
         """A leaf's data and its inclusion proof, checked against the checkpoint.

@@ -1,4 +1,4 @@
-"""What a log says about sessions: the list of them, and the replay of one."""
+"""What a log says about a session: in short, and its replay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoopgate.recorder.leaf import SESSION_ID, Leaf, encode, hash_of
 from hoopgate.recorder.payload import split_pieces
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.sealing import ReplayKey, SessionKey, unseal
-from hoopgate.recorder.tree import Frontier, leaf_hash
+from hoopgate.recorder.tree import leaf_hash
 from hoopgate.recorder.wraps import wrap_path
 
 
@@ -28,11 +28,11 @@ class Summary:
     """
 
     id: str
-    subject: str
-    resource: str
-    protocol: str
-    peer: str
-    start: int
+    subject: str = ""
+    resource: str = ""
+    protocol: str = ""
+    peer: str = ""
+    start: int = 0
     end: int | None = None
     reason: str = ""
     requests: int = 0
@@ -41,58 +41,29 @@ class Summary:
     last: int = 0
 
 
-def sessions(log: LogReader) -> list[Summary]:
-    """All sessions, in the order they began.
+def count(summary: Summary, leaf: Leaf) -> bool:
+    """Add what a leaf says of its session; leaves may come in any order.
 
-    :raises BadLog: the leaves are not those that were signed.
+    :return: it is the one that the session began with.
     """
-    return Sessions().update(log)
-
-
-class Sessions:
-    """The list of sessions, brought up to date by what the log has got since."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Summary] = {}
-        self._tree = Frontier()
-
-    def update(self, log: LogReader) -> list[Summary]:
-        """All sessions, in the order they began. After an error it is not to be used any more.
-
-        :raises BadLog: the leaves are not those that were signed.
-        """
-        found, tree = self._found, self._tree
-        for leaf, data in log.leaves(start=tree.size):
-            tree.append(leaf_hash(data))
-            id = leaf["session"]
-            if leaf["type"] == "session.open":
-                found[id] = _summary(leaf)
-            elif id in found:
-                _count(found[id], leaf)
-        if tree.root() != log.checkpoint.root:
-            raise BadLog("the leaves are not those that were signed: run 'hoopgate audit verify'")
-        return list(found.values())
-
-
-def _summary(leaf: Leaf) -> Summary:
-    subject, resource, protocol, peer = (
-        str(leaf.get(name, "")) for name in ("subject", "resource", "protocol", "peer")
-    )
-    summary = Summary(leaf["session"], subject, resource, protocol, peer, leaf["time"])
-    summary.first = summary.last = leaf["index"]
-    return summary
-
-
-def _count(summary: Summary, leaf: Leaf) -> None:
-    summary.last = leaf["index"]
-    if leaf["type"] == "session.close":
+    kind = leaf["type"]
+    summary.last = max(summary.last, leaf["index"])
+    if kind == "chunk":
+        if leaf.get("direction") != "backend":
+            summary.requests += 1
+            verdicts = leaf.get("verdicts")
+            for name, number in verdicts.items() if isinstance(verdicts, dict) else ():
+                if isinstance(number, int):
+                    summary.verdicts[name] = summary.verdicts.get(name, 0) + number
+    elif kind == "session.close":
         summary.end, summary.reason = leaf["time"], str(leaf.get("reason", ""))
-    elif leaf["type"] == "chunk" and leaf.get("direction") != "backend":
-        summary.requests += 1
-        verdicts = leaf.get("verdicts")
-        for name, count in verdicts.items() if isinstance(verdicts, dict) else ():
-            if isinstance(count, int):
-                summary.verdicts[name] = summary.verdicts.get(name, 0) + count
+    elif kind == "session.open":
+        summary.subject, summary.resource, summary.protocol, summary.peer = (
+            str(leaf.get(name, "")) for name in ("subject", "resource", "protocol", "peer")
+        )
+        summary.start, summary.first = leaf["time"], leaf["index"]
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +110,7 @@ class Replay:
         ]
         if not self._leaves or self._leaves[0][0]["type"] != "session.open":
             raise BadLog(f"the log has no session {session}")
-        self.summary = _summary(self._leaves[0][0])
+        self.summary = Summary(session)
         self._check_chain()
         try:
             wrap = read_whole(wrap_path(log.directory, session))
@@ -156,8 +127,7 @@ class Replay:
                 place = {name: leaf[name] for name in ("index", "session", "segment", "offset")}
                 raise BadLog("the leaf does not follow the session's last one", **place)
             prev = b64encode(leaf_hash(data)).decode()
-            if seq:
-                _count(self.summary, leaf)
+            count(self.summary, leaf)
         self._log.prove(self._leaves[-1][0]["index"])
 
     def moments(self) -> Iterator[Moment]:

@@ -28,6 +28,9 @@ from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import create_secret, read_secret
 from hoopgate.recorder.leaf import encode
 
+#: Where a node's own replay key is in its state directory.
+REPLAY_KEY = "keys/replay.key"
+
 SUITE = "DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM"
 _hpke = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 

@@ -185,15 +185,27 @@ class TileReader:
         if self._bundle[0] == number:
             return self._bundle[1]
         width = tile_width(0, number, self.size)
-        path = bundle_path(number, width)
         try:
-            data, exact = self._load(lambda w: bundle_path(number, w), width)
+            data, exact = self._entries(number, width)
             self._bundle = number, split_bundle(data, width if exact else WIDTH)[:width]
             return self._bundle[1]
-        except FileNotFoundError:
-            raise BadLog(f"{path} is missing", index=number * WIDTH) from None
         except BadLog as error:
+            path = bundle_path(number, width)
             raise BadLog(f"{path}: {error.what}", index=number * WIDTH) from None
+
+    def holds(self, number: int, needle: bytes) -> bool:
+        """Whether a bundle's file has ``needle`` anywhere: most are told apart so, unsplit.
+
+        :raises BadLog: missing.
+        """
+        return needle in self._entries(number, tile_width(0, number, self.size))[0]
+
+    def _entries(self, number: int, width: int) -> tuple[bytes, bool]:
+        try:
+            return self._load(lambda w: bundle_path(number, w), width)
+        except FileNotFoundError:
+            missing = f"{bundle_path(number, width)} is missing"
+            raise BadLog(missing, index=number * WIDTH) from None
 
     def subtree(self, level: int, index: int) -> bytes:
         """Hash of a perfect subtree, see :data:`hoopgate.recorder.tree.Subtree`."""

@@ -44,11 +44,11 @@ from testbed.node import HOOPGATE, children, hoopgate, until
 from testbed.postgres import Postgres
 from testbed.raw import Raw, startup
 
-from hoopgate.recorder.log import REPLAY_KEY
+from hoopgate.recorder.listing import sessions
 from hoopgate.recorder.reading import LogReader
-from hoopgate.recorder.replay import Replay, sessions
+from hoopgate.recorder.replay import Replay
 from hoopgate.recorder.rotation import SIGNER_KEY
-from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.sealing import REPLAY_KEY, ReplayKey
 from hoopgate.recorder.signer import FileSigner
 
 #: A guard that fails, and quotes the statement as it does.

@@ -15,11 +15,11 @@ from hoopgate.actions import Decision
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.recorder.commit import Clock
 from hoopgate.recorder.gate import Log
-from hoopgate.recorder.log import REPLAY_KEY, open_log_blocking
+from hoopgate.recorder.log import open_log_blocking
 from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.replay import Moment, Replay
-from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.sealing import REPLAY_KEY, ReplayKey
 from hoopgate.recorder.verify import Report, verify_log
 from hoopgate.settings.model import Recording
 from hoopgate.verdicts import Allow

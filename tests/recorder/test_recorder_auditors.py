@@ -16,10 +16,9 @@ from recorder_world import World
 from hoopgate.cli.main import main
 from hoopgate.errors import RecorderFailed
 from hoopgate.recorder.errors import BadLog, BadNote
-from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.replay import Replay
-from hoopgate.recorder.sealing import Recipient, ReplayKey, unseal
+from hoopgate.recorder.sealing import REPLAY_KEY, Recipient, ReplayKey, unseal
 
 
 @pytest.fixture

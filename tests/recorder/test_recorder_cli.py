@@ -21,9 +21,9 @@ from recorder_world import ALLOWED, World
 from hoopgate.actions import Decision
 from hoopgate.cli import audit, replay, sessions
 from hoopgate.errors import HoopgateError
-from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.note import Note, open_checkpoint
 from hoopgate.recorder.render import PlainRenderer, PostgresRenderer, inert, register, renderer
+from hoopgate.recorder.sealing import REPLAY_KEY
 from hoopgate.recorder.tree import leaf_hash, verify_inclusion
 from hoopgate.verdicts import Block
 
@@ -191,6 +191,27 @@ class TestSessions:
         first, second = map(json.loads, out.splitlines())
         assert first["verdicts"] == {"allow": 1, "block": 1}
         assert second["reason"] == "node.stop"
+
+    def test_a_part_of_them(self, recorded: World, run: Run) -> None:
+        def told(*words: str) -> tuple[list[str], str]:
+            _, out, err = run("sessions", *words, "-d", recorded.directory)
+            return [line.split()[0] for line in out.splitlines()[1:]], err
+
+        assert told()[0] == ["s-1", "s-2"]
+        assert told("--limit", "1")[0] == ["s-2"]
+        assert "There are older ones: --before s-2, or --all" in told("--limit", "1")[1]
+        assert told("--before", "s-2")[0] == ["s-1"]
+        assert told("--verdict", "block")[0] == ["s-1"]
+        assert told("--who", "AGENT", "--resource", "clin", "--from", "2020-01-01")[0] == [
+            "s-1",
+            "s-2",
+        ]
+        assert told("--to", "2020-01-01")[0] == []
+        assert "No session matches." in told("--who", "nobody")[1]
+        status, _, err = run("sessions", "--before", "s-9", "-d", recorded.directory)
+        assert (status, "no session s-9" in err) == (2, True)
+        _, out, _ = run("sessions", "--json", "-n", "1", "-d", recorded.directory)
+        assert json.loads(out)["id"] == "s-2"
 
 
 class TestReplay:

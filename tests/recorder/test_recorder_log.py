@@ -25,11 +25,12 @@ from hoopgate.interfaces import IRecorder, ISessionRecording
 from hoopgate.recorder.commit import Clock
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.leaf import LEAF_BYTES, encode
-from hoopgate.recorder.log import REPLAY_KEY, open_log
+from hoopgate.recorder.listing import sessions
+from hoopgate.recorder.log import open_log
 from hoopgate.recorder.note import Note
 from hoopgate.recorder.payload import Kind
-from hoopgate.recorder.replay import sessions
 from hoopgate.recorder.rotation import SIGNER_KEY
+from hoopgate.recorder.sealing import REPLAY_KEY
 from hoopgate.recorder.segments import read_record, segment_numbers
 from hoopgate.verdicts import Block, Mask
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from types import TracebackType
 
 from hoopgate.recorder.leaf import decode
-from hoopgate.recorder.log import REPLAY_KEY
 from hoopgate.recorder.payload import Kind, split_pieces
-from hoopgate.recorder.sealing import ReplayKey, SessionKey, unseal
+from hoopgate.recorder.sealing import REPLAY_KEY, ReplayKey, SessionKey, unseal
 from hoopgate.recorder.segments import Scan, segment_numbers
 from hoopgate.recorder.wraps import wrap_path
 

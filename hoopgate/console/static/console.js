@@ -76,7 +76,7 @@
   const atEnd = () => innerHeight + scrollY >= document.body.scrollHeight - 80;
 
   const listen = () => {
-    const source = new EventSource("/events");
+    const source = new EventSource(`/events?${document.body.dataset.news || ""}`);
     let banner = null;
     for (const topic of ["approvals", "live", "log"]) source.addEventListener(topic, () => renew([topic]));
     source.onopen = () => {
@@ -98,6 +98,29 @@
       if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
     };
     addEventListener("pagehide", () => source.close());
+  };
+
+  // --- results that are far back -------------------------------------------------------------------
+  // A search answers after a moment with what it has: it goes on until there is a page of it.
+  const search = async () => {
+    const place = (id, root = document) => root.getElementById(id);
+    const count = place("count");
+    let more = null;
+    while ((more = document.querySelector("#pages [data-more]")) && all("#found tbody tr").length < 50) {
+      count.dataset.busy = "";
+      await new Promise((go) => setTimeout(go, 150)); // agents are served meanwhile
+      const answer = await fetch(more.href);
+      if (!answer.ok || answer.redirected) break;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      localise(fresh);
+      const rows = document.querySelector("#found tbody");
+      if (rows) rows.append(...all("#found tbody tr", fresh));
+      else place("found").replaceWith(place("found", fresh));
+      place("pages").replaceWith(place("pages", fresh));
+      count.replaceChildren(...place("count", fresh).childNodes);
+      place("number").textContent = all("#found tbody tr").length;
+    }
+    if (count) delete count.dataset.busy;
   };
 
   // --- find in a timeline -------------------------------------------------------------------------
@@ -158,4 +181,5 @@
   all("[data-filter]").forEach((field) => field.addEventListener("input", filter));
   if (document.querySelector("[data-follow]")) scrollTo(0, document.body.scrollHeight);
   listen();
+  search().catch(() => {}); // the link is there
 })();
