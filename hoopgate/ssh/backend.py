@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 20.0
 _MOST_CHANNELS: Final = 64
+#: What a server may send ahead: while what came before becomes durable it has something to do.
+_WINDOW: Final = 2**21
 
 
 class BackendUnavailable(Refused):
@@ -153,7 +155,7 @@ class BackendTransport(ClientTransport):
             self._try()
         elif number == authentication.SUCCESS:
             self._may_rekey = True
-            self.mux = Mux(self, _MOST_CHANNELS)
+            self.mux = Mux(self, _MOST_CHANNELS, _WINDOW)
             if not self.ready.called:
                 self.ready.callback(self)
         elif number == authentication.FAILURE:

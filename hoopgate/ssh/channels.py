@@ -163,18 +163,20 @@ class Channel:
         while queue and not self._mux.full:
             number, body = queue[0]
             if number in (wire.CHANNEL_DATA, wire.CHANNEL_EXTENDED_DATA):
-                head = 0 if number == wire.CHANNEL_DATA else 4
-                payload = body[head + 4 :]
-                size = min(len(payload), self._room, self._packet)
-                if size == 0 and payload:
+                begin = 4 if number == wire.CHANNEL_DATA else 8
+                whole = len(body) - begin
+                size = min(whole, self._room, self._packet)
+                if size == 0 and whole:
                     break
                 self._room -= size
-                self._post(number, body[:head] + string(payload[:size]))
-                self.queued_bytes -= size
-                if size < len(payload):
-                    queue[0] = (number, body[:head] + string(payload[size:]))
+                if size < whole:
+                    kind, payload = body[: begin - 4], body[begin:]
+                    self._post(number, kind + string(payload[:size]))
+                    self.queued_bytes -= size
+                    queue[0] = (number, kind + string(payload[size:]))
                     continue
-                self.queued_bytes -= len(body) - len(payload)
+                self._post(number, body)
+                self.queued_bytes -= len(body)
             else:
                 self._post(number, body)
                 self.queued_bytes -= len(body)
@@ -185,7 +187,7 @@ class Channel:
 
     def _post(self, number: int, body: bytes) -> None:
         self._eof_sent = self._eof_sent or number == wire.CHANNEL_EOF
-        self._mux.send(number, uint32(self.remote) + body)
+        self._mux.send(number, uint32(self.remote), body)
 
     def flush(self) -> None:
         """The connection takes data again."""
@@ -274,9 +276,9 @@ class Mux:
         self._number = 0
         transport.transport.registerProducer(_Throttle(self), True)
 
-    def send(self, number: int, body: bytes) -> None:
-        """Send a message."""
-        self.transport.sendPacket(number, body)
+    def send(self, number: int, body: bytes, *more: bytes) -> None:
+        """Send a message, which may come in parts."""
+        self.transport.sendPacket(number, body, *more)
 
     def received(self, number: int, payload: bytes) -> None:
         """A message from number 91 on.

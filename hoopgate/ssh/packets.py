@@ -30,14 +30,16 @@ ETM: Final = {
 CIPHERS: Final = [*GCM, *CTR]
 MACS: Final = list(ETM)
 
+_NOISE_BYTES: Final = 4096
+
 _HEAD: Final = struct.Struct(">I")
 
 
 class Seal(Protocol):
     """Protects packets of one direction."""
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
-        """The packet for ``payload``."""
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
+        """The packet for ``payload``, which may come in parts."""
 
     def open(self, sequence: int, buffer: bytearray) -> bytes | None:
         """Take a packet off ``buffer``: its payload, or None when it is not whole yet.
@@ -47,12 +49,30 @@ class Seal(Protocol):
         """
 
 
-def _padded(payload: bytes, block: int, counted: int) -> bytes:
+class _Noise:
+    """Random bytes, fetched many at a time: asking the system takes longer than to seal."""
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        at = self._at
+        if at + size > len(self._bytes):
+            self._bytes, at = os.urandom(_NOISE_BYTES), 0
+        self._at = at + size
+        return self._bytes[at : at + size]
+
+
+_NOISE: Final = _Noise()
+
+
+def _padded(payload: tuple[bytes, ...], block: int, counted: int) -> bytes:
     """padding length, payload, padding; ``counted`` bytes before it belong to the blocks, too."""
-    padding = block - (counted + 1 + len(payload)) % block
+    padding = block - (counted + 1 + sum(map(len, payload))) % block
     if padding < 4:
         padding += block
-    return bytes((padding,)) + payload + os.urandom(padding)
+    return b"".join((bytes((padding,)), *payload, _NOISE.take(padding)))
 
 
 def _payload(packet: bytes) -> bytes:
@@ -76,7 +96,7 @@ def _length(buffer: bytearray, block: int, counted: int) -> int | None:
 class Plain:
     """Before the first keys (RFC 4253 section 6)."""
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         """See :class:`Seal`."""
         packet = _padded(payload, 8, 4)
         return _HEAD.pack(len(packet)) + packet
@@ -104,7 +124,7 @@ class GCMSeal:
         self._counter = (self._counter + 1) % 2**64
         return nonce
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         """See :class:`Seal`."""
         packet = _padded(payload, 16, 0)
         head = _HEAD.pack(len(packet))
@@ -115,12 +135,13 @@ class GCMSeal:
         length = _length(buffer, 16, 0)
         if length is None or len(buffer) < 4 + length + 16:
             return None
-        head, sealed = bytes(buffer[:4]), bytes(buffer[4 : 20 + length])
-        del buffer[: 20 + length]
         try:
-            return _payload(self._aead.decrypt(self._nonce(), sealed, head))
+            with memoryview(buffer) as view, view[4 : 20 + length] as sealed:
+                packet = self._aead.decrypt(self._nonce(), sealed, bytes(view[:4]))
         except InvalidTag:
             raise RemoteProtocolError("a packet is not authentic") from None
+        del buffer[: 20 + length]
+        return _payload(packet)
 
 
 class CTRSeal:
@@ -136,7 +157,7 @@ class CTRSeal:
     def _mac(self, sequence: int, data: bytes) -> bytes:
         return hmac.digest(self._mac_key, _HEAD.pack(sequence) + data, self._digest)
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         """See :class:`Seal`."""
         packet = _padded(payload, 16, 0)
         data: bytes = _HEAD.pack(len(packet)) + self._update(packet)
@@ -148,7 +169,8 @@ class CTRSeal:
         end = 4 + (length or 0) + self._size
         if length is None or len(buffer) < end:
             return None
-        data, mac = bytes(buffer[: 4 + length]), bytes(buffer[4 + length : end])
+        with memoryview(buffer) as view:
+            data, mac = bytes(view[: 4 + length]), bytes(view[4 + length : end])
         del buffer[:end]
         if not hmac.compare_digest(self._mac(sequence, data), mac):
             raise RemoteProtocolError("a packet is not authentic")

@@ -125,7 +125,7 @@ class PlainStream:
         return [Forward(wire.data(data))]
 
     def from_backend(self, number: int, data: bytes) -> list[Action]:
-        return [Reply(wire.data(data) if number == wire.CHANNEL_DATA else wire.stderr(data))]
+        return [Reply(wire.output(number, data))]
 
     def client_eof(self) -> list[Action]:
         return [Forward(wire.frame(wire.CHANNEL_EOF))]

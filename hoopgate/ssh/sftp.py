@@ -383,7 +383,7 @@ class SFTPStream:
                 self._read += len(packet) - 9
             elif kind not in (sftp.STATUS, sftp.NAME, sftp.ATTRS, sftp.EXTENDED_REPLY):
                 raise RemoteProtocolError("a packet of SFTP that servers do not send")
-            answers.reply(wire.string(packet))
+            answers.reply(wire.uint32(len(packet)), packet)
 
     def _opened(self, opened: Open, id_: int, name: bytes, packet: bytes, answers: Batch) -> None:
         if opened.file is None or len(name) > sftp.HANDLE_BYTES or name in self._handles:

@@ -87,10 +87,10 @@ class Batch:
 
     def __init__(self) -> None:
         self._actions: list[Action] = []
-        self._replies = b""
+        self._replies: list[bytes] = []
 
-    def reply(self, packet: bytes) -> None:
-        """For the client."""
+    def reply(self, *packet: bytes) -> None:
+        """For the client: a packet, which may come in parts."""
         self._replies += packet
 
     def forward(self, packet: bytes) -> None:
@@ -100,8 +100,8 @@ class Batch:
 
     def _flush(self) -> None:
         if self._replies:
-            self._actions.append(Reply(in_frames(self._replies)))
-            self._replies = b""
+            self._actions.append(Reply(in_frames(b"".join(self._replies))))
+            self._replies = []
 
     def actions(self) -> list[Action]:
         self._flush()

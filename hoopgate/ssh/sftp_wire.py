@@ -104,7 +104,8 @@ class Packets:
             raise LimitExceeded("a packet of SFTP is too long")
         if len(buffer) < 4 + length:
             return None
-        packet = bytes(buffer[4 : 4 + length])
+        with memoryview(buffer) as view:
+            packet = bytes(view[4 : 4 + length])
         del buffer[: 4 + length]
         return packet
 

@@ -33,7 +33,8 @@ from hoopgate.ssh.wire import Reader, string
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-VERSION: Final = b"SSH-2.0-Hoopgate"
+#: Clients that know SFTP tell by the name whose order of the paths of SYMLINK is meant.
+VERSION: Final = b"SSH-2.0-Hoopgate (SFTP as of OpenSSH)"
 
 HYBRID: Final = b"mlkem768x25519-sha256"
 CURVES: Final = (b"curve25519-sha256", b"curve25519-sha256@libssh.org")
@@ -209,17 +210,19 @@ class SSHTransport(conch.SSHTransportBase):
         self._phase = "kexinit"
         return True
 
-    def sendPacket(self, messageType: int, payload: bytes) -> None:
-        """Send a message; one that no exchange knows waits until it is over."""
+    def sendPacket(self, messageType: int, payload: bytes, *more: bytes) -> None:
+        """Send a message, which may come in parts; one that no exchange knows waits until it is
+        over."""
         if self._ended:
             return
         if self._keyExchangeState != self._KEY_EXCHANGE_NONE and not (_of_exchange(messageType)):
-            self._blockedByKeyExchange.append((messageType, payload))
+            self._blockedByKeyExchange.append((messageType, b"".join((payload, *more))))
             return
-        data = self._sealer.seal(self.outgoingPacketSequence, bytes((messageType,)) + payload)
+        number = bytes((messageType,))
+        data = self._sealer.seal(self.outgoingPacketSequence, number, payload, *more)
         self.outgoingPacketSequence = (self.outgoingPacketSequence + 1) & 0xFFFFFFFF
         write(self.transport, data)
-        self._count(len(payload))
+        self._count(len(payload) + sum(map(len, more)))
 
     @property
     def blocked(self) -> bool:

@@ -37,6 +37,8 @@ UNKNOWN_CHANNEL: Final = 3
 RESOURCE_SHORTAGE: Final = 4
 
 _UINT32: Final = struct.Struct(">I")
+_FRAME: Final = struct.Struct(">IB")
+_DATA: Final = struct.Struct(">IBI")
 
 
 def uint32(value: int) -> bytes:
@@ -67,12 +69,11 @@ class Reader:
         self._at = 0
 
     def _take(self, size: int) -> bytes:
-        end = self._at + size
+        at, end = self._at, self._at + size
         if end > len(self._data):
             raise RemoteProtocolError("an SSH message is cut off")
-        taken = self._data[self._at : end]
         self._at = end
-        return taken
+        return self._data[at:end]
 
     def byte(self) -> int:
         """A byte."""
@@ -121,17 +122,23 @@ class Reader:
 
 def frame(number: int, body: bytes = b"") -> bytes:
     """A channel message between transport and session."""
-    return _UINT32.pack(1 + len(body)) + bytes((number,)) + body
+    return b"".join((_FRAME.pack(1 + len(body), number), body))
 
 
 def data(payload: bytes) -> bytes:
     """The frame of CHANNEL_DATA."""
-    return frame(CHANNEL_DATA, string(payload))
+    size = len(payload)
+    return b"".join((_DATA.pack(5 + size, CHANNEL_DATA, size), payload))
 
 
 def stderr(payload: bytes) -> bytes:
     """The frame of CHANNEL_EXTENDED_DATA of type stderr."""
     return frame(CHANNEL_EXTENDED_DATA, _UINT32.pack(STDERR) + string(payload))
+
+
+def output(number: int, payload: bytes) -> bytes:
+    """The frame of either: CHANNEL_DATA, or CHANNEL_EXTENDED_DATA of type stderr."""
+    return data(payload) if number == CHANNEL_DATA else stderr(payload)
 
 
 def request(name: bytes, body: bytes = b"", *, want_reply: bool = False) -> bytes:
@@ -160,21 +167,27 @@ class Frames:
         :raises LimitExceeded: a frame is too long.
         :raises RemoteProtocolError: a frame is empty.
         """
-        buffer = self._buffer
-        buffer += chunk
-        at = 0
+        # As a rule a chunk is whole frames: these are not copied first.
+        buffer: bytes | bytearray = self._buffer
+        if buffer:
+            self._buffer += chunk
+        else:
+            buffer = chunk
+        at, end = 0, len(buffer)
         try:
-            while len(buffer) - at >= 4:
+            while end - at >= 4:
                 (length,) = _UINT32.unpack_from(buffer, at)
                 if length < 1:
                     raise RemoteProtocolError("an empty SSH message")
                 if length > self._limit:
                     raise LimitExceeded("an SSH message is too long")
-                if len(buffer) - at < 4 + length:
+                if end - at < 4 + length:
                     break
-                number = buffer[at + 4]
-                body = bytes(buffer[at + 5 : at + 4 + length])
+                begin = at + 5
                 at += 4 + length
-                yield number, body
+                yield buffer[begin - 1], bytes(buffer[begin:at])
         finally:
-            del buffer[:at]
+            if buffer is chunk:
+                self._buffer += chunk[at:]
+            else:
+                del self._buffer[:at]

@@ -27,7 +27,8 @@ class Wire:
         self.lost = 0
         socket = SimpleNamespace(registerProducer=lambda *_: None)
         transport = SimpleNamespace(
-            transport=socket, sendPacket=lambda number, body: self.sent.append((number, body))
+            transport=socket,
+            sendPacket=lambda number, *body: self.sent.append((number, b"".join(body))),
         )
         self.mux = Mux(cast(Any, transport), 4)
         self.channel: Channel = self.mux.reserve()

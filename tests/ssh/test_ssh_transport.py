@@ -236,6 +236,6 @@ HELLO = b"SSH-2.0-test\r\n"
 def test_what_has_no_place_before_a_login_ends_the_connection(ward: Ward, data: bytes) -> None:
     before = ward.gateway.log_text().count("session.open")
     received = talk(ward, data)
-    assert received.startswith(b"SSH-2.0-Hoopgate\r\n")
+    assert received.startswith(b"SSH-2.0-Hoopgate (SFTP as of OpenSSH)\r\n")
     assert ward.gateway.log_text().count("session.open") == before
     assert "login.bug" not in ward.gateway.log_text()
