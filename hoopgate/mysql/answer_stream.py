@@ -12,6 +12,7 @@ from hoopgate.errors import LocalProtocolError, RemoteProtocolError
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.mysql.expected import Expected, Kind
 from hoopgate.mysql.kernels import renumber, run_end
+from hoopgate.mysql.long_rows import LongRow
 from hoopgate.mysql.masking import RowMasker
 from hoopgate.mysql.wire import HEADER, MOST_PAYLOAD, Status, packet_count, packets
 from hoopgate.mysql.wire_results import Column
@@ -46,6 +47,7 @@ class AnswerStream:
         self._waiting: list[bytes] = []  # what came since, until a packet is whole with it
         self._need = 0
         self._parts: list[bytes] = []
+        self._long: LongRow | None = None  # in the middle of a row of several packets
         self._held = 0
         self._streaming = False  # in the middle of a row of several packets that passes as it is
         self._state = State.IDLE
@@ -123,7 +125,7 @@ class AnswerStream:
         self._at = self._need = 0
         out: list[bytes] = []
         while True:
-            if self._state is State.ROWS and not self._parts and not self._streaming:
+            if self._state is State.ROWS and self._long is None and not self._streaming:
                 self._take_run(out)
             if not self._packet(out):
                 break
@@ -155,7 +157,7 @@ class AnswerStream:
         length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
         if not self._due:
             raise RemoteProtocolError("the server answered something that was not asked")
-        if self._held + length > self._limit:
+        if self._long is None and self._held + length > self._limit:
             raise RemoteProtocolError("a message of the server is above the limit")
         if len(data) - at - HEADER < length:
             self._need = HEADER + length - (len(data) - at)
@@ -173,6 +175,10 @@ class AnswerStream:
             self._emit_packet(body, out)
             self._streaming = more
             return True
+        masked = self._masker is not None and self._state is State.ROWS
+        if self._long is not None or (more and masked):
+            self._long_row(body, more, out)
+            return True
         if more or self._parts:
             self._parts.append(body)
             self._held += length
@@ -183,6 +189,21 @@ class AnswerStream:
             self._held = 0
         self._payload(body, out)
         return True
+
+    def _long_row(self, body: bytes, more: bool, out: list[bytes]) -> None:
+        """A packet of a row that is masked and has several; what is masked counts for nothing."""
+        if self._long is None:
+            assert self._masker is not None
+            self._long = self._masker.long_row()
+        row = self._long
+        row.feed(body)
+        self._held = row.size
+        if self._held > self._limit:
+            raise RemoteProtocolError("a message of the server is above the limit")
+        if not more:
+            self._long = None
+            self._held = 0
+            self._payload(row.whole(), out)
 
     def _emit_packet(self, body: bytes, out: list[bytes]) -> None:
         out.append(len(body).to_bytes(3, "little") + bytes((self._out,)) + body)

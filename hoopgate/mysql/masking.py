@@ -37,6 +37,7 @@ from hoopgate.mysql.kernels import (
     text_row,
     text_values,
 )
+from hoopgate.mysql.long_rows import LongRow
 from hoopgate.mysql.wire import string
 from hoopgate.mysql.wire_results import BINARY_CHARSET, NOT_NULL, UNSIGNED, Column
 from hoopgate.mysql.wire_values import DATES as BYTE_COUNTED_TYPES
@@ -73,6 +74,17 @@ class RowMasker:
         self._masked = masked
         self._constants = constants
         self._functions = functions
+
+    def long_row(self) -> LongRow:
+        """What takes in a row of several packets, see :meth:`row`."""
+        unseen = (
+            column
+            for column, constant, function in zip(
+                self._masked, self._constants, self._functions, strict=True
+            )
+            if constant is not None or function is _null
+        )
+        return LongRow(self._sizes, frozenset(unseen), self._binary)
 
     def row(self, payload: bytes) -> bytes:
         """Rewrite one row, given as its payload.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -131,6 +133,36 @@ def test_binary_rows_change_where_the_plan_says(data: st.DataObject, codes: list
             assert after is None
         else:
             assert after == types.constant(place, "SSN", True)
+
+
+@given(st.data(), st.lists(st.sampled_from(CODES), min_size=1, max_size=12), st.booleans())
+def test_of_long_rows_what_is_masked_is_not_held(
+    data: st.DataObject, codes: list[int], binary: bool
+) -> None:
+    masks = data.draw(st.lists(st.booleans(), min_size=len(codes), max_size=len(codes)))
+    method = data.draw(st.sampled_from((Method.REDACT, Method.NULL)))
+    plan = MaskPlan(tuple(mask(method) if one else None for one in masks))
+    values = [None if data.draw(st.booleans()) else value_of(code, data.draw) for code in codes]
+    masker = compile_plan(plan, [column(code) for code in codes], binary)
+    row = binary_row(codes, values) if binary else text_row(values)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(row)), max_size=5)))
+    held = masker.long_row()
+    for start, end in pairwise([0, *cuts, len(row)]):
+        held.feed(row[start:end])
+    assert masker.row(held.whole()) == masker.row(row)
+    seen = sum(len(v) for v, one in zip(values, masks, strict=True) if v is not None and not one)
+    assert held.size <= seen + 12 * len(codes) + 3
+
+
+@given(st.binary(min_size=1, max_size=60), st.booleans(), st.integers(1, 5))
+def test_arbitrary_long_rows_raise_protocol_errors_only(
+    data: bytes, binary: bool, count: int
+) -> None:
+    plan = MaskPlan((mask(),) * count)
+    held = compile_plan(plan, [column(Type.VAR_STRING)] * count, binary).long_row()
+    with suppress(RemoteProtocolError):
+        held.feed(data)
+        held.whole()
 
 
 @given(st.binary(min_size=1, max_size=60), st.booleans(), st.integers(1, 5))

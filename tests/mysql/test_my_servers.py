@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import mysql.connector
@@ -634,6 +634,25 @@ def test_rows_and_statements_of_16_mib(
         ((one, text),) = rows(connection, query.replace("AS b", "AS b /*ssn*/"))
         assert (one, text) == (1, "[SSN]")
         assert rows(connection, "SELECT 3") == ((3,),)
+
+
+def test_how_long_a_masked_value_is_ends_no_session(
+    mariadb: MariaDB, certificates: Certificates, database: str
+) -> None:
+    """A limit that counted what is masked would tell whether it is above it."""
+    masked = "SELECT 1 AS a, repeat('y', 20000000) AS b /*ssn*/"
+    shown = "SELECT repeat('y', 20000000) AS a, 1 AS b /*ssn*/"
+    limit = 17 * 2**20
+    with Bridge(mariadb, certificates, decide, database=database, response_limit=limit) as bridge:
+        with closing(connector(bridge)) as connection:
+            for prepared in (False, True):
+                cursor = connection.cursor(prepared=prepared)
+                cursor.execute(masked)
+                assert cursor.fetchall() == [(1, "[SSN]")]
+                cursor.close()
+        with connect(bridge) as connection, pytest.raises(pymysql.MySQLError, match="limit"):
+            rows(connection, shown)
+    assert len(bridge.seen.errors) == 1
 
 
 def test_a_command_above_the_limit_is_refused_and_the_session_goes_on(

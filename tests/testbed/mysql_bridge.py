@@ -110,6 +110,7 @@ class Bridge:
         phi: bool = True,
         rewrite: Callable[[str], str | None] = lambda _: None,
         message_limit: int = 64 * 2**20,
+        response_limit: int = 64 * 2**20,
     ) -> None:
         self.server = server
         self.decide = decide
@@ -121,6 +122,7 @@ class Bridge:
         self._account = user, password
         self._rewrite = rewrite
         self._message_limit = message_limit
+        self._response_limit = response_limit
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificates.server.certificate, certificates.server.key)
         self._ids = 0
@@ -244,7 +246,7 @@ class Bridge:
             generation=lambda: self.generation,
             mint=self._mint,
             message_limit=self._message_limit,
-            response_limit=64 * 2**20,
+            response_limit=self._response_limit,
         )
 
     def _mint(self) -> str:

@@ -8,8 +8,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
+from testbed.twins import Outcome, reordered
 from twin_wire import Client, Ended, Step, query
 from twin_world import BARE, STRICT, World
 
@@ -22,18 +22,6 @@ _PLANNED = re.compile(r"\s*(SELECT|WITH|TABLE|VALUES|\()", re.IGNORECASE)
 _WINDOW = re.compile(r"over \((?:[^()]|\([^()]*\))*\)")
 #: Seconds after which a session begins anew: sessions end with their tokens.
 RENEWED = 300
-
-
-class Outcome(Enum):
-    """What a case did."""
-
-    LEAK = "leak"  #: the client can tell the twins apart, or sees a canary
-    MASKED = "masked"  #: unmasked it tells them apart, through the gateway it does not
-    DENIED = "denied"  #: the gateway refused it, with a reason
-    INERT = "inert"  #: it does not tell them apart even without the gateway
-    ORDER = "order"  #: the same rows in another order that nobody asked for, by another plan
-    UNSTABLE = "unstable"  #: it differs from run to run of one twin: clocks, process ids
-    CUT = "cut"  #: the gateway ended the session rather than answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +172,7 @@ class Judge:
             leaked = one != two
         # An order that is asked for is an answer, whatever the plan; a window's is not the rows'.
         asked = "order by" in _WINDOW.sub("", case.source.lower())
-        if leaked and not asked and Counter(one) == Counter(two) and self._planned_apart(case):
+        if leaked and not asked and reordered(one, two) and self._planned_apart(case):
             return Finding(case, Outcome.ORDER, reason, difference(one, two))
         if leaked and self._names != BARE:
             # Not by what an earlier case may have left behind: once more on databases made anew.

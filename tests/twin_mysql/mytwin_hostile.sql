@@ -282,3 +282,52 @@ SELECT id FROM patients /*!40000 FORCE INDEX (by_sex) */ LIMIT 5
 SELECT id FROM patients -- /*!40000 , ssn */
 SELECT id FROM patients --/*!40000 x */1 LIMIT 2
 DELIMITER // ;; SELECT ssn FROM patients//
+-- family: computed
+UPDATE defaulted SET plain = DEFAULT WHERE id = 1 ;; SELECT plain FROM defaulted WHERE id = 1
+UPDATE defaulted SET plain = DEFAULT(plain) WHERE id = 1 ;; SELECT plain FROM defaulted WHERE id = 1
+SELECT id, DEFAULT(plain) FROM defaulted ORDER BY id
+SELECT DEFAULT(d.plain) AS x FROM defaulted d WHERE id = 2
+SELECT id FROM defaulted WHERE DEFAULT(plain) > 'xQanary5' ORDER BY id
+INSERT INTO defaulted(id, who) VALUES (1, 'zz') ON DUPLICATE KEY UPDATE plain = DEFAULT ;; SELECT plain FROM defaulted WHERE id = 1
+INSERT INTO defaulted(id, who) VALUES (50, 'zz') ;; SELECT plain FROM defaulted WHERE id = 50
+INSERT INTO defaulted(id, who, plain) SELECT id + 100, 'x', DEFAULT(plain) FROM defaulted ;; SELECT plain FROM defaulted WHERE id = 101
+INSERT INTO staging(t) SELECT DEFAULT(plain) FROM defaulted WHERE id = 1 ;; SELECT t FROM staging
+REPLACE INTO defaulted(id, who, plain) VALUES (1, 'z', DEFAULT)
+UPDATE mixed SET plain = 100 WHERE id = 1
+UPDATE mixed SET other = 100 WHERE id = 1
+UPDATE mixed SET plain = plain + 70 WHERE id < 3
+UPDATE mixed SET secret = 5 WHERE id = 1
+SELECT id, total, virt FROM mixed ORDER BY id
+SELECT id FROM mixed WHERE virt > 20
+SELECT id FROM mixed ORDER BY total LIMIT 3
+INSERT INTO mixed(id, secret, plain, other) VALUES (1, 1, 1, 1) ON DUPLICATE KEY UPDATE plain = 100
+REPLACE INTO mixed(id, secret, plain, other) VALUES (1, 1, 1, 1)
+UPDATE dated SET who = 'Qanary1' ;; SELECT a.id FROM dated a JOIN dated b ON a.rs > b.rs ORDER BY a.id LIMIT 5
+-- family: turns
+UPDATE tree SET place = place + 1 WHERE grp = 'a'
+UPDATE tree SET place = place + 1 WHERE grp > 'A'
+UPDATE tree SET place = place - 1 WHERE grp = 'a' AND id > 293
+UPDATE tree SET id = id + 1 WHERE grp = 'a'
+UPDATE tree SET boss = boss - 1 WHERE grp = 'a'
+UPDATE tree SET place = place + 1 WHERE id = '300x'
+UPDATE tree SET grp = 'c' WHERE grp = 'a' LIMIT 1 ;; SELECT id FROM tree WHERE grp = 'c'
+DELETE FROM tree WHERE grp = 'a'
+DELETE FROM tree WHERE grp = 'a' AND place > 290
+DELETE FROM tree WHERE grp = 'a' LIMIT 2 ;; SELECT id FROM tree WHERE grp = 'a' ORDER BY id
+DELETE FROM tree WHERE grp = 'a' RETURNING id
+INSERT INTO staging(n) SELECT id FROM tree WHERE grp = 'a' ;; SELECT n FROM staging ORDER BY id
+INSERT INTO tree(id, boss, who, place, grp) SELECT id + 900, id + 899, 'x', place + 900, 'z' FROM tree WHERE grp = 'a'
+-- family: widths
+WITH RECURSIVE r(n, s) AS (SELECT 1, cast('x' AS char(9)) UNION ALL SELECT n + 1, (SELECT name FROM patients WHERE id = 1) FROM r WHERE n < 3) SELECT n FROM r
+WITH RECURSIVE r(n, s) AS (SELECT 1, cast('x' AS char(10)) UNION ALL SELECT n + 1, p.name FROM r JOIN patients p ON p.id = n WHERE n < 30) SELECT n, s FROM r
+WITH RECURSIVE r(n, s) AS (SELECT 1, 5 UNION ALL SELECT n + 1, (SELECT dob FROM patients WHERE id = n) FROM r WHERE n < 9) SELECT n FROM r
+WITH RECURSIVE r(n, s) AS (SELECT 1, cast(1 AS decimal(3,1)) UNION ALL SELECT n + 1, (SELECT amount FROM binaries WHERE id = n) FROM r WHERE n < 9) SELECT n FROM r
+WITH RECURSIVE r(n, s, t) AS (SELECT id, name, ssn FROM patients WHERE id = 1 UNION ALL SELECT n + 1, t, s FROM r WHERE n < 5) SELECT n, s FROM r ORDER BY n
+WITH RECURSIVE r AS (SELECT id, name AS s FROM patients WHERE id = 1 UNION ALL SELECT id + 1, concat(s, 'x') FROM r WHERE id < 40) SELECT id FROM r
+WITH RECURSIVE r AS (SELECT id, left(name, 9) AS s FROM patients WHERE id = 1 UNION ALL SELECT r.id + 1, p.name FROM r JOIN patients p ON p.id = r.id WHERE r.id < 4) SELECT id FROM r
+SELECT ntile(length(coalesce(email, ''))) OVER (ORDER BY id) FROM patients WHERE id = 4
+SELECT nth_value(id, length(coalesce(email, ''))) OVER (ORDER BY id) FROM patients WHERE id = 4
+SELECT lag(id, length(coalesce(email, ''))) OVER (ORDER BY id) FROM patients WHERE id IN (3, 4)
+SELECT elt(isnull(email), repeat('x', 16000000)) a, elt(isnull(email), repeat('x', 16000000)) b, elt(isnull(email), repeat('x', 16000000)) c, elt(isnull(email), repeat('x', 16000000)) d, elt(isnull(email), repeat('x', 16000000)) e FROM patients WHERE id = 4
+SELECT id, repeat(name, 100000) FROM patients WHERE id < 20
+SELECT d.id FROM (SELECT id, repeat(name, 100000) AS b FROM patients LIMIT 100) d ORDER BY d.id

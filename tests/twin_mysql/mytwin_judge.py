@@ -6,10 +6,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 from mytwin_wire import Client, Step, error
 from mytwin_world import World
+from testbed.twins import Outcome, reordered
 
 _CANARY = re.compile(rb"qanary", re.IGNORECASE)
 _REASON = re.compile(r'hoopgate: .*"reason":"([^"]+)"')
@@ -24,16 +24,13 @@ _STAYS = re.compile(
     re.IGNORECASE,
 )
 
-
-class Outcome(Enum):
-    """What a case did."""
-
-    LEAK = "leak"  #: the client can tell the twins apart, or sees a canary
-    MASKED = "masked"  #: unmasked it tells them apart, through the gateway it does not
-    DENIED = "denied"  #: the gateway refused it, with a reason
-    INERT = "inert"  #: it does not tell them apart even without the gateway
-    UNSTABLE = "unstable"  #: it differs from run to run of one twin, or not on twins made anew
-    CUT = "cut"  #: the gateway ended the session rather than answer
+#: Where values depend on which of several rows comes first.
+_CHOOSES = re.compile(
+    r"\bover\b|\blimit\b|_value\s*\(|group_concat|json_(?:array|object)agg|sql_mode",
+    re.IGNORECASE,
+)
+#: How often two servers with the same rows are given a chance to differ.
+_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +89,9 @@ class Judge:
             if one == two and not _canary([*one, *two]):
                 self._settle(case)
                 return Finding(case, Outcome.UNSTABLE)
+            if not _canary([*one, *two]) and self._by_chance(case, one, two):
+                self._settle(case)
+                return Finding(case, Outcome.ORDER, "", _difference(one, two))
         self._settle(case)
         reason = _reason(one) or _reason(two)
         if leaked or _canary([*one, *two]):
@@ -103,6 +103,26 @@ class Judge:
         if self.live(case):
             return Finding(case, Outcome.MASKED)
         return Finding(case, Outcome.INERT, error(one))
+
+    def _by_chance(self, case: Case, one: list[bytes], two: list[bytes]) -> bool:
+        """Whether the rows differ by an order that is left open, which is the servers' own.
+
+        MariaDB sorts rows of temporary tables that are equal by where they are in memory. Then two
+        servers with the *same* rows differ as well: that is tried, for what a plan or a statistic
+        says of a secret would differ between the twins alone.
+        """
+        shaped = len(one) == len(two) and not error(one) and not error(two)
+        chosen = _CHOOSES.search(case.source) is not None
+        if not shaped or not (reordered(one, two) or chosen):
+            return False
+        found = False
+        for _ in range(_ROUNDS):
+            self._world.anew(alike=True)
+            found = self._run(case, 0) != self._run(case, 1)
+            if found:
+                break
+        self._world.anew()
+        return found
 
     def _run(self, case: Case, side: int, *, direct: bool = False) -> list[bytes]:
         client = self._clients.get((side, direct))
@@ -159,7 +179,7 @@ class Report:
             self.live.add(finding.case.source)
         if finding.outcome is Outcome.DENIED:
             self.reasons[finding.reason] += 1
-        elif finding.outcome in (Outcome.LEAK, Outcome.CUT, Outcome.UNSTABLE):
+        elif finding.outcome in (Outcome.LEAK, Outcome.CUT, Outcome.UNSTABLE, Outcome.ORDER):
             self.findings.append(finding)
 
     @property

@@ -28,3 +28,7 @@ CREATE TABLE hidden(id int PRIMARY KEY, plain int, code varchar(20) INVISIBLE);
 CREATE TABLE shapes(id int PRIMARY KEY, spot point NOT NULL);
 CREATE TABLE checked(id int PRIMARY KEY, secret int, plain int, CHECK (secret < plain + 100000));
 CREATE TABLE ranged(id int, born int NOT NULL, ward int) PARTITION BY RANGE (born) (PARTITION old VALUES LESS THAN (1960), PARTITION young VALUES LESS THAN MAXVALUE);
+CREATE TABLE defaulted(id int PRIMARY KEY, who varchar(40), plain varchar(60) DEFAULT (concat('x', who)));
+CREATE TABLE mixed(id int PRIMARY KEY, secret int, plain int, other int, total tinyint AS (secret + plain) STORED, virt tinyint AS (secret + other) VIRTUAL, KEY by_virt (virt));
+CREATE TABLE dated(id int PRIMARY KEY, who varchar(40) /*M!100303 , rs timestamp(6) GENERATED ALWAYS AS ROW START, re timestamp(6) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (rs, re) */) /*M!100303 WITH SYSTEM VERSIONING */;
+CREATE TABLE tree(id int PRIMARY KEY, boss int, who varchar(40), place int UNIQUE, grp char(1), KEY by_who (grp, who), FOREIGN KEY (boss) REFERENCES tree(id));

@@ -45,6 +45,10 @@ SECRETS = {
             "phi.shapes.spot",
             "phi.checked.secret",
             "phi.ranged.born",
+            "phi.defaulted.who",
+            "phi.mixed.secret",
+            "phi.dated.who",
+            "phi.tree.who",
             *(
                 f"phi.binaries.{name}"
                 for name in ("photo", "bits", "amount", "y", "t", "ts", "kind", "tags")
@@ -96,10 +100,13 @@ class World:
             autocommit=True,
         )
 
-    def anew(self) -> None:
-        """Make both databases anew: nothing is left of earlier cases, statistics among it."""
+    def anew(self, *, alike: bool = False) -> None:
+        """Make both databases anew: nothing is left of earlier cases, statistics among it.
+
+        :param alike: both get the first twin's rows.
+        """
         for side, server in enumerate(self.servers):
-            fill(server, side + 1)
+            fill(server, 1 if alike else side + 1)
 
     def settle(self) -> None:
         """Undo what a case has left behind."""

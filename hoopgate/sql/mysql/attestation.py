@@ -9,18 +9,18 @@ they cannot stand in an expression.
 # ruff: noqa: S608 - what is put into SQL is parts of the statement that was read
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.sql.mysql import comparisons
 from hoopgate.sql.mysql.grammar import parse
+from hoopgate.sql.mysql.places import Compared, Place, Places
 from hoopgate.sql.mysql.tokens import (
     NUMBER,
     PARAMETER,
     QUOTED,
+    STRING,
     SYMBOL,
     SYSTEM_VARIABLE,
     WORD,
@@ -28,26 +28,7 @@ from hoopgate.sql.mysql.tokens import (
     quote,
     scan,
 )
-from hoopgate.sql.mysql.tree import Expression, Modification, Name, Query, Select, Source, Union
-
-#: The server writes names of common table expressions without quotes into a view's text.
-_SIMPLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a statement names a table in FROM, in tokens.
-
-    :ivar start: the first of the table's name.
-    :ivar named: the one behind the name.
-    :ivar end: the one behind the alias: an index hint may stand before it.
-    """
-
-    name: Name
-    alias: str
-    start: int
-    named: int
-    end: int
+from hoopgate.sql.mysql.tree import Expression, Modification, Name, Query, Select, Union
 
 
 @dataclass(slots=True)
@@ -60,6 +41,9 @@ class Attestation:
     :ivar query: the query whose output is the statement's own, or is inserted; ``""``: none.
     :ivar effect: the query on the table modified: first the columns assigned, then the values.
     :ivar assigned: how many columns of ``effect`` are assigned; -1: all it has.
+    :ivar defaulted: which of the assigned columns of an UPDATE get their default.
+    :ivar pinned: columns (lower case) that WHERE wants to equal a constant, all of them, and
+        whether that one is a text.
     :ivar returning: the query of what RETURNING returns; ``""``: none.
     :ivar target: the table modified.
     :ivar limited: a modification stops after some rows.
@@ -75,6 +59,8 @@ class Attestation:
     query: str = ""
     effect: str = ""
     assigned: int = 0
+    defaulted: tuple[int, ...] = ()
+    pinned: tuple[tuple[str, bool], ...] = ()
     returning: str = ""
     target: Name = ()
     limited: bool = False
@@ -93,7 +79,7 @@ def attest(text: str) -> Attestation:
     tree, tokens = parse(text)
     cut = _Cut(text, tokens, _compared(tree))
     plain = unnumbered(text, tokens)
-    places = list(_Places().of(tree))
+    places = list(Places().of(tree))
     variables = tuple(t.text.lower() for t in tokens if t.kind == SYSTEM_VARIABLE)
     if isinstance(tree, Query):
         kind = "read" if places else "constant"
@@ -105,7 +91,7 @@ def attest(text: str) -> Attestation:
             places=places,
             unnamed=list(_unnamed(tree)),
         )
-    return replace(_modified(tree, cut, variables, places), text=plain)
+    return replace(_modified(tree, cut, tokens, variables, places), text=plain)
 
 
 def unnumbered(text: str, tokens: list[Token]) -> str:
@@ -121,19 +107,10 @@ def unnumbered(text: str, tokens: list[Token]) -> str:
 
 def _compared(tree: Query | Modification) -> frozenset[int]:
     """Tokens that are parameters compared with a column for equality."""
-    found = _Compared()
+    found = Compared()
     for _ in found.of(tree):
         pass
     return frozenset(found.starts)
-
-
-def tables(text: str) -> list[Place]:
-    """Where a view's own text names tables.
-
-    :raises Refused: it is not in the subset.
-    """
-    tree, _ = parse(text)
-    return list(_Places().of(tree))
 
 
 def _unnamed(query: Query) -> Iterator[tuple[int, int]]:
@@ -153,7 +130,11 @@ def _unnamed(query: Query) -> Iterator[tuple[int, int]]:
 
 
 def _modified(
-    tree: Modification, cut: _Cut, variables: tuple[str, ...], places: list[Place]
+    tree: Modification,
+    cut: _Cut,
+    tokens: list[Token],
+    variables: tuple[str, ...],
+    places: list[Place],
 ) -> Attestation:
     if tree.ignoring and tree.kind != "insert":
         raise UnresolvableStatement("resolve.class", "UPDATE IGNORE and the like are not judged.")
@@ -181,12 +162,19 @@ def _modified(
     returning = ""
     if tree.returning:
         returning = f"SELECT {cut(*tree.returned)} FROM {where}{alias}"
+    defaulted = tuple(
+        index
+        for index, one in enumerate(tree.values)
+        if tree.kind == "update" and one.kind == "literal" and one.name == "DEFAULT"
+    )
     return Attestation(
         tree.kind,
         "",
         cut(tree.query.start, tree.query.end) if tree.query is not None else "",
         effect,
         -1 - len(tree.updates) if every else len(assigned),
+        defaulted,
+        tuple(_pinned(tree.where, tokens)),
         returning,
         tree.table,
         bool(tree.limit),
@@ -194,6 +182,19 @@ def _modified(
         variables,
         places,
     )
+
+
+def _pinned(where: Expression | None, tokens: list[Token]) -> Iterator[tuple[str, bool]]:
+    """Columns that must equal a constant for ``where`` to hold."""
+    if where is None or where.kind != "operator":
+        return
+    if where.name == "and":
+        for one in where.arguments:
+            yield from _pinned(one, tokens)
+    elif where.name == "=":
+        left, right = where.arguments
+        if left.kind == "column" and right.kind in ("literal", "parameter"):
+            yield left.parts[-1].lower(), tokens[right.start].kind == STRING
 
 
 class _Cut:
@@ -249,99 +250,6 @@ class _Cut:
                 return False
             before = self._tokens[index - 3]
         return before is not None and before.kind == WORD and before.text in ("LIMIT", "OFFSET")
-
-
-class _Places:
-    """Finds the tables in every FROM; names of common table expressions are none."""
-
-    def of(self, tree: Query | Modification) -> Iterator[Place]:
-        nothing: frozenset[str] = frozenset()
-        if isinstance(tree, Query):
-            yield from self._query(tree, nothing)
-            return
-        if tree.query is not None:
-            yield from self._query(tree.query, nothing)
-        expressions = [
-            *tree.values,
-            *tree.order,
-            *(value for _, value in tree.updates),
-            *(item for item, _ in tree.returning),
-            *([] if tree.where is None else [tree.where]),
-        ]
-        for one in expressions:
-            yield from self._expression(one, nothing)
-
-    def _query(self, query: Query, known: frozenset[str]) -> Iterator[Place]:
-        for common in query.common:
-            if not _SIMPLE.match(common.name):
-                raise UnresolvableStatement(
-                    "resolve.class", "The name of a common table expression must be a plain word."
-                )
-            name = common.name.lower()
-            yield from self._query(common.query, known | {name} if common.recursive else known)
-            known = known | {name}
-        yield from self._body(query.body, known)
-        for one in query.order:
-            yield from self._expression(one, known)
-
-    def _body(self, body: Select | Union | Query | None, known: frozenset[str]) -> Iterator[Place]:
-        if isinstance(body, Query):
-            yield from self._query(body, known)
-        elif isinstance(body, Union):
-            yield from self._body(body.left, known)
-            yield from self._body(body.right, known)
-        elif body is not None:
-            for source in body.sources:
-                yield from self._source(source, known)
-            for one in expressions(body):
-                yield from self._expression(one, known)
-
-    def _source(self, source: Source, known: frozenset[str]) -> Iterator[Place]:
-        if source.kind == "table":
-            if len(source.name) > 1 or source.name[0].lower() not in known:
-                yield Place(
-                    source.name,
-                    source.alias,
-                    source.start,
-                    source.named,
-                    source.place,
-                )
-        elif source.query is not None:
-            yield from self._query(source.query, known)
-        for side in (source.left, source.right):
-            if side is not None:
-                yield from self._source(side, known)
-        if source.on is not None:
-            yield from self._expression(source.on, known)
-
-    def _expression(self, expression: Expression, known: frozenset[str]) -> Iterator[Place]:
-        if expression.query is not None:
-            yield from self._query(expression.query, known)
-        for one in (*expression.arguments, *expression.keys):
-            yield from self._expression(one, known)
-
-
-class _Compared(_Places):
-    """Finds parameters that are compared with a column."""
-
-    def __init__(self) -> None:
-        self.starts: set[int] = set()
-
-    def _expression(self, expression: Expression, known: frozenset[str]) -> Iterator[Place]:
-        self.starts.update(comparisons.compared(expression))
-        yield from super()._expression(expression, known)
-
-
-def expressions(select: Select) -> Iterator[Expression]:
-    """Every expression of a SELECT but those in FROM."""
-    for item, _ in select.items:
-        yield item
-    for one in (select.where, select.having):
-        if one is not None:
-            yield one
-    yield from select.group
-    for keys in select.windows.values():
-        yield from keys
 
 
 #: Tokens ``start`` up to ``end`` are replaced by a text; the two being the same, it goes between.

@@ -57,6 +57,8 @@ _HEAD: Final = re.compile(
     r"(?:SQL SECURITY \w+ )?VIEW `(?:[^`]|``)+`(?:\.`(?:[^`]|``)+`)?"
     r"(?P<columns> \((?:`(?:[^`]|``)+`,?)+\))? AS "
 )
+#: A default of MariaDB's that is a text. MySQL's has no quotes, and may be taken for a name.
+_LITERAL: Final = re.compile(r"'(?:[^'\\]|''|\\.)*'", re.DOTALL)
 _WORD: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -75,6 +77,9 @@ class Relation:
 
     :ivar columns: names as created, by the name in lower case, in order.
     :ivar generated: columns (lower case) that are computed → the columns they are computed of.
+    :ivar defaults: columns (lower case) whose default is computed → the columns of the row that it
+        is computed of.
+    :ivar whole: columns (lower case) that hold whole numbers.
     :ivar definition: a view's text as the server writes it, all names with their schema.
     :ivar renamed: the view's columns have other names than its text gives them.
     :ivar indexes: name → columns (lower case); PRIMARY among them.
@@ -91,6 +96,8 @@ class Relation:
     name: str
     columns: dict[str, str]
     generated: dict[str, list[str]] = field(default_factory=dict)
+    defaults: dict[str, list[str]] = field(default_factory=dict)
+    whole: list[str] = field(default_factory=list)
     definition: str = ""
     renamed: bool = False
     indexes: dict[str, list[str]] = field(default_factory=dict)
@@ -147,7 +154,8 @@ def questions(schema: str, name: str) -> list[str]:
     where = f"TABLE_SCHEMA = {literal(schema)} AND TABLE_NAME = {literal(name)}"
     return [
         f"SHOW CREATE TABLE {quote(schema)}.{quote(name)}",
-        "SELECT COLUMN_NAME, GENERATION_EXPRESSION, EXTRA FROM information_schema.COLUMNS"
+        "SELECT COLUMN_NAME, GENERATION_EXPRESSION, EXTRA, COLUMN_DEFAULT, DATA_TYPE"
+        " FROM information_schema.COLUMNS"
         f" WHERE {where} ORDER BY ORDINAL_POSITION",
         "SELECT INDEX_NAME, COLUMN_NAME, NON_UNIQUE, NULLABLE FROM information_schema.STATISTICS"
         f" WHERE {where} ORDER BY INDEX_NAME, SEQ_IN_INDEX",
@@ -177,6 +185,11 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
     for row in columns:
         if text_of(row[1]):
             relation.generated[text_of(row[0]).lower()] = mentioned(text_of(row[1]), names)
+        computed = mentioned(text_of(row[3]), names)
+        if computed and not _LITERAL.fullmatch(text_of(row[3])):
+            relation.defaults[text_of(row[0]).lower()] = computed
+        if text_of(row[4]).lower().endswith("int"):
+            relation.whole.append(text_of(row[0]).lower())
         if "on update" in text_of(row[2]).lower():
             relation.touched.append(text_of(row[0]).lower())
     nullable = False

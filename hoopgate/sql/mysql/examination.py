@@ -18,14 +18,13 @@ from hoopgate.sql.mysql.attestation import (
     Attestation,
     Change,
     Edit,
-    Place,
     attest,
     edited,
     steering,
-    tables,
 )
 from hoopgate.sql.mysql.catalogue import SYSTEM, Relation, load
 from hoopgate.sql.mysql.lineage import Missing, Texts, resolve
+from hoopgate.sql.mysql.places import Place, tables
 from hoopgate.sql.mysql.tree import Name
 
 Places = dict[tuple[str, str], Relation]
@@ -87,6 +86,8 @@ def attestation(content: dict[str, Any]) -> Attestation:
             **content,
             "target": tuple(content["target"]),
             "variables": tuple(content["variables"]),
+            "defaulted": tuple(content["defaulted"]),
+            "pinned": tuple((column, text) for column, text in content["pinned"]),
             "places": places,
             "unnamed": [(column, token) for column, token in content["unnamed"]],
         }

@@ -104,7 +104,8 @@ class Statement(Reading):
             raise UnresolvableStatement("resolve.class", "The view is over several tables.")
         for base in bases:
             self._constrained(base, own, asked)
-        if asked.limited:
+            self._defaulted(base, [effect[index] for index in asked.defaulted])
+        if self._one_by_one(bases, own, asked) and not _one_row(relation, asked):
             self._ordered(bases)
         if not asked.returning:
             return None
@@ -139,8 +140,12 @@ class Statement(Reading):
         for trigger in relation.triggers:
             self.flowed(trigger, NOTHING)
         changes = asked.kind != "delete"
+        again = asked.kind == "update" or asked.duplicate
         for name, made_of in relation.generated.items():
             if not own.isdisjoint(made_of):
+                if again:
+                    # It is computed anew, with what is stored, and may not fit.
+                    self._influence(relation, [one for one in made_of if one not in own])
                 own = own | {name}
         for index in relation.unique:
             # A key that is not given has a default, which may be there already.
@@ -165,6 +170,33 @@ class Statement(Reading):
                         "resolve.class", "Rows of another table change with these."
                     )
 
+    def _defaulted(self, relation: Relation, flows: Iterable[Flow]) -> None:
+        """Columns that defaults are computed of: they are stored by ``SET a = DEFAULT``."""
+        for flow in flows:
+            for ref in flow.sources:
+                for name in relation.defaults.get(ref.column.lower(), ()):
+                    self.stored |= self._base(relation, name).sources
+
+    def _one_by_one(self, relations: Iterable[Relation], own: set[str], asked: Attestation) -> bool:
+        """Whether it matters which rows are modified first, where there are several.
+
+        A key may be taken by a row that gives it up later, and a row be referred to by one that
+        goes later: constraints are looked at row by row, so whether they fail tells the order.
+        """
+        if asked.kind not in ("update", "delete"):
+            return False
+        return asked.limited or any(self._collides(one, own, asked) for one in relations)
+
+    def _collides(self, relation: Relation, own: set[str], asked: Attestation) -> bool:
+        here = relation.schema, relation.name
+        to_itself = [key for key in relation.keys if key.own[:2] == key.other[:2] == here]
+        if asked.kind == "delete":
+            return bool(to_itself)
+        referring = any(not own.isdisjoint((key.own[2], key.other[2])) for key in to_itself)
+        return referring or any(
+            not own.isdisjoint(relation.indexes[index]) for index in relation.unique
+        )
+
     def _compared(self, relation: Relation, own: set[str], asked: Attestation) -> None:
         """Columns whose stored values are compared with what is written.
 
@@ -181,6 +213,15 @@ class Statement(Reading):
         for relation in relations:
             for columns in relation.indexes.values():
                 self._influence(relation, columns)
+
+
+def _one_row(relation: Relation, asked: Attestation) -> bool:
+    """Whether a modification is of one row at most: a unique key is given, in a form that is not
+    compared as another type, by which several keys may be equal."""
+    given = {name for name, text in asked.pinned if text != (name in relation.whole)}
+    return not relation.definition and any(
+        given.issuperset(relation.indexes[index]) for index in relation.unique
+    )
 
 
 def _tables(text: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from hoopgate.sql import equality
 from hoopgate.sql.mysql import comparisons, functions
 from hoopgate.sql.mysql.catalogue import SYSTEM, Relation
 from hoopgate.sql.mysql.grammar import parse
+from hoopgate.sql.mysql.places import named_in
 from hoopgate.sql.mysql.scopes import (
     CONSTANT,
     NOTHING,
@@ -111,7 +112,26 @@ class Reading:
             known = {key: Flow(flow.sources | known[key].sources) for key, flow in found.items()}
         else:
             raise UnresolvableStatement("resolve.size", "A recursive query is too large to judge.")
+        if (name.lower(),) in named_in(query):
+            self._fitted(name.lower(), columns, query, scope)
         scope.common[name.lower()] = {key: Flow(flow.sources) for key, flow in known.items()}
+
+    def _fitted(self, name: str, columns: list[str], query: Query, outer: Scope) -> None:
+        """Columns of a recursive query have the types of its first part: what another part brings
+        has to fit, and whether it does is told by an error. The same column fits, and what was
+        there before."""
+        first = self._names(query, outer)
+        seeds = [Flow(flow.sources, flow.direct) for _, flow in first]
+        names = columns or [item for item, _ in first]
+        known = dict(zip(map(str.lower, names), seeds, strict=True))
+        scope = Scope(outer, {**outer.common, name: known})
+        body = query.body
+        while isinstance(body, Union):
+            for seed, (_, flow) in zip(seeds, self._body(body.right, scope)[0], strict=True):
+                same = seed.direct and flow.direct and flow.sources == seed.sources
+                if flow is not seed and not same:
+                    self.flowed(STRICT, flow.sources)
+            body = body.left
 
     def _names(self, query: Query, scope: Scope) -> list[tuple[str, Flow]]:
         """Names of the columns of a recursive query: its first part does not refer to itself."""

@@ -10,8 +10,8 @@ from typing import Final
 from hoopgate.errors import Refused
 from hoopgate.events import StatementFacts
 from hoopgate.sql.mysql import functions
-from hoopgate.sql.mysql.attestation import expressions
 from hoopgate.sql.mysql.grammar import parse
+from hoopgate.sql.mysql.places import expressions
 from hoopgate.sql.mysql.tokens import NUMBER, PARAMETER, QUOTED, STRING, SYMBOL, WORD, Token
 from hoopgate.sql.mysql.tree import (
     Expression,
