@@ -120,11 +120,11 @@ class Rows:
     async def counts(self, requester: str, now: float) -> tuple[int, int, int]:
         """Pending of this requester, filed by it within an hour, pending in all."""
         (row,) = await self._store.execute(
-            "SELECT (SELECT count(*) FROM approvals WHERE requester = ?1 AND state = 'pending'"
-            " AND expires > ?2), (SELECT count(*) FROM approvals WHERE requester = ?1"
-            " AND created > ?2 - 3600), (SELECT count(*) FROM approvals WHERE state = 'pending'"
-            " AND expires > ?2)",
-            (requester, now),
+            "SELECT (SELECT count(*) FROM approvals WHERE requester = ? AND state = 'pending'"
+            " AND expires > ?), (SELECT count(*) FROM approvals WHERE requester = ?"
+            " AND created > ?), (SELECT count(*) FROM approvals WHERE state = 'pending'"
+            " AND expires > ?)",
+            (requester, now, requester, now - 3600, now),
         )
         pending, hourly, total = (int(str(number)) for number in row)
         return pending, hourly, total

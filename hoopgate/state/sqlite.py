@@ -164,8 +164,8 @@ class SQLiteStore:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL:
                 self._broken = True
             why = _why(error)
-        except (OverflowError, UnicodeEncodeError) as error:  # a value SQLite has no type for
-            why = type(error).__name__
+        except Exception as error:  # noqa: BLE001 - a value SQLite has no type for, or a bug:
+            why = type(error).__name__  # the thread goes on, and nobody waits for ever
         return StateError(f"state database: {why}")
 
     def _back(self, call: Callable[[Any], None], value: object) -> None:

@@ -129,6 +129,17 @@ def test_an_error_quotes_no_value_and_carries_no_frame(loop: Loop, store: SQLite
         assert canary not in everything
 
 
+def test_a_bug_ends_one_statement_and_not_the_thread(loop: Loop, store: SQLiteStore) -> None:
+    class Odd:
+        def __conform__(self, protocol: object) -> object:
+            raise RuntimeError("123-45-6789")
+
+    with pytest.raises(StateError) as caught:
+        loop.wait(store.execute("SELECT ?", (Odd(),)))
+    assert str(caught.value) == "state database: RuntimeError"
+    assert loop.wait(store.execute("SELECT 1")) == [(1,)]
+
+
 def test_a_full_queue_refuses_at_once(loop: Loop, path: Path) -> None:
     store = SQLiteStore(path, loop, pending=2, steps=STEPS_OF_TEST, busy_seconds=5)
     store.open()
