@@ -128,7 +128,8 @@ class Portal:
 class Change:
     """What a name will mean once the server has confirmed it; ``value`` None removes it.
 
-    :ivar name: None stands for every name in the space.
+    :ivar name: None stands for every name in the space; the unnamed statement has none, and
+        outlives DEALLOCATE ALL.
     :ivar size: bytes that it keeps. A named portal may keep the text of a statement that is gone.
     """
 
@@ -195,7 +196,10 @@ class Names:
         name, value = change.name, change.value
         if change.space is Space.STATEMENT:
             self._arrived(change, self._pending_statements)
+            unnamed = self._statements.pop(b"", None) if name is None else None
             self._remove(self._statements, name)
+            if unnamed is not None:
+                self._statements[b""] = unnamed
             if name is not None and value is not None:
                 self._statements[name] = change
             return
@@ -224,7 +228,7 @@ class Names:
         """
         change: Change | None = None
         if self._pending_statements:
-            change = _latest(self._pending_statements, name, segment)
+            change = _latest(self._pending_statements, name, segment, all_names=bool(name))
         if change is None:
             change = self._statements.get(name)
         value = None if change is None else change.value
@@ -234,7 +238,7 @@ class Names:
         """Like :meth:`statement`, for a portal or cursor."""
         change: Change | None = None
         if self._pending_portals:
-            change = _latest(self._pending_portals, name, segment)
+            change = _latest(self._pending_portals, name, segment, all_names=True)
         if change is None:
             change = self._portals.get(name) or self._holdable.get(name)
         value = None if change is None else change.value
@@ -262,13 +266,16 @@ class Names:
         table.clear()
 
 
-def _latest(pending: _Pending, name: bytes, segment: int) -> Change | None:
-    """The change under way that decides what ``name`` will mean."""
+def _latest(pending: _Pending, name: bytes, segment: int, *, all_names: bool) -> Change | None:
+    """The change under way that decides what ``name`` will mean.
+
+    :param all_names: one of every name in the space is of ``name``, too.
+    """
     found = None
     queue = pending.get(name)
     if queue is not None:
         found = queue[-1]
-    queue = pending.get(None)
+    queue = pending.get(None) if all_names else None
     if queue is not None and (found is None or queue[-1].order > found.order):
         found = queue[-1]
     if found is not None and found.segment != segment:

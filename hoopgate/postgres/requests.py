@@ -265,7 +265,9 @@ class Requests:
 
     def refuse_extended(self, message: Message, decision: Decision) -> None:
         """Replace a message of the extended protocol by a Parse that must fail; skip to Sync."""
-        self.replace(message, wire.parse(_REFUSED, _poison(decision), ()))
+        # One without a name drops the unnamed statement even when it fails.
+        name = b"" if isinstance(message, wire.Parse) and not message.name else _REFUSED
+        self.replace(message, wire.parse(name, _poison(decision), ()))
         self.answers.expected.append(Expected(Kind.PARSE, refusal=refusal(decision)))
         self._skipping = True
 

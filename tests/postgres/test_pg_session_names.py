@@ -332,3 +332,34 @@ def test_names_keep_only_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RemoteProtocolError, match="too many"):
         for n in range(10):
             parsed(play, b"s%d" % n, text)
+
+
+def test_the_unnamed_statement_outlives_deallocate_all() -> None:
+    """It is none of those that SQL has names for (``DropAllPreparedStatements``)."""
+    play = Play()
+    parsed(play, b"", PATIENTS)
+    parsed(play, b"s", PATIENTS)
+    deallocated = wire.parse(b"t", b"deallocate all", ()) + wire.bind(b"", b"t", (), (), ())
+    play.client(deallocated, wire.execute(b""), wire.bind(b"p", b"", (), (), ()), wire.sync())
+    assert not refused(play)
+    play.server(wire.parse_complete(), wire.bind_complete(), done(b"DONE"), wire.bind_complete())
+    play.server(IDLE)
+    play.client(wire.bind(b"", b"", (), (), ()), wire.execute(b""), wire.sync())
+    assert not refused(play)
+    play.server(wire.bind_complete(), row(b"1", REAL), done(b"SELECT 1"), IDLE)
+    assert masked(play.shown())
+    play.client(wire.bind(b"", b"s", (), (), ()), wire.sync())
+    assert refused(play)
+
+
+def test_a_refused_parse_drops_the_unnamed_statement() -> None:
+    """As one that fails does: its name is free, whatever the text."""
+    play = Play()
+    parsed(play, b"", PATIENTS)
+    for name in (b"", b"s"):
+        play.client(wire.parse(name, b"drop table t", ()), wire.sync())
+        sent = play.sent()[0]
+        assert b"hoopgate refused" in sent
+        assert sent[:1] == b"P"
+        assert (sent[5:6] == b"\0") == (name == b"")
+        play.server(ERROR, IDLE)
