@@ -33,6 +33,7 @@ SQL: Final = ("postgres", "mariadb", "mysql")
 _SHOWN: Final = 200
 _PREVIEWED: Final = 30
 _HISTORY: Final = 8
+_CARD: Final = 2000  #: characters of a statement on a card
 _DONE: Final = frozenset(State) - {State.PENDING}
 
 
@@ -194,6 +195,13 @@ def _lines(visit: Visit, request: Request, contents: Contents) -> Markup:
     return pretty(contents.text, _marks(visit, request, contents))
 
 
+def _preview(visit: Visit, request: Request, contents: Contents) -> Markup:
+    """As much as a card shows: laying out whole long statements would keep the reactor busy."""
+    if len(contents.text) > _CARD:
+        return join(contents.text[:_CARD], "…")
+    return _lines(visit, request, contents)
+
+
 def _marks(visit: Visit, request: Request, contents: Contents) -> Marks:
     labels = visit.parts.rules.pipeline.policy.labels
     return marks(labels, request.resource, contents.relations)
@@ -223,7 +231,7 @@ async def _card(visit: Visit, request: Request, preview: bool) -> Markup:
             ),
         ),
         tag("p", contents.message, class_="message") if contents and contents.message else None,
-        tag("pre", _lines(visit, request, contents), class_="sql clipped") if contents else None,
+        tag("pre", _preview(visit, request, contents), class_="sql clipped") if contents else None,
         tag(
             "footer",
             chips(*behind, request.rule, *standing(request)),

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -92,6 +92,19 @@ class Found:
     since: int | None = None
 
 
+@dataclass(slots=True)
+class Seen:
+    """What is known of one identity by its sessions.
+
+    :ivar last: when the newest of them began, µs since the epoch.
+    """
+
+    last: int = 0
+    sessions: int = 0
+    resources: set[str] = field(default_factory=set)
+    verdicts: dict[str, int] = field(default_factory=dict)
+
+
 #: Sessions that are looked at between two looks at the clock.
 _AT_A_TIME: Final = 32
 
@@ -145,6 +158,11 @@ class Archive:
         """
         wanted = _Wanted(match, text.casefold(), request, before, limit)
         return self._run(lambda: self._search(wanted))
+
+    def seen(self) -> Deferred[tuple[dict[str, Seen], int | None]]:
+        """Identities by name; and since when their sessions were looked at, as
+        :attr:`Found.since`."""
+        return self._run(self._seen)
 
     def replay(self, session: str) -> Deferred[Recording]:
         """One session, decrypted and verified."""
@@ -234,6 +252,19 @@ class Archive:
             older = next(self._known.newest(log, at, lambda: False), None)
             since = self._known.since if older is None else older.start
         return Found(found, None if since is None else at, since)
+
+    def _seen(self) -> tuple[dict[str, Seen], int | None]:
+        found = self._search(_Wanted(lambda _: True, "", "", None, None))
+        known: dict[str, Seen] = {}
+        for summary in found.summaries:
+            if summary.subject:
+                one = known.setdefault(summary.subject, Seen())
+                one.last = max(one.last, summary.start)
+                one.sessions += 1
+                one.resources.add(summary.resource)
+                for name, count in summary.verdicts.items():
+                    one.verdicts[name] = one.verdicts.get(name, 0) + count
+        return known, found.since
 
     def _some(self, log: LogReader, before: int | None, end: float) -> list[Summary]:
         with self._lock:

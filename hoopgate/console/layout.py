@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeVar
+from urllib.parse import urlencode
 
 from hoopgate.console.html import Child, Markup, join, tag
 from hoopgate.console.visits import Page, Roles, Visit
+
+T = TypeVar("T")
 
 _STATIC = files("hoopgate.console") / "static"
 
@@ -221,3 +225,29 @@ def announced(text: str, *, bad: bool = False) -> Markup:
 def joined(*children: Child) -> Markup:
     """A page's body."""
     return join(*children)
+
+
+def table(names: Sequence[str], rows: list[Markup]) -> Markup:
+    """Rows under the names of their columns."""
+    head = tag("tr", [tag("th", name, scope="col") for name in names])
+    return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="scroll")
+
+
+def part(
+    entries: Sequence[T], visit: Visit, most: int, path: str
+) -> tuple[Sequence[T], Markup | None]:
+    """The entries of the page that is asked for (``page``), and the way to the others."""
+    last = max(1, -(-len(entries) // most))
+    asked = visit.query.get("page", "")
+    number = min(last, max(1, int(asked))) if asked.isdecimal() and len(asked) < 10 else 1
+    shown = entries[(number - 1) * most : number * most]
+    if last == 1:
+        return shown, None
+
+    def link(to: int, text: str) -> Markup:
+        if not 1 <= to <= last:
+            return tag("span", text)
+        return tag("a", text, href=f"{path}?{urlencode({**visit.query, 'page': to})}")
+
+    pages = link(number - 1, "← Before"), tag("span", f"{number} of {last}")
+    return shown, tag("nav", *pages, link(number + 1, "Next →"), class_="pages", aria_label="Pages")

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlencode
 
 from hoopgate.cli.check import describe
 from hoopgate.console.html import Markup, join, tag
-from hoopgate.console.layout import chips, empty, facts, heading, joined, moment, verdict
+from hoopgate.console.layout import (
+    chips,
+    empty,
+    facts,
+    heading,
+    joined,
+    moment,
+    part,
+    table,
+    verdict,
+)
 from hoopgate.console.visits import Page, Visit
 from hoopgate.settings.model import FileDirectory, Label, LabelClass, Rule
 from hoopgate.settings.packs import read_pack
 from hoopgate.settings.units import show_duration
+
+_PER_PAGE: Final = 60
+_LABELS: Final = 300
 
 
 @dataclass(slots=True)
@@ -36,17 +51,11 @@ async def identities(visit: Visit) -> Page:
     :raises Refused: ``console.role``.
     """
     visit.roles.demand("auditor", "operator")
-    known: dict[str, _Identity] = {}
-    found = await visit.parts.archive.search()
-    for summary in found.summaries:
-        if not summary.subject:
-            continue
-        one = known.setdefault(summary.subject, _Identity())
-        one.last = max(one.last, summary.start / 1e6)
-        one.sessions += 1
-        one.resources.add(summary.resource)
-        for name, count in summary.verdicts.items():
-            one.verdicts[name] = one.verdicts.get(name, 0) + count
+    seen, since = await visit.parts.archive.seen()
+    known = {
+        name: _Identity(one.last / 1e6, one.sessions, 0, one.resources, one.verdicts)
+        for name, one in seen.items()
+    }
     directory = visit.parts.settings.directory
     if isinstance(directory, FileDirectory):
         for subject in frozenset().union(*directory.members.values()):
@@ -59,20 +68,47 @@ async def identities(visit: Visit) -> Page:
         one = known.setdefault(who.subject, _Identity())
         one.running += 1
         one.groups, one.owner = who.groups, who.owner
-    cards = [_identity(visit, name, one) for name, one in sorted(known.items(), key=_latest)]
+    wanted = visit.query.get("who", "").strip()
+    found = [
+        (name, one)
+        for name, one in sorted(known.items(), key=_latest)
+        if wanted.casefold() in name.casefold()
+    ]
+    shown, pages = part(found, visit, _PER_PAGE, "/identities")
+    back = None
+    if since is not None:
+        back = [", by sessions since ", moment(since / 1e6), ": look again to go further back"]
     body = joined(
         heading(
             "Identities", "Who has used this gateway, or could by the directory in its settings."
         ),
-        tag("p", "Sessions since ", moment(found.since / 1e6), "; older ones are not counted yet:"
-            " look again to go further back.", class_="about", role="status")
-        if found.since is not None
-        else None,
-        tag("section", tag("div", cards, class_="cards"), id="identities", data_live="live")
-        if cards
-        else empty("Nobody yet.", "Identities appear with their first session."),
+        _filter(wanted) if len(known) > _PER_PAGE or wanted else None,
+        tag(
+            "section",
+            tag("p", "Found: ", tag("b", len(found)), back, class_="count"),
+            tag("div", [_identity(visit, *one) for one in shown], class_="cards"),
+            pages,
+            id="identities",
+            data_live="live",
+        )
+        if shown
+        else empty("Nobody.", "Identities appear with their first session."),
     )  # fmt: skip
     return Page("Identities", body, "/identities")
+
+
+def _filter(wanted: str) -> Markup:
+    field = tag("input", name="who", id="who", value=wanted or None, type="search",
+                data_search=True)  # fmt: skip
+    return tag(
+        "form",
+        tag("div", tag("label", "Identity", for_="who"), field),
+        tag("div", tag("button", "Search"), class_="buttons"),
+        method="get",
+        action="/identities",
+        class_="filters",
+        role="search",
+    )
 
 
 def _latest(item: tuple[str, _Identity]) -> tuple[float, str]:
@@ -83,7 +119,7 @@ def _identity(visit: Visit, name: str, one: _Identity) -> Markup:
     reach = _reach(visit, name, one.groups)
     title: Markup | str = name
     if visit.roles.auditor and one.sessions:
-        title = tag("a", name, href=f"/sessions?who={name}") if name.isalnum() else name
+        title = tag("a", name, href=f"/sessions?{urlencode({'who': name})}")
     return tag(
         "article",
         tag(
@@ -129,6 +165,7 @@ async def rules(visit: Visit) -> Page:
     rows += [
         _rule(f"{pack}/{rule.name}", rule) for pack in policy.packs for rule in read_pack(pack)
     ]
+    labels, pages = part(policy.labels, visit, _LABELS, "/rules")
     body = joined(
         heading("Rules in force", "In the order they are tried. The first that blocks wins."),
         facts(
@@ -137,13 +174,13 @@ async def rules(visit: Visit) -> Page:
             ("Guards", chips(*policy.guards) if policy.guards else None),
             ("Without a label", f"counts as {policy.unlabelled.value}"),
         ),
-        _table(("Rule", "Verdict", "When", "Then"), rows),
+        table(("Rule", "Verdict", "When", "Then"), rows),
         tag("h2", "Labels"),
-        _table(("Resource", "Column", "Kind", "Level", "Method"),
-               [_label(label) for label in policy.labels])
-        if policy.labels
+        table(("Resource", "Column", "Kind", "Level", "Method"), [_label(one) for one in labels])
+        if labels
         else empty("No labels.", "Run `hoopgate phi scan` to have some proposed."),
-    )  # fmt: skip
+        pages,
+    )
     return Page("Rules in force", body, "/rules")
 
 
@@ -176,8 +213,3 @@ def _label(label: Label) -> Markup:
         tag("td", verdict(label.level.value)),
         tag("td", "" if public else label.method.value),
     )
-
-
-def _table(names: tuple[str, ...], rows: list[Markup]) -> Markup:
-    head = tag("tr", [tag("th", name, scope="col") for name in names])
-    return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="scroll")

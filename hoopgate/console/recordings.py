@@ -1,4 +1,4 @@
-"""Sessions: those that run, with a way to end one; those recorded, with search and replay."""
+"""Recorded sessions: search and replay."""
 
 from __future__ import annotations
 
@@ -8,108 +8,26 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from hoopgate.approvals.model import check_reason
 from hoopgate.console.archive import Found, Line, Recording
 from hoopgate.console.html import Markup, join, tag
 from hoopgate.console.layout import (
-    announced,
     chips,
     empty,
     facts,
     heading,
-    hidden,
     joined,
     moment,
     span,
+    table,
     verdict,
 )
-from hoopgate.console.visits import File, Page, Redirect, Visit
-from hoopgate.errors import Refused
+from hoopgate.console.visits import File, Page, Visit
 from hoopgate.recorder.replay import Summary
 
 _PER_PAGE: Final = 50
 _LINES: Final = 1500
 _VERDICTS: Final = ("allow", "mask", "block", "hold")
 FILTERS: Final = ("who", "resource", "verdict", "text", "request", "from", "to", "before")
-
-
-# --- running ------------------------------------------------------------------------------------
-
-
-async def live(visit: Visit, told: Markup | None = None, status: int = 200) -> Page:
-    """``/live``: sessions that run now.
-
-    :raises Refused: ``console.role``.
-    """
-    visit.roles.demand("auditor", "operator")
-    now = visit.parts.now()
-    running = sorted(visit.parts.node.sessions.values(), key=lambda one: -one.began)
-    rows = []
-    for one in running:
-        who = one.facts.principal
-        state = "busy" if one.relay.busy() else "idle"
-        name: Markup | str = who.subject
-        if visit.roles.auditor:
-            name = tag("a", who.subject, href=f"/sessions/{one.facts.id}#end")
-        rows.append(
-            tag(
-                "tr",
-                tag("td", name, tag("small", f"for {who.owner}") if who.owner else None),
-                tag("td", one.facts.resource, tag("small", one.facts.protocol)),
-                tag("td", verdict(state)),
-                tag("td", tag("span", span(now - one.began), data_since=int(one.began * 1000))),
-                tag("td", one.facts.peer, tag("small", one.facts.application)),
-                tag("td", _ending(visit, one.facts.id) if visit.roles.operator else None),
-                data_entry=True,
-            )
-        )
-    table = _table(("Who", "Resource", "State", "For", "From", ""), rows)
-    body = joined(
-        told,
-        heading("Live sessions", "Who is connected through this gateway now."),
-        tag(
-            "section",
-            table if rows else empty("Nobody is connected.", "Sessions appear here by themselves."),
-            id="live",
-            data_live="live",
-        ),
-    )
-    return Page("Live sessions", body, "/live", status)
-
-
-def _ending(visit: Visit, session: str) -> Markup:
-    return tag(
-        "details",
-        tag("summary", "End…", class_="button danger"),
-        tag(
-            "form",
-            hidden(visit),
-            tag("label", "Reason", for_=f"r-{session}"),
-            tag("input", id=f"r-{session}", name="reason", required=True, minlength=3,
-                maxlength=500),
-            tag("button", "End this session", class_="deny"),
-            method="post",
-            action=f"/live/{session}/end",
-        ),
-        class_="drop",
-    )  # fmt: skip
-
-
-async def end(visit: Visit, session: str) -> Page | Redirect:
-    """``POST /live/ID/end``.
-
-    :raises Refused: ``console.role``, ``session.unknown``.
-    """
-    visit.roles.demand("operator")
-    try:
-        reason = check_reason(visit.form.get("reason", ""))
-    except Refused as refused:
-        return await live(visit, announced(f"Not ended: {refused}.", bad=True), 422)
-    await visit.parts.node.end_session(session, visit.who, reason)
-    return Redirect("/live")
-
-
-# --- recorded -----------------------------------------------------------------------------------
 
 
 async def search(visit: Visit) -> Page:
@@ -132,7 +50,7 @@ async def search(visit: Visit) -> Page:
         tag("p", _count(found), id="count", class_="count", aria_live="polite"),
         tag(
             "div",
-            _table(("Who", "Resource", "Began", "Lasted", "Requests"), rows)
+            table(("Who", "Resource", "Began", "Lasted", "Requests"), rows)
             if rows
             else empty(*nothing),
             id="found",
@@ -457,8 +375,3 @@ def _earlier(session: str, first: int, count: int) -> Markup | None:
         class_="pages",
         aria_label="Parts of this recording",
     )
-
-
-def _table(names: Sequence[str], rows: list[Markup]) -> Markup:
-    head = tag("tr", [tag("th", name, scope="col") for name in names])
-    return tag("div", tag("table", tag("thead", head), tag("tbody", rows)), class_="scroll")

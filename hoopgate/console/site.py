@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
@@ -20,8 +19,9 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web import resource
 from twisted.web.server import NOT_DONE_YET
 
-from hoopgate.console import api, approvals, logs, people, recordings
+from hoopgate.console import api, approvals, logs, people, recordings, running
 from hoopgate.console.archive import Archive
+from hoopgate.console.fields import cookie, form_of, query_of, set_cookie
 from hoopgate.console.html import join, tag
 from hoopgate.console.layout import ASSETS, document, empty, heading
 from hoopgate.console.live import Streams
@@ -45,8 +45,6 @@ _ID: Final = r"(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,63})"
 _BEARER: Final = re.compile(r"(?i:bearer) ([A-Za-z0-9._~+/-]+=*)")
 #: Where a log-in may lead: pages of ours. No host, no second slash, no query.
 _TARGET: Final = re.compile(r"/(?:[a-z]+(?:/[A-Za-z0-9._-]+)?)?")
-_FIELDS: Final = 12
-
 #: Seconds between two looks whether the log has grown.
 _LOOK_SECONDS: Final = 1.5
 
@@ -79,8 +77,8 @@ def _routes() -> list[tuple[str, re.Pattern[str], Handler]]:
             rf"/approvals/{_ID}/(?P<step>approve|deny|revoke)",
             lambda visit, match: approvals.decide(visit, match["id"], match["step"]),
         ),
-        ("GET", r"/live", lambda visit, match: recordings.live(visit)),
-        ("POST", rf"/live/{_ID}/end", lambda visit, match: recordings.end(visit, match["id"])),
+        ("GET", r"/live", lambda visit, match: running.live(visit)),
+        ("POST", rf"/live/{_ID}/end", lambda visit, match: running.end(visit, match["id"])),
         ("GET", r"/sessions", lambda visit, match: recordings.search(visit)),
         ("GET", rf"/sessions/{_ID}", lambda visit, match: recordings.replay(visit, match["id"])),
         (
@@ -261,7 +259,7 @@ class Console(resource.Resource):
                 raise IdentityRefused("identity.missing", "one bearer token is required")
             who = await parts.verifier.verify(match[1], APPROVALS)
         else:
-            value = _cookie(request, COOKIE)
+            value = cookie(request, COOKIE)
             login = self._logins.find(value, active=not passive) if value else None
             if login is None:
                 raise self._first(path)
@@ -284,8 +282,8 @@ class Console(resource.Resource):
             roles,
             path,
             login,
-            _query(request),
-            _form(request) if request.method == b"POST" else {},
+            query_of(request),
+            form_of(request) if request.method == b"POST" else {},
             passive,
         )
 
@@ -305,7 +303,7 @@ class Console(resource.Resource):
         headers = request.requestHeaders
         sites = headers.getRawHeaders("sec-fetch-site") or ["same-origin"]
         origins = headers.getRawHeaders("origin") or [self._origin]
-        given = headers.getRawHeaders("x-csrf-token") or [_form(request).get("csrf", "")]
+        given = headers.getRawHeaders("x-csrf-token") or [form_of(request).get("csrf", "")]
         if (
             sites != ["same-origin"]
             or origins != [self._origin]
@@ -333,18 +331,18 @@ class Console(resource.Resource):
         return True
 
     async def _begin(self, request: QuietRequest) -> None:
-        target = _query(request).get("target", "/")
+        target = query_of(request).get("target", "/")
         if _TARGET.fullmatch(target) is None:
             target = "/"
         state, browser, pending = self._logins.begin(target)
         address = await self._oidc.address(state, pending)
-        _set_cookie(request, STATE_COOKIE, browser, int(STATE_SECONDS))
+        set_cookie(request, STATE_COOKIE, browser, int(STATE_SECONDS))
         await self._send(request, None, Redirect(address))
 
     async def _finish(self, request: QuietRequest) -> None:
-        query = _query(request)
-        browser = _cookie(request, STATE_COOKIE)
-        _set_cookie(request, STATE_COOKIE, "", 0)
+        query = query_of(request)
+        browser = cookie(request, STATE_COOKIE)
+        set_cookie(request, STATE_COOKIE, "", 0)
         pending = self._logins.take(query.get("state", ""), browser)
         if pending is None:
             raise Refused("console.state", "this log-in was not begun in this browser, or too late")
@@ -359,21 +357,21 @@ class Console(resource.Resource):
             {"action": "console.login", "issuer": who.issuer[:200], "subject": who.subject[:200]},
         )
         log_event(log, "console.login", issuer=who.issuer, subject=who.subject)
-        before = _cookie(request, COOKIE)
+        before = cookie(request, COOKIE)
         if before:
             self._logins.close(before)
-        _set_cookie(request, COOKIE, self._logins.open(who), None)
+        set_cookie(request, COOKIE, self._logins.open(who), None)
         await self._send(request, None, Redirect(pending.target))
 
     def _log_out(self, request: QuietRequest) -> None:
         if request.method != b"POST":
             raise Refused("request.method", "logging out is a button's matter")
-        value = _cookie(request, COOKIE)
+        value = cookie(request, COOKIE)
         login = self._logins.find(value)
         self._logins.close(value)
         if login is not None:
             self._streams.end(login)
-        _set_cookie(request, COOKIE, "", 0)
+        set_cookie(request, COOKIE, "", 0)
         request.answer(303, "text/plain", b"", Location="/goodbye")
 
 
@@ -398,59 +396,6 @@ _STATUS: Final = {
     "log.unreadable": 503,
     "recording.sealed": 409,
 }
-
-
-def _cookie(request: QuietRequest, name: str) -> str:
-    value: bytes | None = request.getCookie(name.encode())  # type: ignore[no-untyped-call]
-    return value.decode("ascii", "replace") if value else ""
-
-
-def _set_cookie(request: QuietRequest, name: str, value: str, seconds: int | None) -> None:
-    """:param seconds: to keep it; 0: it goes; None: as long as the browser runs."""
-    lasting = "" if seconds is None else f"; Max-Age={seconds}"
-    text = f"{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{lasting}"
-    request.responseHeaders.addRawHeader("Set-Cookie", text)
-
-
-def _query(request: QuietRequest) -> dict[str, str]:
-    return _pairs(request.uri.partition(b"?")[2])
-
-
-def _form(request: QuietRequest) -> dict[str, str]:
-    """The body's fields. It may be read again.
-
-    :raises Refused: ``request.size``, ``request.type``, ``request.body``.
-    """
-    if request.oversized:
-        raise Refused("request.size", "the form is too large")
-    assert request.content is not None
-    request.content.seek(0)
-    data = request.content.read()
-    types = request.requestHeaders.getRawHeaders("content-type") or [""]
-    kind = types[0].partition(";")[0].strip().lower()
-    if kind == "application/json":
-        try:
-            found = json.loads(data)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
-            raise Refused("request.body", "the body must be a JSON object of strings")
-        return found
-    if data and kind != "application/x-www-form-urlencoded":
-        raise Refused("request.type", "send a form, or JSON")
-    return _pairs(data)
-
-
-def _pairs(data: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            data.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS
-        )
-    except ValueError:
-        raise Refused("request.query", "the fields cannot be read") from None
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise Refused("request.query", "a field is given twice")
-    return dict(pairs)
 
 
 def make_console(running: Running) -> tuple[IProtocolFactory, Callable[[], None]]:

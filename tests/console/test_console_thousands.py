@@ -1,6 +1,6 @@
 """A node that has recorded a lot: everything is found, however far back, a part at a time.
 
-``HOOPGATE_SESSIONS`` is how many (``make thousands``).
+``HOOPGATE_SESSIONS`` is how many.
 """
 
 from __future__ import annotations
