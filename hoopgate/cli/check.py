@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hoopgate.cli.cautions import cautions
 from hoopgate.cli.place import add_config
 from hoopgate.errors import SettingsError
+from hoopgate.guardrails.pipeline import make_pipeline
 from hoopgate.settings import packs
 from hoopgate.settings.load import load
 from hoopgate.settings.model import (
@@ -17,6 +18,7 @@ from hoopgate.settings.model import (
     Exchange,
     FileDirectory,
     Label,
+    LabelClass,
     Listener,
     Match,
     Resource,
@@ -43,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """0 when the file is valid, 1 with every mistake on standard error when it is not."""
     try:
         settings = load(options.config)
+        make_pipeline(settings.policy, settings.resources)  # guards may refuse what they are given
     except SettingsError as error:
         if options.json:
             print(json.dumps({"valid": False, "problems": error.problems}, indent=2))
@@ -202,7 +205,8 @@ def _labels(labels: Sequence[Label]) -> Iterator[tuple[str, str]]:
     width = max((len(label.column) for label in labels), default=0)
     for label in labels:
         what = f"{label.column:<{width}}  {label.kind} ({label.level.value})"
-        yield label.resource, f"{what} → {label.method.value}"
+        shown = label.level is LabelClass.PUBLIC
+        yield label.resource, what if shown else f"{what} → {label.method.value}"
 
 
 def _policy(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -213,7 +217,10 @@ def _policy(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "pack", "none"
     for guard in policy.guards:
         yield "guard", guard
-    yield "aggregates", "of secret columns are refused"
+    covered = "are refused"
+    if policy.min_group:
+        covered = f"cover {policy.min_group} patients, or are refused"
+    yield "aggregates", f"of secret columns {covered}"
     yield "digest", policy.digest
 
 

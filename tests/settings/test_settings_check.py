@@ -140,3 +140,25 @@ def test_twistd_prints_mistakes_without_traceback(
     assert caught.value.code == 1
     told = capsys.readouterr().err.splitlines()
     assert told == [f'{file.path}: node.name: missing; write name = "gw-1.example.org"']
+
+
+def test_what_is_public_is_not_said_to_be_redacted(
+    file: File, capsys: pytest.CaptureFixture[str]
+) -> None:
+    public = {"resource": "clinic", "column": "public.codes.*", "level": "public"}
+    file.write({"labels.1": public, "policy.min_group": 11})
+    assert run(file.path) == 0
+    shown = lines(capsys.readouterr().out)
+    assert "clinic public.codes.* PUBLIC (public)" in shown
+    assert "aggregates of secret columns cover 11 patients, or are refused" in shown
+
+
+def no_guard(policy: object, resources: object) -> object:
+    """A factory whose result judges nothing."""
+    return object()
+
+
+def test_a_guard_is_made_and_looked_at(file: File, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write({"policy.guards": [f"{__name__}:no_guard"]})
+    assert run(file.path) == 1
+    assert f"{__name__}:no_guard does not provide IGuardrail" in capsys.readouterr().err
