@@ -70,5 +70,5 @@ def watch_heads(recorder: Log, recording: Recording, metrics: Metrics) -> None:
         else:
             log_event(log, "head.back")
 
-    recorder.on_head = changed
+    recorder.outside.on_head = changed
     metrics.health.check("head", lambda: state[0])

@@ -183,8 +183,8 @@ def seek_witnesses(recorder: Log, settings: Recording, metrics: Metrics) -> None
             return FAILED
         return DEGRADED if any(peer.away for peer in peers) else OK
 
-    recorder.on_witness = changed
-    recorder.witness(peers, settings.quorum)
+    recorder.outside.on_witness = changed
+    recorder.outside.witness(peers, settings.quorum)
     metrics.health.check("witnesses", state)
 
 
@@ -202,6 +202,6 @@ def _seek_timestamps(recorder: Log, settings: TimestampAuthority, metrics: Metri
         else:
             log_event(log, "timestamps.back")
 
-    recorder.on_timestamps = changed
-    recorder.timestamp(authority, settings.interval_seconds)
+    recorder.outside.on_timestamps = changed
+    recorder.outside.timestamp(authority, settings.interval_seconds)
     metrics.health.check("timestamps", lambda: state[0])

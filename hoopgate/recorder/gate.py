@@ -21,15 +21,12 @@ from hoopgate.errors import LocalProtocolError, RecorderFailed, RecorderFull
 from hoopgate.events import SessionFacts
 from hoopgate.interfaces import IRecorder, ISessionRecording
 from hoopgate.recorder.commit import Appender, Clock, Entry, Reserve, Stream, Waiter
-from hoopgate.recorder.cosigning import Cosigning, Peer
-from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.integrate import Integrator, IntegratorThread
 from hoopgate.recorder.leaf import SESSION_ID
+from hoopgate.recorder.outside import Outside
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.recording import SessionRecording, check_type, session_fields
 from hoopgate.recorder.sealing import Recipient
-from hoopgate.recorder.tiles import CHECKPOINT
-from hoopgate.recorder.timestamping import Authority, Timestamping
 from hoopgate.recorder.wraps import Sealer
 from hoopgate.recorder.writer import Batch, Writer
 from hoopgate.settings.model import Recording
@@ -56,6 +53,7 @@ class Reactor(Protocol):
 class Log:
     """The log of one node, running. Made by ``open_log``.
 
+    :ivar outside: those who vouch for it elsewhere.
     :ivar last_commit_seconds: how long the last commit took, from its first entry to durable.
     :ivar observe_commit: called in the reactor's thread with each commit's seconds and leaves.
     :ivar on_failure: called in the reactor's thread, once, when the log has failed.
@@ -76,13 +74,8 @@ class Log:
     ) -> None:
         self.clock = clock
         self.waiting: set[Deferred[Any]] = set()
-        self.cosigning: Cosigning | None = None
-        self.on_witness: Callable[[Peer], object] = lambda peer: None
-        self.timestamping: Timestamping | None = None
-        self.on_timestamps: Callable[[bool], object] = lambda failing: None
-        self.on_head: Callable[[bool], object] = lambda away: None
-        self._publish_to: list[Callable[[bytes], object]] = []
-        integrator.published = self._published
+        self.outside = Outside(self, directory)
+        integrator.published = self.outside.published
         self.recordings: set[SessionRecording] = set()
         self._entries: set[Entry] = set()  #: that somebody waits for
         self.last_commit_seconds = 0.0
@@ -112,7 +105,7 @@ class Log:
             recording.segment_bytes,
             directory,
             durable=self._durable,
-            refused=lambda entries: self._back(self._refuse, entries),
+            refused=lambda entries: self.post(self._refuse, entries),
             failed=self._fail,
             ended=lambda: self._integrating.finish(),
         )
@@ -121,15 +114,15 @@ class Log:
             recording.checkpoint_ms / 1000,
             release=reserve.release,
             failed=self._fail,
-            ended=lambda: self._back(self._ended),
+            ended=lambda: self.post(self._ended),
         )
-        self._integrating.on_head = lambda away: self._back(self._head_changed, away)
+        self._integrating.on_head = lambda away: self.post(self.outside.head_changed, away)
         self._sealer = Sealer(
             directory,
             recipients,
             room=lambda: not self._writer.full or self._writer.room(),
-            ready=lambda entries: self._back(self._submit_all, entries),
-            refused=lambda entry, error: self._back(self._refuse, [entry], error),
+            ready=lambda entries: self.post(self._submit_all, entries),
+            refused=lambda entry, error: self.post(self._refuse, [entry], error),
             failed=self._fail,
         )
         self._pending: list[Entry] = []  #: handed to the writer when the reactor's turn ends
@@ -155,6 +148,10 @@ class Log:
 
     def failed(self) -> bool:
         return self._failure is not None
+
+    def takes(self) -> bool:
+        """It neither ends nor has failed."""
+        return self._stopping is None and self._failure is None
 
     def failure(self) -> RecorderFailed:
         """What callers are told."""
@@ -295,69 +292,16 @@ class Log:
         for recording in dirty:
             recording.flush()
 
-    # --- witnesses -----------------------------------------------------------------------------
-
-    def witness(self, peers: Sequence[Peer], quorum: int) -> None:
-        """Have the checkpoints cosigned from now on, beginning with the last one."""
-        self.cosigning = Cosigning(
-            self._directory,
-            peers,
-            quorum,
-            witnessed=lambda size: self._back(self._cosigned, size),
-            changed=lambda peer: self._back(self._witness_changed, peer),
-        )
-        self._publish_to.append(self.cosigning.offer)
-        self.cosigning.offer(read_whole(self._directory / CHECKPOINT))
-        self.cosigning.start()
-
-    def timestamp(self, authority: Authority, interval: float) -> None:
-        """Have a checkpoint timestamped every ``interval`` seconds from now on."""
-        self.timestamping = Timestamping(
-            self._directory,
-            authority,
-            interval,
-            changed=lambda why: self._back(self._timestamps_changed, bool(why)),
-        )
-        self._publish_to.append(self.timestamping.offer)
-        self.timestamping.offer(read_whole(self._directory / CHECKPOINT))
-        self.timestamping.start()
-
-    def _published(self, note: bytes) -> None:
-        for offer in self._publish_to:
-            offer(note)
-
-    def _timestamps_changed(self, failing: bool) -> None:
-        if self._stopping is None and not self.failed():
-            detail = {"event": "timestamps.away" if failing else "timestamps.back"}
-            self.append("admin", detail).addErrback(lambda failure: None)
-        self.on_timestamps(failing)
-
-    def _head_changed(self, away: bool) -> None:
-        if self._stopping is None and not self.failed():
-            detail = {"event": "head.away" if away else "head.back"}
-            self.append("admin", detail).addErrback(lambda failure: None)
-        self.on_head(away)
-
-    def _witness_changed(self, peer: Peer) -> None:
-        # What it says of itself is a witness's word; that it said so is a fact of this log.
-        if peer.disagrees:
-            what = "witness.disagrees"
-        else:
-            what = "witness.away" if peer.away else "witness.back"
-        if self._stopping is None and not self.failed():
-            detail = {"event": what, "witness": peer.name}
-            self.append("admin", detail).addErrback(lambda failure: None)
-        self.on_witness(peer)
-
     # --- from the threads ----------------------------------------------------------------------
 
-    def _back(self, callable: Callable[..., object], *args: object) -> None:
+    def post(self, callable: Callable[..., object], *args: object) -> None:
+        """From any thread: have it called in the reactor's."""
         self._mailbox.post(callable, *args)
 
     def _durable(
         self, batches: list[Batch], leaves: list[tuple[bytes, bytes]], seconds: float
     ) -> None:
-        self._back(self._committed, batches, len(leaves), seconds)
+        self.post(self._committed, batches, len(leaves), seconds)
         self._integrating.hand_over(leaves)
 
     def _committed(self, batches: list[Batch], leaves: int, seconds: float) -> None:
@@ -370,7 +314,7 @@ class Log:
         else:
             self._unwitnessed.append((self._size, batches))
 
-    def _cosigned(self, size: int) -> None:
+    def cosigned(self, size: int) -> None:
         """Witnesses cosigned the first ``size`` leaves: what waits for it goes on."""
         if self._witnessed < 0:
             return
@@ -412,7 +356,7 @@ class Log:
         """From any thread: fail stop."""
         if self._failure is None:
             self._failure = error
-            self._back(self._fail_waiting)
+            self.post(self._fail_waiting)
 
     def _fail_waiting(self) -> None:
         if self._failed:
@@ -456,10 +400,7 @@ class Log:
         for thread in (self._sealer, self._writer, self._integrating):
             thread.join(10)
         self._integrator.close()
-        if self.cosigning is not None:
-            self.cosigning.stop()
-        if self.timestamping is not None:
-            self.timestamping.stop()
+        self.outside.stop()
         self._mailbox.close()
         if self._lock is not None:
             os.close(self._lock)

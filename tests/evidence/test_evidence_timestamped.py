@@ -31,7 +31,7 @@ def tsa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tsa]:
 def stamped(tsa: Tsa, tmp_path: Path) -> World:
     """A stopped log with two timestamps."""
     world = World(tmp_path / "node", checkpoint_ms=5).open()
-    world.log.timestamp(Authority(tsa.url, tsa.roots.read_bytes()), 0.05)
+    world.log.outside.timestamp(Authority(tsa.url, tsa.roots.read_bytes()), 0.05)
     for number in range(2):
         session = world.session(f"s-{number}")
         world.wait(session.request(b"SELECT 1", None, ()))

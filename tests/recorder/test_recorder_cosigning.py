@@ -79,7 +79,7 @@ class Scene:
             Peer(name, WitnessKey.parse(witness.key), witness.url, self._ca)
             for name, witness in self.witnesses.items()
         ]
-        self.world.open().log.witness(self.peers, quorum)
+        self.world.open().log.outside.witness(self.peers, quorum)
         return self.world
 
     def policy(self, quorum: str) -> Policy:
@@ -94,7 +94,7 @@ class Scene:
         return check_witnessed(self.world.reader(), self.policy(quorum), note)
 
     def until_cosigned(self) -> None:
-        cosigning = self.world.log.cosigning
+        cosigning = self.world.log.outside.cosigning
         assert cosigning is not None
         self.world.pump.until(lambda: cosigning.size >= self.world.log.size, 30)
 

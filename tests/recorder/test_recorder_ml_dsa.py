@@ -88,10 +88,10 @@ def test_a_witness_cosigns_with_both(tmp_path: Path, certificates: Certificates)
             Peer(name, WitnessKey.parse(key), witness.url, certificates.ca)
             for name, key in keys.items()
         ]
-        world.open().log.witness(peers, 2)
+        world.open().log.outside.witness(peers, 2)
         session = world.session("s-1")
         world.wait(session.request(b"x", None, ()))
-        size, cosigning = world.log.size, world.log.cosigning
+        size, cosigning = world.log.size, world.log.outside.cosigning
         assert cosigning is not None
         world.pump.until(lambda: cosigning.size >= size, 60)
         world.stop()

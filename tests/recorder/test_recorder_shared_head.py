@@ -132,7 +132,7 @@ def test_it_goes_away_and_comes_back(tmp_path: Path, postgres15: Postgres) -> No
         )
         world = opened(World(tmp_path, checkpoint_ms=5), head)
         told: list[bool] = []
-        world.log.on_head = told.append
+        world.log.outside.on_head = told.append
         written(world, "s-1")
         server.stop()
         session = world.session("s-2")

@@ -85,8 +85,8 @@ def test_checkpoints_are_stamped_as_the_log_grows(
 ) -> None:
     world = World(tmp_path).open()
     heard: list[bool] = []
-    world.log.on_timestamps = heard.append
-    world.log.timestamp(authority, 0.05)
+    world.log.outside.on_timestamps = heard.append
+    world.log.outside.timestamp(authority, 0.05)
     session = world.session("s-1")
     for _ in range(3):
         world.wait(session.request(b"SELECT 1", None, ALLOWED))

@@ -344,7 +344,7 @@ def test_a_witness_that_is_down(log: World, tmp_path: Path) -> None:
     peers = [
         Peer(name, one.verifier, "http://127.0.0.1:9/") for name, one in town.cosigners.items()
     ]
-    log.open().log.witness(peers, 1)
+    log.open().log.outside.witness(peers, 1)
     log.wait(log.session("s-alone").request(b"x", None, ()))
     log.pump.until(lambda: all(peer.away for peer in peers))
     log.stop()
