@@ -27,6 +27,7 @@ from hoopgate.recorder.leaf import (
     fit,
 )
 from hoopgate.recorder.payload import Kind, Piece, cut, encode_pieces
+from hoopgate.recorder.prepared import Preparer
 from hoopgate.recorder.sealing import SessionKey
 from hoopgate.recorder.segments import CHUNK_BYTES, Segment, encode_record
 from hoopgate.recorder.tree import leaf_hash
@@ -211,6 +212,7 @@ class Appender:
     :ivar index: the next leaf's.
     :ivar position: where the next record begins in its segment.
     :ivar open: streams that are opened and not closed.
+    :ivar preparer: of segments; None: they grow as they are written.
     """
 
     def __init__(
@@ -226,6 +228,7 @@ class Appender:
         self.position = segment.offset
         self._leaves: list[tuple[bytes, bytes]] = []
         self._time = self._mono = 0
+        self.preparer: Preparer | None = None
         self.tick()
 
     def tick(self) -> None:
@@ -367,11 +370,20 @@ class Appender:
         assert self.segment.offset == self.position
         return leaves
 
+    def ended(self, size: int) -> bool:
+        """True when it is time for a new segment: this one has ``size`` bytes, or it is slower
+        than one that is prepared."""
+        if self.position >= size:
+            return True
+        preparer = self.preparer
+        return preparer is not None and preparer.ready and not self.segment.prepared
+
     def rotate(self, node: Stream) -> None:
         """Go on in a new segment, whose first leaf says how this one ended."""
         old = self.segment
         old.close()
-        self.segment = Segment(self._directory, old.number + 1)
+        zeros = self.preparer.take() if self.preparer is not None else None
+        self.segment = Segment(self._directory, old.number + 1, zeros)
         self.position = self.segment.offset
         self.first(node, "segment.start", [[old.number, old.offset, old.offset, ""]], {})
 

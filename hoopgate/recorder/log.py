@@ -22,6 +22,7 @@ from hoopgate.recorder.gate import Log, Reactor
 from hoopgate.recorder.head import FileHead, Head, Heads
 from hoopgate.recorder.integrate import Integrator, discard_unsigned
 from hoopgate.recorder.note import open_checkpoint
+from hoopgate.recorder.prepared import NAME, cut_off
 from hoopgate.recorder.recover import recover
 from hoopgate.recorder.rotation import SIGNER_KEY, retired_keys, taken_up
 from hoopgate.recorder.sealing import REPLAY_KEY, Recipient, ReplayKey
@@ -165,12 +166,15 @@ def _open(
         )
     found = recover(directory, checkpoint, known)
     discard_unsigned(directory, found.size)
+    if found.zeros is not None:
+        cut_off(*found.zeros)
     replace_file(directory / "vkey", f"{signer.verifier}\n".encode())
     reserve = Reserve(directory, recording.reserve_bytes)
     reserve.hold()
 
     integrator = Integrator(directory, signer, found.edge, found.tree, heads)
     integrator.add(found.tail)
+    (directory / "seg" / NAME).unlink(missing_ok=True)
     segment = Segment(directory, found.next_segment)
     index = found.size + len(found.tail)
     appender = Appender(directory, segment, index, reserve, clock)

@@ -16,6 +16,7 @@ from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import open_file, read_whole
 from hoopgate.recorder.leaf import Leaf, decode, hash_of
 from hoopgate.recorder.note import Checkpoint
+from hoopgate.recorder.prepared import content_end
 from hoopgate.recorder.segments import (
     Scan,
     quarantined,
@@ -26,7 +27,7 @@ from hoopgate.recorder.segments import (
 from hoopgate.recorder.tiles import WIDTH, Edge, TileReader
 from hoopgate.recorder.tree import Frontier, frontier, leaf_hash
 
-_TORN_BYTES = 2**30  # of a commit that a crash tore, at most
+TORN_BYTES = 2**30  #: of a commit that a crash tore, and of zeros behind it, at most
 #: A log without a checkpoint ended during its very first start: it can hold nothing else.
 _FIRST = frozenset({"epoch.start", "segment.start", "gap.recovered", "session.close"})
 
@@ -38,6 +39,7 @@ class Recovered:
     :ivar open: sessions that were opened and not closed.
     :ivar sealed: how the segments ended, see ``Appender.first``.
     :ivar gaps: segment, offset and length of what was torn.
+    :ivar zeros: the last segment, and where it ends before zeros that were prepared for more.
     """
 
     edge: Edge
@@ -50,6 +52,7 @@ class Recovered:
     next_segment: int = 1
     node: str = ""  #: the node's own chain
     unsigned_epoch: bool = False
+    zeros: tuple[Path, int] | None = None
 
 
 def recover(
@@ -81,7 +84,7 @@ def recover(
         raise BadLog("the segment is missing", index=size - 1, segment=first)
     index: int | None = None
     for number in numbers:
-        index = _scan(directory, number, reader, found, index)
+        index = _scan(directory, number, reader, found, index, number == numbers[-1])
     if size and (index is None or index < size):
         raise BadLog("the segments end before the checkpoint does", index=index, segment=first)
     if checkpoint is None:
@@ -110,7 +113,12 @@ def _check_head(place: str, head: Checkpoint, found: Recovered) -> None:
 
 
 def _scan(
-    directory: Path, number: int, reader: TileReader, found: Recovered, index: int | None
+    directory: Path,
+    number: int,
+    reader: TileReader,
+    found: Recovered,
+    index: int | None,
+    last: bool,
 ) -> int | None:
     """Read one segment; the index that its successor goes on with."""
     path = segment_path(directory, number)
@@ -144,11 +152,14 @@ def _scan(
     if length > scan.end:
         if index is not None and index < reader.size:
             raise BadLog("the record is damaged", index=index, segment=number, offset=scan.end)
-        if length - scan.end > _TORN_BYTES:
+        if length - scan.end > TORN_BYTES:
             what = f"{length - scan.end} bytes are no records: no crash leaves that many"
             raise BadLog(what, segment=number, offset=scan.end)
+        if last and (end := content_end(path, scan.end, TORN_BYTES)) < length:
+            found.zeros, length = (path, end), end
+    if length > scan.end:
         found.gaps.append((number, scan.end, length - scan.end))
-        torn = b64encode(hash_tail(path, scan.end)).decode()
+        torn = b64encode(hash_tail(path, scan.end, length)).decode()
     found.sealed.append([number, scan.end, length, torn])
     return index
 
@@ -174,13 +185,13 @@ def _from_disk(path: Path) -> None:
         os.close(fd)
 
 
-def hash_tail(path: Path, offset: int) -> bytes:
-    """SHA-256 of a file from ``offset`` on."""
+def hash_tail(path: Path, offset: int, end: int) -> bytes:
+    """SHA-256 of a file from ``offset`` to ``end``."""
     digest = sha256()
     fd, _ = open_file(path)
     with open(fd, "rb") as file:
         file.seek(offset)
-        while block := file.read(2**20):
+        while block := file.read(min(2**20, end - file.tell())):
             digest.update(block)
     return digest.digest()
 

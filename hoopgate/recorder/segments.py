@@ -59,20 +59,29 @@ def encode_record(leaf: bytes, payload: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 class Segment:
-    """The segment that is being written."""
+    """The segment that is being written.
 
-    def __init__(self, directory: Path, number: int) -> None:
+    :param zeros: a file of zeros that becomes it, see :mod:`hoopgate.recorder.prepared`.
+    """
+
+    def __init__(self, directory: Path, number: int, zeros: Path | None = None) -> None:
         self.number = number
         self.path = segment_path(directory, number)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(self.path, flags, 0o640)
+        self.prepared = zeros is not None
+        if zeros is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._fd = os.open(self.path, flags, 0o640)
+        else:
+            os.link(zeros, self.path)  # fails where there is such a segment already
+            zeros.unlink()
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
         write_all(self._fd, _file.pack(MAGIC, number))
         sync_directory(self.path.parent)
         self.offset = HEADER_BYTES  #: where the next record begins
         self.durable = 0  #: bytes known to be on the disk
 
     def write(self, view: memoryview) -> int:
-        """Append what fits; how much that was."""
+        """Write what fits behind what was written; how much that was."""
         written = os.write(self._fd, view)
         self.offset += written
         return written
@@ -84,6 +93,10 @@ class Segment:
         self.durable = self.offset
 
     def close(self) -> None:
+        """End it; it is as long as its records are before another one begins."""
+        if self.prepared:
+            os.ftruncate(self._fd, self.offset)
+            os.fsync(self._fd)
         os.close(self._fd)
 
 

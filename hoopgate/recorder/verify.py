@@ -23,8 +23,9 @@ from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.leaf import decode
 from hoopgate.recorder.note import Checkpoint, Verifier
+from hoopgate.recorder.prepared import content_end
 from hoopgate.recorder.reading import LogReader
-from hoopgate.recorder.recover import hash_tail
+from hoopgate.recorder.recover import TORN_BYTES, hash_tail
 from hoopgate.recorder.retention import Keeper
 from hoopgate.recorder.segments import Scan, segment_numbers, segment_path
 from hoopgate.recorder.tiles import WIDTH, tile_path, tile_width
@@ -107,7 +108,7 @@ def verify_log(
     report.running = len(state.chains)
     for number, end in state.unsealed.items():
         if number >= last:
-            report.torn += segment_path(directory, number).stat().st_size - end
+            report.torn += content_end(segment_path(directory, number), end, TORN_BYTES) - end
     return report
 
 
@@ -220,7 +221,7 @@ def _check_sealed(directory: Path, part: Part, state: _State, place: dict[str, A
             raise BadLog("the segment is missing", **place)
         if ended.pop(number, None) != end or path.stat().st_size != length:
             raise BadLog("the segment was cut off or appended to", **place)
-        if length > end and b64encode(hash_tail(path, end)).decode() != torn:
+        if length > end and b64encode(hash_tail(path, end, length)).decode() != torn:
             raise BadLog("the torn end of the segment was altered", **place)
     for number, end in ended.items():
         raise BadLog(

@@ -18,6 +18,7 @@ from typing import Final, final
 
 from hoopgate.recorder.commit import Appender, Entry, Reserve, Stream
 from hoopgate.recorder.payload import Kind
+from hoopgate.recorder.prepared import Preparer
 from hoopgate.recorder.segments import quarantine
 
 BATCH_BYTES: Final = 4 * 2**20  #: a commit is closed above: bounds memory, and the first one's wait
@@ -79,6 +80,7 @@ class Writer(threading.Thread):
         self._node = node
         self._reserve = reserve
         self._segment_bytes = segment_bytes
+        self._preparer = appender.preparer = Preparer(directory, segment_bytes)
         self._directory = directory
         self._durable = durable
         self._refused = refused
@@ -101,7 +103,7 @@ class Writer(threading.Thread):
         if (
             self._unencoded == 0
             and size <= SMALL_BYTES
-            and self._appender.position < self._segment_bytes
+            and not self._appender.ended(self._segment_bytes)
             and not self.full
             # After a pause the disk is looked at first: it may have filled up.
             and time.perf_counter() - self._looked < _ROOM_SECONDS
@@ -162,6 +164,8 @@ class Writer(threading.Thread):
             self._quarantine()
             self._failed(error)
             return
+        finally:
+            self._preparer.stop()
         self._ended()
 
     def _take(self) -> tuple[list[Batch], bool]:
@@ -187,7 +191,7 @@ class Writer(threading.Thread):
         for batch in batches:
             if not batch.encoded:
                 # Whose turn it is: none behind it is encoded before it is settled.
-                if appender.position >= self._segment_bytes:
+                if appender.ended(self._segment_bytes):
                     if buffer:
                         appender.write(buffer)
                         buffer = []
@@ -198,6 +202,7 @@ class Writer(threading.Thread):
             leaves += batch.leaves
         appender.write(buffer)
         self._durable(batches, leaves, time.perf_counter() - began)
+        self._preparer.look(appender.position)
 
     def _look(self, now: float, batches: list[Batch]) -> None:
         for batch in batches:

@@ -20,6 +20,10 @@ if __name__ == "__main__":
 from crash_writer import report, work
 from recorder_world import World
 
+from hoopgate.recorder import prepared
+
+prepared.WORTH_BYTES = 200  # so that segments of any size are written over zeros
+prepared.PAUSE_SECONDS = 0.0
 SHAPE = {"segment_bytes": 2500, "checkpoint_ms": 5, "window_ms": 5, "reserve_bytes": 4096}
 
 

@@ -31,6 +31,7 @@ static int retried;
 static char failed_sync[FDS], ours[FDS], is_directory[FDS];
 static char names[FDS][PATH_MAX];
 static off_t synced[FDS];
+static off_t dirty_from[FDS], dirty_to[FDS];  // written since, where the file was that long already
 static char created[CREATED][PATH_MAX];
 static int creations;
 
@@ -53,7 +54,8 @@ static int watched(const char *path) {
 static int watched_fd(int fd) { return fd >= 0 && fd < FDS && ours[fd]; }
 
 // Power fails: names whose directory was not synchronised are gone, and of what a file holds beyond
-// its last synchronisation only a half is left. Not by the functions below: they count.
+// its last synchronisation only a half is left; where it was written over zeros, they are back. Not
+// by the functions below: they count.
 static void power_failure(void) {
     for (int fd = 0; fd < FDS; fd++) {
         struct stat about;
@@ -61,7 +63,12 @@ static void power_failure(void) {
         if (about.st_size > synced[fd]) {
             int other = (int)syscall(SYS_openat, AT_FDCWD, names[fd], O_WRONLY | O_CLOEXEC);
             off_t half = synced[fd] + (about.st_size - synced[fd]) / 2;
-            if (other >= 0 && ftruncate(other, half)) { /* as far as it goes */ }
+            if (other >= 0 && syscall(SYS_ftruncate, other, half)) { /* as far as it goes */ }
+        } else if (dirty_to[fd] > dirty_from[fd]) {
+            int other = (int)syscall(SYS_openat, AT_FDCWD, names[fd], O_WRONLY | O_CLOEXEC);
+            off_t half = dirty_from[fd] + (dirty_to[fd] - dirty_from[fd]) / 2;
+            for (; other >= 0 && half < dirty_to[fd]; half++)
+                if (syscall(SYS_pwrite64, other, "", 1, half) != 1) break;
         }
     }
     for (int i = 0; i < creations; i++) if (created[i][0]) syscall(SYS_unlink, created[i]);
@@ -99,6 +106,7 @@ static void opened(int fd, const char *path, int flags, int existed) {
     snprintf(names[fd], PATH_MAX, "%s", path);
     is_directory[fd] = !fstat(fd, &about) && S_ISDIR(about.st_mode);
     synced[fd] = fstat(fd, &about) ? 0 : about.st_size;
+    dirty_from[fd] = dirty_to[fd] = 0;
     if ((flags & O_CREAT) && !existed && creations < CREATED)
         snprintf(created[creations++], PATH_MAX, "%s", path);
 }
@@ -116,7 +124,14 @@ static void opened(int fd, const char *path, int flags, int existed) {
 OPEN(open)
 OPEN(open64)
 
-#define WRITE(name, ...) { REAL(name); FAULT(watched_fd(fd), -1) ssize_t written = real(__VA_ARGS__); DONE(written); }
+static void wrote(int fd, ssize_t size) {
+    off_t end = size > 0 && watched_fd(fd) ? lseek(fd, 0, SEEK_CUR) : -1;
+    if (end < size) return;
+    if (dirty_to[fd] == dirty_from[fd]) dirty_from[fd] = end - size;
+    dirty_to[fd] = end;
+}
+
+#define WRITE(name, ...) { REAL(name); FAULT(watched_fd(fd), -1) ssize_t written = real(__VA_ARGS__); wrote(fd, written); DONE(written); }
 ssize_t write(int fd, const void *data, size_t size) WRITE(write, fd, data, size)
 ssize_t pwrite(int fd, const void *data, size_t size, off_t where) WRITE(pwrite, fd, data, size, where)
 ssize_t writev(int fd, const struct iovec *parts, int n) WRITE(writev, fd, parts, n)
@@ -133,6 +148,7 @@ static int do_sync(int (*real)(int), int fd) {
     if (mine && !result) {
         struct stat about;
         if (!fstat(fd, &about)) synced[fd] = about.st_size;
+        dirty_from[fd] = dirty_to[fd] = 0;
         if (is_directory[fd]) {
             size_t n = strlen(names[fd]);
             for (int i = 0; i < creations; i++) {
@@ -164,8 +180,19 @@ int rename(const char *old, const char *new) {
     DONE(result);
 }
 int link(const char *old, const char *new) {
-    REAL(link); FAULT(watched(new), -1) int result = real(old, new); DONE(result);
+    REAL(link);
+    FAULT(watched(new), -1)
+    int result = real(old, new);
+    if (!result && watched(new) && creations < CREATED)
+        snprintf(created[creations++], PATH_MAX, "%s", new);
+    DONE(result);
 }
+#define TRUNCATE(name, type) \
+    int name(int fd, type size) { \
+        REAL(name); FAULT(watched_fd(fd), -1) int result = real(fd, size); DONE(result); \
+    }
+TRUNCATE(ftruncate, off_t)
+TRUNCATE(ftruncate64, off64_t)
 int unlink(const char *path) {
     REAL(unlink); FAULT(watched(path), -1) int result = real(path); DONE(result);
 }
