@@ -20,6 +20,11 @@ _EQ: Final = "OPERATOR(pg_catalog.=)"
 _ANY: Final = f"{_EQ} ANY ($1::pg_catalog.oid[])"
 #: Actions of foreign keys that change the referring rows: CASCADE, SET NULL, SET DEFAULT.
 _CASCADES: Final = "'{c,n,d}'::pg_catalog.\"char\"[]"
+#: Whether NULLs are equal in a unique index (PostgreSQL 15); JSON, for 14 knows no such column.
+_NULLS_MEET: Final = (
+    "pg_catalog.to_jsonb(i.*) OPERATOR(pg_catalog.->>) 'indnullsnotdistinct'"
+    " OPERATOR(pg_catalog.=) 'true'"
+)
 
 TYPES: Final = f"""
 SELECT t.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'
@@ -61,8 +66,11 @@ down(oid) AS (
 kin(oid) AS (SELECT oid FROM up UNION SELECT oid FROM down)
 SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-              a.attnum, a.attname, a.atttypid, a.attinhcount OPERATOR(pg_catalog.<>) 0))
+              a.attnum, a.attname, a.atttypid, a.attinhcount OPERATOR(pg_catalog.<>) 0,
+              a.attlen, a.attstorage {_EQ} 'p',
+              a.attidentity OPERATOR(pg_catalog.<>) '' OR t.typdefault IS NOT NULL))
    FROM pg_catalog.pg_attribute a
+   LEFT JOIN pg_catalog.pg_type t ON t.oid {_EQ} a.atttypid
    WHERE a.attrelid {_EQ} c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
          AND NOT a.attisdropped),
   (SELECT pg_catalog.json_agg(i.inhparent) FROM pg_catalog.pg_inherits i
@@ -82,6 +90,7 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
    WHERE p.polrelid {_EQ} c.oid AND c.relrowsecurity AND e.x IS NOT NULL),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(i.indkey::pg_catalog.text,
               i.indisunique OR i.indisexclusion,
+              i.indexprs IS NOT NULL OR {_NULLS_MEET},
               CASE WHEN i.indisunique AND i.indimmediate AND i.indisvalid AND i.indexprs IS NULL
                         AND i.indpred IS NULL THEN i.indnkeyatts ELSE 0::pg_catalog.int2 END,
               i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text))
@@ -91,7 +100,7 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
    FROM pg_catalog.pg_constraint o WHERE o.conrelid {_EQ} c.oid
          AND (o.contype {_EQ} 'c' OR o.contype {_EQ} 'n' AND NOT o.convalidated)),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-              kc.oid, kn.nspname, kc.relname, ka.attnum, ka.attname,
+              o.oid, kc.oid, kn.nspname, kc.relname, ka.attnum, ka.attname,
               ka.attinhcount OPERATOR(pg_catalog.<>) 0,
               fc.oid, fn.nspname, fc.relname, fa.attnum, fa.attname,
               fa.attinhcount OPERATOR(pg_catalog.<>) 0,

@@ -17,6 +17,11 @@ _SYSTEM_COLUMNS: Final = {
     -5: "cmax",
     -6: "tableoid",
 }
+#: Bytes of a row on a page of 8 kB, less its header with a bit for each of 1,600 columns.
+_PAGE: Final = 8160 - 24 - 200
+#: Bytes that a value takes at most when it is stored elsewhere, or is too short for that
+#: (toast_tuple_find_biggest_attribute of toast_helper.c), with its alignment.
+_ELSEWHERE: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,11 @@ class Type:
 class ForeignKey:
     """One column of a foreign key: ``column`` (of ``relation``) refers to ``foreign_column``.
 
+    :ivar constraint: OID of the foreign key: columns that have the same are compared together.
     :ivar cascades: a DELETE or UPDATE there changes rows here.
     """
 
+    constraint: int
     relation: int
     attribute: int
     column: ColumnRef
@@ -63,12 +70,14 @@ class Index:
     """Columns of an index: its keys, and what its expressions and its predicate read.
 
     :ivar compares: it is unique, or of an exclusion constraint.
+    :ivar always: it compares rows whose columns are NULL, too.
     :ivar computes: it has an expression, which may fail.
     :ivar key: columns of which no two rows have the same values; empty when that is not certain.
     """
 
     columns: frozenset[int]
     compares: bool
+    always: bool
     computes: bool
     key: frozenset[int] = frozenset()
 
@@ -86,7 +95,8 @@ class Relation:
     :ivar checks: columns of each CHECK constraint.
     :ivar unproven: columns of constraints that stored rows may break (NOT VALID).
     :ivar partitioned: columns that decide which partition a row is in.
-    :ivar defaulted: columns with a default.
+    :ivar defaulted: columns with a default, their own or their type's.
+    :ivar tight: a row may be too long for a page, by values that cannot be stored elsewhere.
     :ivar triggers: OIDs of functions of enabled user triggers.
     :ivar ruled: it has a rewrite rule other than a view's own.
     """
@@ -109,6 +119,7 @@ class Relation:
     keys: list[ForeignKey] = field(default_factory=list)
     triggers: list[int] = field(default_factory=list)
     ruled: bool = False
+    tight: bool = False
     parents: list[int] = field(default_factory=list)
     children: list[int] = field(default_factory=list)
 
@@ -153,11 +164,16 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
     ) = row
     relation = Relation(schema, name, kind)
     trees: list[Value] = []
-    for number, column, type_, inherited in columns or ():
+    room = _PAGE
+    for number, column, type_, inherited, length, plain, defaulted in columns or ():
         relation.columns[number] = column
         relation.types[number] = int(type_)
         if inherited:
             relation.inherited.add(number)
+        if defaulted:
+            relation.defaulted.add(number)
+        room -= _PAGE if plain and length < 0 else max(length, _ELSEWHERE)
+    relation.tight = room < 0
     relation.parents = [int(oid) for oid in parents or ()]
     relation.children = [int(oid) for oid in children or ()]
     for own, action in rules or ():
@@ -182,15 +198,17 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
         tree = read(expression)
         relation.policies.append(tree)
         trees.append(tree)
-    for numbers, compares, unique, *expressions in indexes or ():
+    for numbers, compares, always, unique, *expressions in indexes or ():
         used = _attributes(numbers) | _columns_in(expressions, relation, read)
         key = frozenset(map(int, numbers.split()[:unique]))
-        relation.indexes.append(Index(used, compares, any(expressions), key))
+        relation.indexes.append(Index(used, compares, bool(always), any(expressions), key))
     for numbers, proven in checks or ():
         relation.checks.append(_attributes(numbers))
         if not proven:
             relation.unproven |= _attributes(numbers)
-    relation.keys = [ForeignKey(*_end(key[:6]), *_end(key[6:12]), key[12]) for key in keys or ()]
+    relation.keys = [
+        ForeignKey(int(key[0]), *_end(key[1:7]), *_end(key[7:13]), key[13]) for key in keys or ()
+    ]
     relation.triggers = [int(oid) for oid in triggers or ()]
     for numbers, expression in partitioned or ():
         used = _attributes(numbers) | _columns_in([expression], relation, read)

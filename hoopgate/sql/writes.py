@@ -103,6 +103,8 @@ class Writes(Tables):
         for check in relation.checks:
             if check & (own | computed):
                 self._influence(oid, check - own)
+        if relation.tight:
+            self._influence(oid, relation.columns)
         # A row that breaks it already cannot be changed at all.
         self._influence(oid, relation.unproven - own)
         for index in relation.indexes:
@@ -115,25 +117,43 @@ class Writes(Tables):
     def _keyed(self, oid: int, own: set[int], command: str) -> None:
         """Unique, exclusion and foreign keys; rows of other tables that change with this one's."""
         relation = self._relation(oid)
-        every = command == "delete"
-        if own:
+        if own or command == "insert":
             own = own | relation.generated.keys()
         for index in relation.indexes:
-            if index.compares and index.columns & own:
+            if index.compares and (index.columns & own or (index.always and command == "insert")):
                 self._influence(oid, index.columns)
-        for key in relation.keys:
-            if key.relation == oid and key.attribute in own:
+        self._referring(oid, own, command)
+        if command != "insert":
+            self._referred(oid, own, every=command == "delete")
+
+    def _referring(self, oid: int, own: set[int], command: str) -> None:
+        """Foreign keys of the table: what they look for is in all their columns together."""
+        keys = [key for key in self._relation(oid).keys if key.relation == oid]
+        touched = {key.constraint for key in keys if key.attribute in own}
+        if command == "insert":
+            # Where one column is NULL, nothing is looked for.
+            touched -= {key.constraint for key in keys if key.attribute not in own}
+        for key in keys:
+            if key.constraint in touched:
                 self.influences.add(key.foreign_column)
-            if (
-                key.foreign == oid
-                and command != "insert"
-                and (every or key.foreign_attribute in own)
-            ):
-                self.influences.add(key.column)
-                if key.cascades and key.relation not in self._cascading:
-                    self._cascading.add(key.relation)
-                    self.constrained(key.relation, {key.attribute}, "update")
-                    self.constrained(key.relation, set(), "delete")
+                if key.attribute not in own:
+                    self.influences.add(key.column)
+
+    def _referred(self, oid: int, own: set[int], *, every: bool) -> None:
+        """Foreign keys that refer to the table: rows that refer to what is changed or gone."""
+        keys = [key for key in self._relation(oid).keys if key.foreign == oid]
+        touched = {key.constraint for key in keys if every or key.foreign_attribute in own}
+        changed: dict[int, set[int]] = {}
+        for key in keys:
+            if key.constraint not in touched:
+                continue
+            self.influences |= {key.column, key.foreign_column}
+            if key.cascades and key.relation not in self._cascading:
+                changed.setdefault(key.relation, set()).add(key.attribute)
+        self._cascading |= changed.keys()
+        for relation, attributes in changed.items():
+            self.constrained(relation, attributes, "update")
+            self.constrained(relation, set(), "delete")
 
     def _write_through(self, view: Relation) -> None:
         if view.definition is None:

@@ -94,7 +94,7 @@ def desk(any_postgres: Postgres) -> Iterator[Desk]:
         ("UPDATE unproven SET x = 1 WHERE id = 1", "predicate", "public.unproven.pin"),
         ("UPDATE indexed SET note = 'x' WHERE id = 1", "predicate", "public.indexed.name"),
         ("UPDATE computed SET n = 1 WHERE id = 1", "predicate", "public.computed.pin"),
-        ("DELETE FROM root WHERE id = 1", "predicate", "public.leaf.pin"),
+        ("DELETE FROM root WHERE id = 1", "predicate", "public.branch.pin"),
         ("DELETE FROM origin WHERE id = 1", "predicate", "public.fallout.pin"),
         (
             "SELECT CASE WHEN name < 'N' THEN EXISTS (SELECT FROM codes a, codes b) END"

@@ -131,6 +131,8 @@ DO $$ BEGIN
                        current_setting('twin.side'));
         EXECUTE format('INSERT INTO spans SELECT int4range(i, i+1), int4range(i, i+%s*10), ''x'' FROM generate_series(1,5) i',
                        current_setting('twin.side'));
+        EXECUTE format('INSERT INTO stays SELECT i, int4range(i, i+1), int4range(i+1, i+%s*3) FROM generate_series(1,4) i',
+                       current_setting('twin.side'));
     END IF;
 END $$;
 INSERT INTO long_notes SELECT i, CASE WHEN i%2=0 THEN 'F' ELSE 'M' END, CASE WHEN :side = 1 THEN rpad('Qanary'||i, 400, 'x') ELSE rpad('Qanary'||i, 150 + i%300, 'y') END
@@ -138,3 +140,21 @@ INSERT INTO long_notes SELECT i, CASE WHEN i%2=0 THEN 'F' ELSE 'M' END, CASE WHE
 INSERT INTO owned SELECT i, CASE WHEN :side = 1 THEN 'Qanary'||i WHEN i%3=0 THEN NULL ELSE repeat('qanary', i%2+1) END,
     CASE WHEN :side = 1 THEN i ELSE 7-i END, CASE WHEN :side = 1 THEN date '2000-01-01'+i ELSE date '1990-01-01' END FROM generate_series(1,9) i;
 INSERT INTO owned_wards SELECT i, CASE WHEN :side = 1 THEN 'a' ELSE 'b' END FROM generate_series(1,5) i;
+INSERT INTO nulled SELECT i, CASE WHEN i = 3 AND :side = 1 THEN NULL ELSE i + 50*:side END, 0 FROM generate_series(1,5) i;
+INSERT INTO blanked SELECT i, CASE WHEN i = 3 AND :side = 1 THEN '' ELSE 'qanary'||i END, 0 FROM generate_series(1,5) i;
+INSERT INTO barred SELECT i, CASE WHEN :side = 1 THEN int4range(i*10-9, i*10) ELSE int4range(i*100, i*100+7) END, 0 FROM generate_series(1,5) i;
+INSERT INTO tariff SELECT i, 'Qanary'||(i*:side), 0 FROM generate_series(1,6) i;
+INSERT INTO tariff SELECT i, 'Qanary'||(CASE WHEN :side = 1 THEN i - 1 ELSE i + 90 END), 0 FROM generate_series(2,6) i;
+INSERT INTO tariff SELECT i, 'Qanary free', 0 FROM generate_series(7,9) i;
+INSERT INTO cover SELECT i, i, 'Qanary'||(i*:side), 0 FROM generate_series(1,6) i WHERE i < 6;
+INSERT INTO cover SELECT i, i - 4, CASE WHEN :side = 1 THEN NULL ELSE 'Qanary'||(2*i-8) END, 0 FROM generate_series(7,9) i;
+INSERT INTO cover_full SELECT i, i, 'Qanary'||(i*:side) FROM generate_series(1,4) i;
+INSERT INTO cover_late SELECT i, i, CASE WHEN i = 3 AND :side = 1 THEN NULL ELSE 'Qanary'||(i*:side) END FROM generate_series(1,4) i;
+INSERT INTO packed SELECT i, 0, 'x', repeat('Qanary00', CASE WHEN :side = 1 THEN 10 * i ELSE 1008 END) FROM generate_series(1,4) i;
+INSERT INTO presets SELECT i, CASE WHEN i = 2 AND :side = 1 THEN 'Qanary preset' ELSE 'Qanary'||i END, 0 FROM generate_series(1,4) i;
+INSERT INTO numbered SELECT i, CASE WHEN :side = 1 THEN i ELSE 50 + i END FROM generate_series(1,4) i;
+DO $$ BEGIN
+    EXECUTE format('INSERT INTO wide SELECT i, 0, %L, %s FROM generate_series(1,2) i', '',
+        (SELECT string_agg(format('repeat(%L, %s)', 'q', CASE current_setting('twin.side') WHEN '1' THEN 5 ELSE 19 END), ', ')
+         FROM generate_series(1,406)));
+END $$;

@@ -60,6 +60,16 @@ SECRETS = {
     "public.members.c": "CONTACT",
     "public.virtuals.name": "NAME",
     "public.spans.during": "DATE",
+    "public.stays.during": "DATE",
+    "public.nulled.pin": "PIN",
+    "public.blanked.handle": "ACCOUNT",
+    "public.barred.during": "DATE",
+    "public.tariff.grade": "CODE",
+    "public.cover*.grade": "CODE",
+    "public.packed.pin": "PIN",
+    "public.presets.code": "CODE",
+    "public.numbered.no": "PIN",
+    "public.wide.c*": "OTHER",
     "public.kinds.s_*": "KIND",
 }
 #: Names whose dots a dictionary's line cannot tell from its own are reached by wildcards.
