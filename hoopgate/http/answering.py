@@ -236,7 +236,8 @@ class Answering:
         rewriter = exchange.rewriter
         assert rewriter is not None
         try:
-            shown, rewriter.etag = masking_work.read(answer, self._tokens)
+            permits = exchange.plan.permits if exchange.plan is not None else None
+            shown, rewriter.etag = masking_work.read(answer, self._tokens, permits)
         except BodyRefused as refused:
             self._unshown(exchange, 502, refused.code, str(refused))
             if exchange.ending and not self._closed and self._exchange is exchange:
@@ -325,7 +326,7 @@ class Answering:
         """Answer by the gateway itself."""
         # Only little is read away of a body that nobody wants.
         close = close or exchange.head.close or not exchange.whole
-        own = exchange.inquiry.refusal(problem) if exchange.inquiry is not None else None
+        own = exchange.told(problem) if exchange.told is not None else None
         if own is not None:
             data = answer(*own, problem.request_id, close=close)
         else:

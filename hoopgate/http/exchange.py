@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hoopgate.http.bodies import Rewriter
@@ -25,6 +26,7 @@ class Exchange:
     whole: bool = True  # its body is in ``body``
     inspected: bool = False  # it has to be
     inquiry: Inquiry | None = None
+    told: Callable[[Problem], tuple[int, bytes] | None] | None = None  # how it is refused
     forwarded: bool = False
     request_id: str = ""
     plan: BodyPlan | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hoopgate.http.headers import Links
@@ -14,12 +15,21 @@ from hoopgate.phi.fhir_types import is_resource
 from hoopgate.phi.texts import TextMasker
 from hoopgate.plans import BodyPlan
 
-#: Results that speak of the server, not of patients.
-_DEFINITIONS: Final = frozenset(
-    {"initialize", "ping", "tools/list", "prompts/list", "resources/templates/list"}
-    | {"server/discover", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"}
-)
-_LISTS: Final = {"tools/list": "tools"}
+#: Of results that speak of the server, not of patients: the members that do.
+_DEFINITIONS: Final[Mapping[str, frozenset[str]]] = {
+    "initialize": frozenset({"protocolVersion", "capabilities", "serverInfo", "instructions"}),
+    "server/discover": frozenset(
+        {"supportedVersions", "protocolVersion", "capabilities", "serverInfo", "instructions"}
+    ),
+    "tools/list": frozenset({"tools", "nextCursor"}),
+    "prompts/list": frozenset({"prompts", "nextCursor"}),
+    "resources/templates/list": frozenset({"resourceTemplates", "nextCursor"}),
+    **dict.fromkeys(
+        ("ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"), frozenset()
+    ),
+}
+#: Tools on one page of a list: rules judge each of them.
+_TOOLS: Final = 5000
 #: Of a server's own messages: those that pass, and their members that do.
 _NOTICES: Final = {
     "notifications/progress": ("progressToken", "progress", "total"),
@@ -27,16 +37,32 @@ _NOTICES: Final = {
     "notifications/tools/list_changed": (),
     "notifications/resources/list_changed": (),
     "notifications/prompts/list_changed": (),
+    "notifications/resources/updated": ("uri",),
+    "notifications/subscriptions/acknowledged": ("notifications",),
     "notifications/message": ("level",),
     "ping": (),
     "roots/list": (),
 }
+#: Of every result, what says how to go on: member → what is let through.
+_PLAIN: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "isError": lambda value: isinstance(value, bool),
+    "resultType": lambda value: value in ("complete", "input_required", "task"),
+    "ttlMs": lambda value: isinstance(value, int),
+    "cacheScope": lambda value: value in ("public", "private"),
+    "nextCursor": lambda value: isinstance(value, str),
+}
+#: By which a client knows its subscription (2026-07-28, basic/utilities/subscriptions).
+_SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
+_MEDIA: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}(;[ -~]{1,64})?")
+#: Makes one value of the tools on a page, where somebody else decides which of them are shown.
+Listed = Callable[[list[dict[str, Any]]], Any]
 
 
 class MCPMasker:
     """Masks the messages of one answer.
 
     :param asked: id (as JSON) → method of the requests that are answered.
+    :param listed: None: the plan says which tools are shown.
     """
 
     def __init__(
@@ -46,9 +72,11 @@ class MCPMasker:
         links: Links,
         year: int,
         tokens: Tokens | None = None,
+        listed: Listed | None = None,
     ) -> None:
         self._plan = plan
         self._asked = asked
+        self._listed = listed
         self._fhir = FHIRMasker(plan.paths, links.url, year, tokens=tokens)
         self._json = JSONMasker(plan.paths, unlabelled=plan.unlabelled, tokens=tokens)
         self._text = TextMasker(plan.paths, unlabelled=plan.unlabelled)
@@ -87,37 +115,24 @@ class MCPMasker:
         return {"code": code if isinstance(code, int) else -32603, "message": text}
 
     def _result(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
-        listed = _LISTS.get(method)
-        if listed is not None:
-            permits = self._plan.permits or (lambda name: False)
-            tools = result.get(listed)
-            if not isinstance(tools, list):
-                raise Unreadable("the list of tools is none")
-            result = {
-                **result,
-                listed: [
-                    one
-                    for one in tools
-                    if isinstance(one, dict)
-                    and isinstance(one.get("name"), str)
-                    and permits(one["name"])
-                ],
-            }
+        if method == "tools/list":
+            result = {**result, "tools": self._tools(result.get("tools"))}
         if self._plan.clear:
             return result
-        if listed is not None:
-            # What is masked need not be what the schema of a tool's results says.
-            kept = [
-                {name: value for name, value in tool.items() if name != "outputSchema"}
-                for tool in result[listed]
-            ]
-            return {**result, listed: kept}
-        if method in _DEFINITIONS:
-            return result
+        said = _DEFINITIONS.get(method)
+        if said is not None:
+            return {
+                name: value
+                for name, value in result.items()
+                if name in said or (name in _PLAIN and _PLAIN[name](value))
+            }
+        if result.get("resultType") == "input_required":
+            return _unasked(method)
         found: dict[str, Any] = {}
         for name, value in result.items():
-            if name in ("isError", "resultType", "ttlMs", "cacheScope"):
-                found[name] = value
+            if name in _PLAIN:
+                if _PLAIN[name](value):
+                    found[name] = value
             elif name in ("content", "contents") and isinstance(value, list):
                 found[name] = [self._content(one) for one in value if isinstance(one, dict)]
             elif name == "structuredContent":
@@ -134,9 +149,25 @@ class MCPMasker:
                 found[name] = {"values": []}
             elif name in ("task", "tasks", "taskId", "status"):
                 found[name] = self._json.mask(value)
-            elif name == "nextCursor" and isinstance(value, str):
-                found[name] = value
-        return found
+        return {**found, **_subscription(result)}
+
+    def _tools(self, tools: Any) -> Any:
+        """Those that the client may call, or ask for."""
+        if not isinstance(tools, list):
+            raise Unreadable("the list of tools is none")
+        if len(tools) > _TOOLS:
+            raise Unreadable("the list of tools is too long")
+        named = [one for one in tools if isinstance(one, dict) and isinstance(one.get("name"), str)]
+        if not self._plan.clear:
+            # What is masked need not be what the schema of a tool's results says.
+            named = [
+                {name: value for name, value in tool.items() if name != "outputSchema"}
+                for tool in named
+            ]
+        if self._listed is not None:
+            return self._listed(named)
+        permits = self._plan.permits or (lambda name: False)
+        return [tool for tool in named if permits(tool["name"])]
 
     def _content(self, part: dict[str, Any]) -> dict[str, Any]:
         kind = part.get("type", "resource" if "uri" in part else "")
@@ -155,10 +186,13 @@ class MCPMasker:
         return {"type": "text", "text": "[BLOB]"}
 
     def _link(self, part: dict[str, Any]) -> dict[str, Any]:
-        found = {
-            name: part[name] for name in ("uri", "mimeType") if isinstance(part.get(name), str)
-        }
-        return {**found, "name": "[TEXT]"}
+        found: dict[str, Any] = {"name": "[TEXT]"}
+        uri, media = part.get("uri"), part.get("mimeType")
+        if isinstance(uri, str):
+            found["uri"] = uri
+        if isinstance(media, str) and _MEDIA.fullmatch(media):
+            found["mimeType"] = media
+        return found
 
     def _words(self, text: Any) -> str:
         """Text, which is often a document."""
@@ -187,6 +221,26 @@ class MCPMasker:
         found: dict[str, Any] = {name: message[name] for name in names if name in message}
         if isinstance(params, dict):
             found["params"] = {name: params[name] for name in kept if name in params}
+            found["params"].update(_subscription(params))
             if message["method"] == "notifications/message":
                 found["params"]["data"] = "[TEXT]"
         return found
+
+
+def _subscription(part: dict[str, Any]) -> dict[str, Any]:
+    """What of an answer's or notice's ``_meta`` says to which subscription it belongs."""
+    meta = part.get("_meta")
+    identity = meta.get(_SUBSCRIPTION) if isinstance(meta, dict) else None
+    if isinstance(identity, str | int) and not isinstance(identity, bool):
+        return {"_meta": {_SUBSCRIPTION: identity}}
+    return {}
+
+
+def _unasked(method: str) -> dict[str, Any]:
+    """What stands in the place of a question to the client, which would be text."""
+    text = "The server asks for input; its questions hold text and are not passed on here."
+    if method == "prompts/get":
+        return {"messages": [], "description": text, "resultType": "complete"}
+    if method == "resources/read":
+        return {"contents": [], "resultType": "complete"}
+    return {"content": [{"type": "text", "text": text}], "isError": True, "resultType": "complete"}

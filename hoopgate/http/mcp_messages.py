@@ -6,7 +6,10 @@ Specifications 2025-03-26 to 2026-07-28. The body decides; headers that repeat i
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from functools import partial
 from typing import Any, Final
 
 from hoopgate.events import Operation, OperationFacts
@@ -40,6 +43,10 @@ _CLASSES: Final = {
 #: Messages in one request, of the one specification that has batches.
 _MESSAGES: Final = 50
 _ACCEPT: Final = b"application/json, text/event-stream"
+#: In a message's ``_meta``, since 2026-07-28.
+_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
+_MISMATCH: Final = -32020  # HeaderMismatch
+_WRAPPED: Final = re.compile(rb"=\?base64\?([A-Za-z0-9+/]*={0,2})\?=")
 
 
 def inquire(head: RequestHead, target: Target, body: bytes | None) -> Inquiry:
@@ -58,7 +65,12 @@ def inquire(head: RequestHead, target: Target, body: bytes | None) -> Inquiry:
     messages = document if isinstance(document, list) else [document]
     if not messages or len(messages) > _MESSAGES:
         raise Malformed(400, "mcp", "no messages, or too many")
-    _check_headers(head, messages)
+    _check_ids(messages)
+    try:
+        _check_headers(head, messages)
+    except Malformed as error:
+        error.told = partial(_mismatch, messages)
+        raise
     facts_of_all = tuple(_facts(head, target, message) for message in messages)
     text = "\n".join([f"POST {target.encode()}", *(_canonical(one) for one in messages)])
     asked = {_key(one["id"]): one["method"] for one in messages if "id" in one and "method" in one}
@@ -78,10 +90,8 @@ def _facts(head: RequestHead, target: Target, message: Any) -> OperationFacts:
         kind = "mcp.session"  # an answer to the server, or a notice
     else:
         kind = _CLASSES.get(method, "mcp.unknown")
-    name = params.get("name") or params.get("uri") or ""
-    if kind == "mcp.prompt" and not name and isinstance(params.get("ref"), dict):
-        name = params["ref"].get("name") or params["ref"].get("uri") or ""
-    if not isinstance(name, str) or (method == "tools/call" and not name):
+    name = _named(method, params)
+    if not name and method in ("tools/call", "prompts/get", "resources/read"):
         raise Malformed(400, "mcp", "the message names no tool")
     tools = (name,) if name else ()
     return OperationFacts(
@@ -111,18 +121,82 @@ def _checked(message: Any) -> tuple[str, dict[str, Any]]:
     return method, params
 
 
+def _named(method: str, params: dict[str, Any]) -> str:
+    """The tool, prompt, resource or task that a message is about; "" where it is about none. What
+    servers do not look at is not looked at."""
+    if method == "completion/complete":
+        about = params.get("ref")
+        params = about if isinstance(about, dict) else {}
+        member = "uri" if "uri" in params and params.get("type") == "ref/resource" else "name"
+    elif method.startswith("resources/"):
+        member = "uri"
+    else:
+        member = "taskId" if method.startswith("tasks/") else "name"
+    name = params.get(member, "")
+    if not isinstance(name, str):
+        raise Malformed(400, "mcp", "the message names no tool")
+    return name
+
+
+def _check_ids(messages: list[Any]) -> None:
+    """An answer is shown by what its id was asked for with; some servers write numbers as text."""
+    found = [str(one["id"]) for one in messages if isinstance(one, dict) and "id" in one]
+    if len(set(found)) != len(found):
+        raise Malformed(400, "mcp", "two messages have one id")
+
+
 def _check_headers(head: RequestHead, messages: list[Any]) -> None:
-    method, name = head.get(b"mcp-method"), head.get(b"mcp-name")
-    if method is None and name is None:
-        return
+    """What headers repeat of the body (2026-07-28, basic/transports/streamable-http)."""
+    method, name, version = (
+        _header(head, one) for one in (b"mcp-method", b"mcp-name", b"mcp-protocol-version")
+    )
+    mirrored = [(one, value) for one, value in head.headers if one.startswith(b"mcp-param-")]
     if len(messages) != 1:
-        raise Malformed(400, "mcp", "Mcp-Method beside several messages")
+        if method is not None or name is not None or mirrored:
+            raise Malformed(400, "mcp", "headers about a message beside several messages")
+        return
     own, params = _checked(messages[0])
-    said = params.get("name") or params.get("uri") or ""
-    if method is not None and method.decode() != own:
+    meta = params.get("_meta")
+    spoken = meta.get(_VERSION) if isinstance(meta, dict) else None
+    if spoken is not None and version is not None and spoken != version:
+        raise Malformed(400, "mcp", "MCP-Protocol-Version is not the body's version")
+    if method is not None and method != own:
         raise Malformed(400, "mcp", "Mcp-Method is not the body's method")
-    if name is not None and name.decode() != said:
+    if name is not None and name != _named(own, params):
         raise Malformed(400, "mcp", "Mcp-Name is not the body's name")
+    if mirrored:
+        if len({one for one, _ in mirrored}) != len(mirrored):
+            raise Malformed(400, "mcp", "a header Mcp-Param- is there twice")
+        said = {value for _, value in documents.leaves(params.get("arguments", {}))}
+        said |= {value.removesuffix(".0") for value in said}
+        for one, _ in mirrored:
+            value = _header(head, one) or ""
+            # Which argument it is of, the tool's schema says; 42 may be written 42.0.
+            if value not in said and value.removesuffix(".0") not in said:
+                raise Malformed(400, "mcp", "a header Mcp-Param- is none of the body's arguments")
+
+
+def _mismatch(messages: list[Any], problem: Problem) -> tuple[int, bytes]:
+    """Headers that do not say what the body does, refused as the specification has it."""
+    identity = messages[0].get("id") if isinstance(messages[0], dict) else None
+    return problem.status, json.dumps(refused_in_json(problem, identity, code=_MISMATCH)).encode()
+
+
+def _header(head: RequestHead, name: bytes) -> str | None:
+    """A header's value, decoded where it is ``=?base64?…?=``."""
+    value = head.get(name)
+    if value is None:
+        return None
+    wrapped = _WRAPPED.fullmatch(value)
+    if wrapped is None:
+        return value.decode("ascii")
+    try:
+        found = base64.b64decode(wrapped[1], validate=True)
+        if base64.b64encode(found) == wrapped[1]:
+            return found.decode("utf-8")
+    except ValueError:
+        pass
+    raise Malformed(400, "mcp", f"{name.decode()} is not encoded as it says")
 
 
 def _canonical(message: dict[str, Any]) -> str:

@@ -111,7 +111,9 @@ def answer(status: int, body: bytes, request_id: str, *, close: bool = False) ->
 _REFUSED: Final = -32040
 
 
-def refused_in_json(problem: Problem, identity: object, *, tool: bool) -> dict[str, object]:
+def refused_in_json(
+    problem: Problem, identity: object, *, tool: bool = False, code: int = _REFUSED
+) -> dict[str, object]:
     """A refusal for a JSON-RPC request: of a tool's call as its result, so that the agent reads it
     (MCP 2025-06-18, server/tools: error handling)."""
     fields = problem.fields()
@@ -123,10 +125,11 @@ def refused_in_json(problem: Problem, identity: object, *, tool: bool) -> dict[s
         result = {
             "content": [{"type": "text", "text": text}],
             "isError": True,
+            "resultType": "complete",  # since 2026-07-28; before, a member more
             "_meta": {"hoopgate/problem": fields},
         }
         return {"jsonrpc": "2.0", "id": identity, "result": result}
-    error = {"code": _REFUSED, "message": text, "data": fields}
+    error = {"code": code, "message": text, "data": fields}
     return {"jsonrpc": "2.0", "id": identity, "error": error}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from hoopgate.http import codings
@@ -22,7 +22,7 @@ from hoopgate.http.codings import Undecodable
 from hoopgate.http.event_streams import EventStream
 from hoopgate.http.headers import Links
 from hoopgate.http.inquiry import Inquiry, Link, charset, is_json, media_type
-from hoopgate.http.mcp_answers import MCPMasker
+from hoopgate.http.mcp_answers import Listed, MCPMasker
 from hoopgate.http.wire import ResponseHead
 from hoopgate.phi import documents
 from hoopgate.phi.documents import JSONMasker, Tokens, Unreadable
@@ -102,10 +102,13 @@ class Recipe:
     asked: Mapping[str, str] = field(default_factory=dict)
     limit: int = 0
 
-    def made(self, decoder: codings.Decoder, tokens: Tokens | None) -> Rewriter | None:
+    def made(
+        self, decoder: codings.Decoder, tokens: Tokens | None, listed: Listed | None = None
+    ) -> Rewriter | None:
         """The rewriter; None when the content cannot be masked.
 
         :param tokens: makes the tokens of what comes as tokens.
+        :param listed: see :class:`hoopgate.http.mcp_answers.MCPMasker`.
         :raises BodyRefused: it is in a charset that is not known.
         """
         plan, declared, limit = self.plan, self.declared, self.limit
@@ -116,7 +119,7 @@ class Recipe:
             return _fhir(mask, media, declared, decoder, limit)
         if self.answers == "mcp":
             year = time.gmtime().tm_year
-            talk = MCPMasker(plan, self.asked, self.links, year, tokens)
+            talk = MCPMasker(plan, self.asked, self.links, year, tokens, listed)
             return _mcp(talk, media, declared, decoder, limit)
         return _rest(plan, media, declared, decoder, limit, tokens)
 
@@ -153,8 +156,9 @@ def rewriter(
     found = recipe.made(decoder, tokens)
     if found is None and inquiry.answers == "mcp" and head.status < 400:
         found = Nothing()  # "Accepted"
-    if isinstance(found, Decoding) and plan.permits is None:
-        found.recipe = recipe  # which tools may be seen is known here alone
+    if isinstance(found, Decoding):
+        # Which tools may be seen is known here alone.
+        found.recipe = replace(recipe, plan=replace(plan, permits=None))
     if found is not None:
         return found
     if head.status >= 400:

@@ -279,9 +279,11 @@ class HTTPSession(Answering):
         except Malformed as error:
             block = Block("http", error.code, str(error), "Fix the request.")
             decision = Decision(exchange.request_id, block)
+            exchange.told = error.told
             self._refuse(exchange, decision, error.status)
             return
         exchange.inquiry = inquiry
+        exchange.told = inquiry.refusal
         exchange.asking = True
         self._ticket += 1
         self._actions.append(Ask(self._ticket, inquiry.operation))

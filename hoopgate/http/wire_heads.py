@@ -6,8 +6,9 @@ What is refused, and with which status, stands in ``tests/http/test_http_smuggli
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from hoopgate.errors import RemoteProtocolError
 
@@ -68,7 +69,10 @@ class Malformed(RemoteProtocolError):
 
     :ivar status: for the client, when it is the client's.
     :ivar code: stable word, ``http.`` is put before it.
+    :ivar told: how the protocol inside says so, as :class:`hoopgate.http.inquiry.Inquiry` has it.
     """
+
+    told: Callable[[Any], tuple[int, bytes] | None] | None = None
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

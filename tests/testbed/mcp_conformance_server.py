@@ -9,6 +9,7 @@ import asyncio
 import sys
 from typing import Any
 
+import mcp_asking_tools
 from mcp.server.mcpserver import Audio, Context, Image, MCPServer
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp.server.streamable_http import EventStore
@@ -212,4 +213,5 @@ async def complete(ref: Any, argument: Any, context: Any) -> Completion:
 
 
 if __name__ == "__main__":
+    mcp_asking_tools.add(server)
     server.run("streamable-http", port=int(sys.argv[1]), event_store=Kept(), retry_interval=100)

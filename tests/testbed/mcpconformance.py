@@ -61,7 +61,7 @@ class Conformance:
         found = self._known[version, resource] = conformance(words, environment)
         return found
 
-    def client_passed(self, scenario: str) -> bool:
+    def client_passed(self, scenario: str, version: str) -> bool:
         """Whether the official client passes, with the gateway between it and the package."""
         script = Path(__file__).with_name("mcp_conformance_client.py")
         environment = {
@@ -70,6 +70,7 @@ class Conformance:
             "TOKEN": self.issuer.token("executor", resources=["hoopgate"]),
         }
         words = ["client", "--command", f"{sys.executable} {script}", "--scenario", scenario]
+        words += ["--spec-version", version, "--timeout", "30000"]
         done = run(words, environment)
         assert "Checks" in done.stdout or "assed" in done.stdout, done.stdout
         return done.returncode == 0 and self.forwarder.used
@@ -155,7 +156,12 @@ def run(words: list[str], environment: Mapping[str, str]) -> subprocess.Complete
 
 
 @contextmanager
-def running_conformance(directory: Path, certificates: Certificates) -> Iterator[Conformance]:
+def running_conformance(
+    directory: Path,
+    certificates: Certificates,
+    *,
+    adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
+) -> Iterator[Conformance]:
     """Start server, issuer and gateway."""
     port = free_port()
     script = Path(__file__).with_name("mcp_conformance_server.py")
@@ -181,6 +187,7 @@ def running_conformance(directory: Path, certificates: Certificates) -> Iterator
             settings = web_settings(directory, certificates, issuer, resources, RULES, [])
             # The package speaks HTTP without TLS, and takes the Host header for the host's name.
             del settings["listeners"][0]["tls"]
+            adjust(settings)
             with Gateway(directory, settings, certificates) as gateway:
                 yield Conformance(gateway, issuer, port, forwarder)
     finally:
