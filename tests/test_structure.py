@@ -46,6 +46,7 @@ PURE = (
     *("mysql.wire", "mysql.startup", "mysql.login", "mysql.session", "mysql.statements"),
     *("mysql.answers", "mysql.masking"),
     *("ssh.wire", "ssh.packets", "ssh.session", "ssh.authentication", "ssh.sftp", "ssh.refusals"),
+    *("ssh.output", "ssh.masking", "ssh.streams"),
     *("guardrails", "sql", "phi", "shell"),
 )
 

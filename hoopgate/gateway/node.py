@@ -77,7 +77,7 @@ class Node:
     """What the sessions of one process share.
 
     :param analyzer: of statements; ``analyzers``: of other protocols' than PostgreSQL's.
-    :param worker: does what sessions have done by a child process.
+    :param workers: by protocol: does what sessions have done by a child process.
     :param now: wall clock, seconds since the epoch: what tokens and rules go by.
     :ivar sessions: running sessions by id.
     :ivar on_sessions: called when a session begins or ends.
@@ -103,12 +103,12 @@ class Node:
         examiners: Mapping[str, ICommandExaminer] = MappingProxyType({}),
         analyzers: Mapping[str, IStatementAnalyzer] = MappingProxyType({}),
         credentials: Credentials | None = None,
-        worker: Callable[[bytes], Deferred[bytes]] | None = None,
+        workers: Mapping[str, Callable[[bytes], Deferred[bytes]]] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.limits = settings.limits
         self.credentials = Credentials(now) if credentials is None else credentials
-        self._worker = worker
+        self._workers = workers or {}
         self._now = now
         self.tls = tls
         self.secrets = secrets
@@ -254,7 +254,7 @@ class Node:
             limits=self.limits,
             window=self._settings.recording.window_bytes,
             on_closed=lambda reason: self._closed(facts.id, reason),
-            worker=self._worker,
+            worker=self._workers.get(facts.protocol),
         )
         session = _Session(facts, relay, judge, recording, self._now())
         self.sessions[facts.id] = session

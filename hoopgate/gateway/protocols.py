@@ -93,13 +93,21 @@ class Protocols:
             resolvers[resource.name] = ServerResolver(asking, watching, examiner=self._parser)
         return resolvers
 
-    def masking(self) -> Callable[[bytes], Deferred[bytes]]:
-        """Children that mask large answers; one is started when it is first needed."""
-        sizes = [one.http.body_bytes for one in self._settings.resources.values() if one.http]
+    def masking(self) -> dict[str, Callable[[bytes], Deferred[bytes]]]:
+        """By protocol: children that mask large answers and files; started when first needed."""
+        resources = self._settings.resources.values()
+        bodies = [one.http.body_bytes for one in resources if one.http]
+        files = [one.ssh.mask_bytes for one in resources if one.ssh]
+        return {
+            "http": self._masked_by("hoopgate.http.masking_worker", bodies),
+            "ssh": self._masked_by("hoopgate.ssh.masking_worker", files),
+        }
+
+    def _masked_by(self, module: str, sizes: list[int]) -> Callable[[bytes], Deferred[bytes]]:
         pool = ParserPool(
             self._reactor,
             self._settings.node.workers,
-            module="hoopgate.http.masking_worker",
+            module=module,
             seconds=_MASKING_SECONDS,
             queue=_MASKING_QUEUE,
             answer=4 * max(sizes, default=0),

@@ -247,7 +247,7 @@ class GatewayService(Service):
             budgets=budgets,
             metrics=metrics,
             credentials=exchange.credentials,
-            worker=protocols.masking(),
+            workers=protocols.masking(),
             recheck_seconds=(
                 directory.recheck_seconds if isinstance(directory, LDAPDirectory) else 0
             ),

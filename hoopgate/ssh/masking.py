@@ -7,11 +7,13 @@ on which paths.
 
 from __future__ import annotations
 
+import json
+import pickle
 import time
 from collections.abc import Callable
 from typing import Final
 
-from hoopgate.actions import Action, Forward, Reply
+from hoopgate.actions import Action, Close, Pause, Reply
 from hoopgate.errors import Refused
 from hoopgate.phi import documents
 from hoopgate.phi.detectors import hidden
@@ -24,9 +26,13 @@ from hoopgate.phi.hl7 import HL7Masker
 from hoopgate.phi.texts import CSVMasker, TextMasker, detected
 from hoopgate.plans import BodyPlan, MaskPlan, PathMask
 from hoopgate.ssh import wire
+from hoopgate.ssh.output import Means, PlainStream
+from hoopgate.ssh.refusals import refused_program
 
 #: Bytes of a line that is not over that are held back at most.
 HELD: Final = 4096
+#: Bytes of a file that are masked at once: more would keep everybody else waiting.
+INLINE: Final = 16 * 1024
 
 
 class FileMasker:
@@ -64,6 +70,12 @@ class FileMasker:
             raise Refused("phi.unlabelled", "the data dictionary says nothing of this file")
         return detected(text).encode()
 
+    def request(self, path: str, content: bytes, plan: MaskPlan) -> bytes:
+        """Ask a child process for the same; :func:`read` has what it says."""
+        assert isinstance(plan, BodyPlan)
+        plain = BodyPlan(columns=(), paths=plan.paths, unlabelled=plan.unlabelled)
+        return pickle.dumps((self._binary, path, content, plain), protocol=5)
+
     def _by_format(
         self, path: str, text: str, masks: tuple[PathMask, ...], plan: BodyPlan
     ) -> bytes:
@@ -86,6 +98,29 @@ class FileMasker:
             masker = FHIRMasker(masks, lambda _: None, self._year())
             return documents.encode(masker.mask(document))
         return documents.encode(JSONMasker(masks, unlabelled=plan.unlabelled).mask(document))
+
+
+def answer(asked: bytes) -> bytes:
+    """In a child process: a byte that says whether it was masked, and the file or why not. It
+    trusts who asks, its parent; not what is in the file."""
+    binary, path, content, plan = pickle.loads(asked)  # noqa: S301 - its parent's
+    try:
+        return b"\0" + FileMasker(binary=binary)(path, content, plan)
+    except Refused as refused:
+        return b"\1" + json.dumps([refused.code, str(refused)]).encode()
+
+
+def read(said: bytes | None) -> bytes:
+    """The masked file in an :func:`answer`; None: there was none.
+
+    :raises Refused: there is none.
+    """
+    if said is None or said[:1] not in (b"\0", b"\1"):
+        raise Refused("phi.masking", "the file could not be masked now")
+    if said[:1] == b"\1":
+        code, message = json.loads(said[1:])
+        raise Refused(str(code), str(message))
+    return said[1:]
 
 
 class LineMasker:
@@ -147,23 +182,19 @@ BEST_EFFORT: Final = (
 )
 
 
-class MaskedStream:
-    """A program's data; its output as it may be seen. See :class:`hoopgate.ssh.session.Stream`."""
-
-    read_ahead = 0
+class MaskedStream(PlainStream):
+    """A program's output as it may be seen: searched by detectors."""
 
     def __init__(self, *, terminal: bool) -> None:
         self._untold = terminal
+        self.holds_back = not terminal
         self._output = LineMasker(best_effort=terminal)
         self._errors = LineMasker(best_effort=terminal)
 
     @property
     def buffered(self) -> int:
-        """See :class:`hoopgate.ssh.session.Stream`."""
+        """See :class:`hoopgate.ssh.output.Stream`."""
         return self._output.buffered + self._errors.buffered
-
-    def from_client(self, data: bytes) -> list[Action]:
-        return [Forward(wire.data(data))]
 
     def from_backend(self, number: int, data: bytes) -> list[Action]:
         masker = self._output if number == wire.CHANNEL_DATA else self._errors
@@ -173,23 +204,77 @@ class MaskedStream:
         untold, self._untold = self._untold, False
         return [Reply(wire.stderr(BEST_EFFORT))] if untold else []
 
-    def client_eof(self) -> list[Action]:
-        return [Forward(wire.frame(wire.CHANNEL_EOF))]
-
     def backend_eof(self) -> list[Action]:
         return [
             *_reply(wire.CHANNEL_DATA, self._output.end()),
             *_reply(wire.CHANNEL_EXTENDED_DATA, self._errors.end()),
         ]
 
-    def decided(self, decision: object) -> list[Action]:
-        raise AssertionError("nothing was asked")
 
-    def told_hold(self, text: str) -> list[Action]:
+class WholeStream(PlainStream):
+    """A file that a command shows as it is: masked whole, by the data dictionary.
+
+    :param path: where the file is, resolved.
+    :param most: bytes of it.
+    """
+
+    holds_back = True
+
+    def __init__(
+        self, mask: FileMasker, path: str, plan: BodyPlan, most: int, means: Means
+    ) -> None:
+        self._mask = mask
+        self._path = path
+        self._plan = plan
+        self._most = most
+        self._means = means
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._errors = LineMasker()
+        self.waits = False
+
+    @property
+    def buffered(self) -> int:
+        """See :class:`hoopgate.ssh.output.Stream`."""
+        return self._size + self._errors.buffered
+
+    def from_backend(self, number: int, data: bytes) -> list[Action]:
+        if number != wire.CHANNEL_DATA:
+            return _reply(number, self._errors.feed(data))
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > self._most:
+            self._parts.clear()
+            return _refused("the file is too large to be masked", "phi.size")
         return []
+
+    def backend_eof(self) -> list[Action]:
+        content = b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        errors = _reply(wire.CHANNEL_EXTENDED_DATA, self._errors.end())
+        if len(content) > INLINE:
+            self.waits = True
+            work = self._means.work(self._mask.request(self._path, content, self._plan))
+            return [*errors, Pause(on=True), work]
+        return [*errors, *self._shown(lambda: self._mask(self._path, content, self._plan))]
+
+    def worked(self, ticket: int, answer: bytes | None) -> list[Action]:
+        self.waits = False
+        return [Pause(on=False), *self._shown(lambda: read(answer))]
+
+    def _shown(self, masked: Callable[[], bytes]) -> list[Action]:
+        try:
+            shown = masked()
+        except Refused as refused:
+            return _refused(str(refused), refused.code)
+        return [Reply(wire.in_frames(shown))] if shown else []
+
+
+def _refused(why: str, code: str) -> list[Action]:
+    told = refused_program(f"hoopgate: refused: {why} [reason={code}]")
+    return [Reply(told), Close("refused")]
 
 
 def _reply(number: int, data: bytes) -> list[Action]:
-    if not data:
-        return []
-    return [Reply(wire.data(data) if number == wire.CHANNEL_DATA else wire.stderr(data))]
+    return [Reply(wire.output(number, data))] if data else []

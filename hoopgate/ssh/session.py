@@ -21,20 +21,20 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final
 
 from zope.interface import implementer
 
-from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply, Work
 from hoopgate.errors import LimitExceeded, RemoteProtocolError
 from hoopgate.events import Command, OperationFacts, Side
-from hoopgate.interfaces import IProtocolSession
+from hoopgate.interfaces import IDelegatingSession
 from hoopgate.shell.words import quote
 from hoopgate.ssh import wire
 from hoopgate.ssh.channels import FRAME_BYTES
+from hoopgate.ssh.output import MakeStream, Means, PlainStream, Stream, plain_stream
 from hoopgate.ssh.refusals import refused_program, sentence, waiting
 from hoopgate.ssh.wire import Reader, string
 from hoopgate.verdicts import Block, Hold
@@ -85,70 +85,6 @@ class ChannelPolicy:
         )
 
 
-class Stream(Protocol):
-    """What passes between client and program once it runs."""
-
-    @property
-    def read_ahead(self) -> int:
-        """Bytes of the client's that wait."""
-
-    @property
-    def buffered(self) -> int:
-        """Bytes held."""
-
-    def from_client(self, data: bytes) -> list[Action]:
-        """Data for the program."""
-
-    def from_backend(self, number: int, data: bytes) -> list[Action]:
-        """Data of the program's output: CHANNEL_DATA or CHANNEL_EXTENDED_DATA (standard error)."""
-
-    def client_eof(self) -> list[Action]:
-        """The client sends no more."""
-
-    def backend_eof(self) -> list[Action]:
-        """The program's output ends here, or at its exit status."""
-
-    def decided(self, decision: Decision) -> list[Action]:
-        """The answer to the stream's question."""
-
-    def told_hold(self, text: str) -> list[Action]:
-        """The question waits for a person."""
-
-
-class PlainStream:
-    """Data as it is."""
-
-    read_ahead = 0
-    buffered = 0
-
-    def from_client(self, data: bytes) -> list[Action]:
-        return [Forward(wire.data(data))]
-
-    def from_backend(self, number: int, data: bytes) -> list[Action]:
-        return [Reply(wire.output(number, data))]
-
-    def client_eof(self) -> list[Action]:
-        return [Forward(wire.frame(wire.CHANNEL_EOF))]
-
-    def backend_eof(self) -> list[Action]:
-        return []
-
-    def decided(self, decision: Decision) -> list[Action]:
-        raise AssertionError("nothing was asked")
-
-    def told_hold(self, text: str) -> list[Action]:
-        return []
-
-
-#: Makes the stream of an allowed program: its kind, and how to ask for a verdict on something.
-MakeStream = Callable[[str, Decision, Callable[[Command], Action]], Stream]
-
-
-def plain_stream(kind: str, decision: Decision, ask: Callable[[Command], Action]) -> Stream:
-    """Every program's data as it is."""
-    return PlainStream()
-
-
 @dataclass(slots=True)
 class _Reply:
     """An answer that the client is owed.
@@ -160,9 +96,9 @@ class _Reply:
     frame: bytes | None
 
 
-@implementer(IProtocolSession)
+@implementer(IDelegatingSession)
 class SSHSession:
-    """See :class:`hoopgate.interfaces.IProtocolSession`.
+    """See :class:`hoopgate.interfaces.IDelegatingSession`.
 
     :param stream: makes what stands between client and program.
     """
@@ -179,6 +115,11 @@ class SSHSession:
         self._asked_by_stream = False
         self._kept: deque[tuple[int, bytes]] = deque()
         self._kept_bytes = 0
+        self._behind: deque[tuple[int, bytes]] = deque()  # of the backend, while the stream waits
+        self._behind_bytes = 0
+        self._works = 0
+        self._exit = b""  # frame that waits for the end of the output
+        self._output_over = self._backend_gone = False
         self._replies: deque[_Reply] = deque()
         self._requests = 0
 
@@ -187,7 +128,7 @@ class SSHSession:
     @property
     def buffered(self) -> int:
         frames = sum(one.buffered for one in self._frames.values())
-        return frames + self._kept_bytes + self._stream.buffered
+        return frames + self._kept_bytes + self._behind_bytes + self._stream.buffered
 
     @property
     def read_ahead(self) -> int:
@@ -229,9 +170,22 @@ class SSHSession:
             self._program = kind, received, False
         return [*answers, Reply(wire.stderr(text.encode() + b"\r\n"))]
 
+    def worked(self, ticket: int, answer: bytes | None) -> list[Action]:
+        if self._state is State.OVER:
+            return []
+        return self._stream.worked(ticket, answer) + self._go_on()
+
     def lost(self, side: Side) -> list[Action]:
+        actions: list[Action] = []
+        if side is Side.BACKEND and self._state is not State.OVER:
+            # What is held back of the output is the client's still.
+            if self._stream.holds_back and not self._output_over and not self._stream.waits:
+                actions = self._ends()
+            if self._stream.waits:
+                self._backend_gone = True
+                return actions
         self._state = State.OVER
-        return [Close(f"{side.value}.closed")]
+        return [*actions, Close(f"{side.value}.closed")]
 
     def expire(self, reason: str, message: str) -> list[Action]:
         actions: list[Action] = []
@@ -247,12 +201,19 @@ class SSHSession:
     # --- the client -----------------------------------------------------------------------------
 
     def _go_on(self) -> list[Action]:
-        """What was kept while something was asked."""
+        """What was kept while something was asked, or done elsewhere."""
         actions: list[Action] = []
         while self._kept and self._state is not State.ASKED:
             number, body = self._kept.popleft()
             self._kept_bytes -= len(body) + _MESSAGE_BYTES
             actions += self._client(number, body)
+        while self._behind and not self._stream.waits and self._state is not State.OVER:
+            number, body = self._behind.popleft()
+            self._behind_bytes -= len(body) + _MESSAGE_BYTES
+            actions += self._backend(number, body)
+        if self._backend_gone and not self._stream.waits:
+            self._backend_gone = False
+            actions += self.lost(Side.BACKEND)
         return actions
 
     def _client(self, number: int, body: bytes) -> list[Action]:
@@ -351,6 +312,10 @@ class SSHSession:
         self._asked_by_stream = by_stream
         return Ask(self._ticket, command)
 
+    def _give_out(self, request: bytes) -> Work:
+        self._works += 1
+        return Work(self._works, request)
+
     def _start(self, decision: Decision) -> list[Action]:
         assert self._program is not None
         kind, received, wanted = self._program
@@ -361,7 +326,7 @@ class SSHSession:
             told = Reply(refused_program(sentence(decision)))
             return [Forward(b"", received, (decision,)), *answers, told, Close("refused")]
         self._state = State.RUNNING
-        self._stream = self._make_stream(kind, decision, self._ask)
+        self._stream = self._make_stream(kind, decision, Means(self._ask, self._give_out))
         self._replies.append(_Reply(wanted, None))
         return [Forward(self._program_frame(kind, decision), received, (decision,))]
 
@@ -381,6 +346,10 @@ class SSHSession:
     def _backend(self, number: int, body: bytes) -> list[Action]:
         if self._state is State.OVER:
             return []
+        if self._stream.waits:
+            self._behind.append((number, body))
+            self._behind_bytes += len(body) + _MESSAGE_BYTES
+            return []
         if number == wire.CHANNEL_DATA:
             reader = Reader(body)
             data = reader.string()
@@ -392,12 +361,23 @@ class SSHSession:
             reader.end()
             return self._output(number, data) if kind == wire.STDERR else []
         if number == wire.CHANNEL_EOF:
-            return [*self._stream.backend_eof(), Reply(wire.frame(wire.CHANNEL_EOF))]
+            return self._ends()
         if number in (wire.CHANNEL_SUCCESS, wire.CHANNEL_FAILURE):
             return self._answered(number)
         if number == wire.CHANNEL_REQUEST:
             return self._from_program(body)
         raise RemoteProtocolError("a message that servers do not send")
+
+    def _ends(self) -> list[Action]:
+        """The output is over; what comes of a status behind it."""
+        actions = self._stream.backend_eof()
+        if self._stream.waits:
+            self._behind.appendleft((wire.CHANNEL_EOF, b""))
+            self._behind_bytes += _MESSAGE_BYTES
+            return actions
+        self._output_over = True
+        told, self._exit = self._exit, b""
+        return [*actions, Reply(wire.frame(wire.CHANNEL_EOF) + told)]
 
     def _output(self, number: int, data: bytes) -> list[Action]:
         if self._program is None:
@@ -415,8 +395,12 @@ class SSHSession:
         reader = Reader(body)
         name, wanted = reader.string(), reader.boolean()
         if name in (b"exit-status", b"exit-signal"):
-            ends = self._stream.backend_eof()
-            return [*ends, Reply(wire.request(name, _exit(name, reader)))]
+            told = wire.request(name, _exit(name, reader))
+            if self._stream.holds_back and not self._output_over:
+                # A program may end before its output has been sent.
+                self._exit = told
+                return []
+            return [Reply(told)]
         # Keep-alives, mostly: they are between the gateway and the backend.
         return [Forward(wire.frame(wire.CHANNEL_FAILURE), b"")] if wanted else []
 

@@ -12,7 +12,6 @@ Rules:
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -20,52 +19,17 @@ from typing import Final
 from hoopgate.actions import Action, Decision, Forward, Reply
 from hoopgate.errors import LimitExceeded, RemoteProtocolError
 from hoopgate.events import Command, OperationFacts
-from hoopgate.plans import MaskPlan
 from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh import wire
 from hoopgate.ssh.refusals import sentence
-from hoopgate.ssh.sftp_files import CHUNK, OWN_IDS, Batch, Fetches, File, MaskFile, Open, in_frames
+from hoopgate.ssh.sftp_files import CHUNK, OWN_IDS, Batch, Fetches, File, GiveOut, MaskFile, Open
+from hoopgate.ssh.sftp_questions import changes, fits, is_bulk, length_of, plan_of, questions
 from hoopgate.ssh.sftp_wire import Packets, Request
 from hoopgate.ssh.wire import Reader
-from hoopgate.verdicts import Block, Hold, Mask
+from hoopgate.verdicts import Block, Hold
 
 MOST_HANDLES: Final = 256
 MOST_OPEN: Final = 1024  #: requests without an answer
-_KINDS: Final = {
-    sftp.LSTAT: "sftp.lstat",
-    sftp.STAT: "sftp.stat",
-    sftp.REALPATH: "sftp.stat",
-    sftp.READLINK: "sftp.readlink",
-    sftp.SETSTAT: "sftp.attributes",
-    sftp.OPENDIR: "sftp.list",
-    sftp.REMOVE: "sftp.remove",
-    sftp.RMDIR: "sftp.remove",
-    sftp.MKDIR: "sftp.make",
-    sftp.RENAME: "sftp.rename",
-    sftp.SYMLINK: "sftp.link",
-}
-_EXTENDED_KINDS: Final = {
-    b"posix-rename@openssh.com": "sftp.rename",
-    b"statvfs@openssh.com": "sftp.stat",
-    b"hardlink@openssh.com": "sftp.link",
-    b"lsetstat@openssh.com": "sftp.lsetstat",
-}
-_WORDS: Final = {
-    sftp.LSTAT: "lstat",
-    sftp.STAT: "stat",
-    sftp.REALPATH: "realpath",
-    sftp.READLINK: "readlink",
-    sftp.SETSTAT: "setstat",
-    sftp.OPENDIR: "opendir",
-    sftp.REMOVE: "remove",
-    sftp.RMDIR: "rmdir",
-    sftp.MKDIR: "mkdir",
-    sftp.RENAME: "rename",
-    sftp.SYMLINK: "symlink",
-    sftp.OPEN: "open",
-    sftp.FSETSTAT: "fsetstat",
-}
-
 _SET_ID: Final = (
     "hoopgate: refused: no file is made to run as its owner or group (set-user-id, set-group-id)"
     " [reason=sftp.set_id]"
@@ -97,14 +61,19 @@ class _Asked:
 
 
 class SFTPStream:
-    """See :class:`hoopgate.ssh.session.Stream`.
+    """See :class:`hoopgate.ssh.output.Stream`.
 
     :param ask: makes the question about a command.
     :param mask: masks files of a resource that holds PHI; None where none does.
+    :param give_out: has a child process mask a large one; None: there is none.
     """
 
     def __init__(
-        self, ask: Callable[[Command], Action], bounds: Bounds, mask: MaskFile | None = None
+        self,
+        ask: Callable[[Command], Action],
+        bounds: Bounds,
+        mask: MaskFile | None = None,
+        give_out: GiveOut | None = None,
     ) -> None:
         self._ask = ask
         self._bounds = bounds
@@ -118,21 +87,24 @@ class SFTPStream:
         self._read = self._files = self._removals = 0
         self._bulk = False
         self._fetches = (
-            Fetches(mask, bounds.mask_bytes, self._open, self._handles)
+            Fetches(mask, bounds.mask_bytes, self._open, self._handles, give_out)
             if mask is not None
             else None
         )
+
+    #: Answers to requests under way come in while something is asked.
+    waits = holds_back = False
 
     # --- Stream ---------------------------------------------------------------------------------
 
     @property
     def read_ahead(self) -> int:
-        """See :class:`hoopgate.ssh.session.Stream`."""
+        """See :class:`hoopgate.ssh.output.Stream`."""
         return self._client.buffered
 
     @property
     def buffered(self) -> int:
-        """See :class:`hoopgate.ssh.session.Stream`."""
+        """See :class:`hoopgate.ssh.output.Stream`."""
         held = self._fetches.bytes if self._fetches is not None else 0
         return self._client.buffered + self._backend.buffered + held
 
@@ -158,6 +130,12 @@ class SFTPStream:
 
     def told_hold(self, text: str) -> list[Action]:
         return [Reply(wire.stderr(text.encode() + b"\r\n"))]
+
+    def worked(self, ticket: int, answer: bytes | None) -> list[Action]:
+        assert self._fetches is not None
+        answers = Batch()
+        self._fetches.worked(ticket, answer, answers)
+        return answers.actions()
 
     def decided(self, decision: Decision) -> list[Action]:
         asked = self._asked
@@ -224,33 +202,17 @@ class SFTPStream:
         except UnicodeDecodeError:
             text = "hoopgate: refused: a path is not UTF-8 [reason=resolve.path]"
             return _answered(packet, sftp.status(request.id, sftp.FAILURE, text))
-        asked = _Asked(request, in_frames(wire.string(packet)), [])
-        sets = request.kind == sftp.SETSTAT or request.extension == b"lsetstat@openssh.com"
-        if sets and sftp.sets_id(request.rest):
+        asked = _Asked(request, wire.in_frames(wire.string(packet)), [])
+        if changes(request) and sftp.sets_id(request.rest):
             return _answered(packet, sftp.status(request.id, sftp.PERMISSION_DENIED, _SET_ID))
-        if request.kind == sftp.OPEN:
-            flags = Reader(request.rest).uint32()
-            kinds = ["sftp.write"] if flags & sftp.WRITING else []
-            kinds += ["sftp.read"] if flags & sftp.READING or not kinds else []
-            asked.left = [Command(kind, "open", tuple(paths)) for kind in kinds]
-            if "sftp.read" in kinds:
-                self._files += 1
-                asked.left += self._beyond(self._files > self._bounds.files, "files")
-        else:
-            kind = _KINDS.get(request.kind) or _EXTENDED_KINDS[request.extension]
-            word = _WORDS.get(request.kind, request.extension.decode("ascii", "replace"))
-            if request.kind == sftp.SYMLINK:  # OpenSSH: where it leads to stands first
-                paths[0] = posixpath.join(posixpath.dirname(paths[1]), paths[0])
-            asked.left = [Command(kind, word, tuple(paths))]
-            if (
-                kind in ("sftp.attributes", "sftp.lsetstat")
-                and sftp.size_of(request.rest) is not None
-            ):
-                # A size cuts the file, or makes it longer: that is writing.
-                asked.left.append(Command("sftp.write", "truncate", tuple(paths)))
-            if kind in ("sftp.remove", "sftp.rename"):
-                self._removals += 1
-                asked.left += self._beyond(self._removals > self._bounds.removals, "removals")
+        asked.left = questions(request, paths)
+        kinds = {one.kind for one in asked.left}
+        if "sftp.read" in kinds:
+            self._files += 1
+            asked.left += self._beyond(self._files > self._bounds.files, "files")
+        if kinds & {"sftp.remove", "sftp.rename"}:
+            self._removals += 1
+            asked.left += self._beyond(self._removals > self._bounds.removals, "removals")
         return self._begin(asked)
 
     def _begin(self, asked: _Asked) -> list[Action]:
@@ -274,14 +236,14 @@ class SFTPStream:
         assert isinstance(facts, OperationFacts)
         resolved = tuple(path for path, _ in facts.attributes["ssh.path"])
         assert len(resolved) == len(request.paths)
-        self._bulk = self._bulk or any(_is_bulk(one) for one in asked.decisions)
+        self._bulk = self._bulk or any(is_bulk(one) for one in asked.decisions)
         opened = Open(request.kind, request.extension)
         if request.kind in (sftp.OPEN, sftp.OPENDIR):
             flags = Reader(request.rest).uint32() if request.kind == sftp.OPEN else 0
             writes = bool(flags & sftp.WRITING)
             reads = bool(flags & sftp.READING) or not writes
             opened.file = File(resolved[0], reads, writes, request.kind == sftp.OPENDIR)
-            opened.plan = _plan(asked.decisions)
+            opened.plan = plan_of(asked.decisions)
             if self._must_mask(opened) and (writes or opened.plan is None):
                 text = "hoopgate: refused: open it for reading or for writing [reason=phi.opaque]"
                 return self._refused(asked, sftp.status(request.id, sftp.FAILURE, text))
@@ -293,7 +255,9 @@ class SFTPStream:
             request = replace(request, rest=request.rest[:skip] + attrs)
         if request.kind == sftp.SYMLINK:
             paths = (request.paths[0], paths[1])
-        return [Forward(in_frames(request.encode(paths)), asked.received, tuple(asked.decisions))]
+        return [
+            Forward(wire.in_frames(request.encode(paths)), asked.received, tuple(asked.decisions))
+        ]
 
     def _must_mask(self, opened: Open) -> bool:
         file = opened.file
@@ -308,22 +272,22 @@ class SFTPStream:
             return self._from_memory(request, packet, file)
         if request.kind == sftp.FSETSTAT and sftp.sets_id(request.rest):
             return _answered(packet, sftp.status(request.id, sftp.PERMISSION_DENIED, _SET_ID))
-        if not _fits(request, files):
+        if not fits(request, files):
             text = "the handle was not opened for this"
             return _answered(packet, sftp.status(request.id, sftp.PERMISSION_DENIED, text))
         opened = Open(request.kind, request.extension, request.handles[0], file)
         if request.kind == sftp.FSETSTAT:
-            asked = _Asked(request, in_frames(wire.string(packet)), [])
+            asked = _Asked(request, wire.in_frames(wire.string(packet)), [])
             asked.left = [Command("sftp.attributes", "fsetstat", (file.path,))]
             asked.then = lambda: self._unchanged(asked, opened)
             return self._begin(asked)
         if request.kind == sftp.READ:
             # Counted when it is asked for: many may be asked for before one is answered.
-            opened.promised = _length(request)
+            opened.promised = length_of(request)
             self._read += opened.promised
             more = self._beyond(self._read > self._bounds.read_bytes, "bytes")
             if more:
-                asked = _Asked(request, in_frames(wire.string(packet)), more)
+                asked = _Asked(request, wire.in_frames(wire.string(packet)), more)
                 asked.then = lambda: self._unchanged(asked, opened)
                 return self._begin(asked)
         if request.kind == sftp.CLOSE:
@@ -332,9 +296,14 @@ class SFTPStream:
         return None
 
     def _unchanged(self, asked: _Asked, opened: Open) -> list[Action]:
-        self._bulk = self._bulk or any(_is_bulk(one) for one in asked.decisions)
+        self._bulk = self._bulk or any(is_bulk(one) for one in asked.decisions)
         self._open[asked.request.id] = opened
         return [Forward(asked.received, None, tuple(asked.decisions))]
+
+    def _given_out(self, asked: _Asked, told: bytes) -> list[Action]:
+        self._bulk = self._bulk or any(is_bulk(one) for one in asked.decisions)
+        forward = Forward(b"", asked.received, tuple(asked.decisions))
+        return [forward, Reply(wire.in_frames(told))]
 
     def _from_memory(self, request: Request, packet: bytes, file: File) -> list[Action] | None:
         """What the client may know of a file that was masked."""
@@ -346,7 +315,13 @@ class SFTPStream:
             part = content[offset : offset + min(length, CHUNK * 2)]
             if part:
                 self._read += len(part)
-                return _answered(packet, sftp.data(request.id, part))
+                told = sftp.data(request.id, part)
+                more = self._beyond(self._read > self._bounds.read_bytes, "bytes")
+                if not more:
+                    return _answered(packet, told)
+                asked = _Asked(request, wire.in_frames(wire.string(packet)), more)
+                asked.then = lambda: self._given_out(asked, told)
+                return self._begin(asked)
             return _answered(packet, sftp.status(request.id, sftp.EOF, "End of file"))
         if request.kind == sftp.FSTAT:
             attrs = sftp.with_size(file.attrs, len(content))
@@ -398,43 +373,9 @@ class SFTPStream:
 
 
 def _forward(packets: bytes) -> list[Action]:
-    return [Forward(in_frames(packets))]
+    return [Forward(wire.in_frames(packets))]
 
 
 def _answered(packet: bytes, answer: bytes) -> list[Action]:
     """The gateway answers; the backend does not hear of it."""
-    return [Forward(b"", in_frames(wire.string(packet))), Reply(in_frames(answer))]
-
-
-def _length(request: Request) -> int:
-    """How many bytes a READ may bring."""
-    reader = Reader(request.rest)
-    reader.uint64()
-    return min(reader.uint32(), sftp.PACKET_BYTES)
-
-
-def _fits(request: Request, files: list[File | None]) -> bool:
-    """Whether the handles were opened for this."""
-    file, *others = files
-    assert file is not None
-    if request.kind == sftp.READ:
-        return file.reads and not file.directory
-    if request.kind in (sftp.WRITE, sftp.FSETSTAT):
-        return file.writes
-    if request.kind == sftp.READDIR:
-        return file.directory
-    if request.extension == b"copy-data":
-        return file.reads and all(other is not None and other.writes for other in others)
-    return True
-
-
-def _is_bulk(decision: Decision) -> bool:
-    return any("sftp.bulk" in one.classes for one in decision.facts)
-
-
-def _plan(decisions: list[Decision]) -> MaskPlan | None:
-    for decision in decisions:
-        verdict = decision.verdict
-        if isinstance(verdict, Mask) and "sftp.read" in decision.facts[0].classes:
-            return next((plan for plan in verdict.plans if plan is not None), None)
-    return None
+    return [Forward(b"", wire.in_frames(wire.string(packet))), Reply(wire.in_frames(answer))]

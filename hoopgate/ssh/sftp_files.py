@@ -6,14 +6,16 @@ may not use.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from hoopgate.actions import Action, Forward, Reply
+from hoopgate.actions import Action, Forward, Reply, Work
 from hoopgate.errors import Refused
 from hoopgate.plans import MaskPlan
 from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh import wire
+from hoopgate.ssh.masking import INLINE, read
 from hoopgate.ssh.sftp_wire import Request
 from hoopgate.ssh.wire import Reader
 
@@ -22,7 +24,6 @@ OWN_IDS: Final = 0xFFFF0000
 #: Bytes of one READ, and how many are on their way at once.
 CHUNK: Final = 32 * 1024
 _PIPELINE: Final = 16
-_DATA_FRAME: Final = 32 * 1024
 
 
 class MaskFile(Protocol):
@@ -30,6 +31,10 @@ class MaskFile(Protocol):
 
     def __call__(self, path: str, content: bytes, plan: MaskPlan) -> bytes:
         """:raises Refused: it cannot be masked."""
+
+
+#: Has a child process mask a file of a path, with its content, by a plan.
+GiveOut = Callable[[str, bytes, MaskPlan], Work]
 
 
 @dataclass(slots=True)
@@ -98,21 +103,19 @@ class Batch:
         self._flush()
         self._actions.append(Forward(wire.data(packet), b""))
 
+    def work(self, work: Work) -> None:
+        """For a child process."""
+        self._flush()
+        self._actions.append(work)
+
     def _flush(self) -> None:
         if self._replies:
-            self._actions.append(Reply(in_frames(b"".join(self._replies))))
+            self._actions.append(Reply(wire.in_frames(b"".join(self._replies))))
             self._replies = []
 
     def actions(self) -> list[Action]:
         self._flush()
         return self._actions
-
-
-def in_frames(payload: bytes) -> bytes:
-    """Frames of data that are not too long."""
-    return b"".join(
-        wire.data(payload[at : at + _DATA_FRAME]) for at in range(0, len(payload), _DATA_FRAME)
-    )
 
 
 class Fetches:
@@ -121,6 +124,7 @@ class Fetches:
     :param most: bytes of a file.
     :param requests: id → request without an answer, shared with who relays the client's.
     :param handles: of the client, likewise.
+    :param give_out: for large ones; None: all are masked here.
     :ivar bytes: held.
     """
 
@@ -130,12 +134,15 @@ class Fetches:
         most: int,
         requests: dict[int, Open],
         handles: dict[bytes, File],
+        give_out: GiveOut | None = None,
     ) -> None:
         self.bytes = 0
         self._mask = mask
         self._most = most
         self._open = requests
         self._handles = handles
+        self._give_out = give_out
+        self._working: dict[int, tuple[Fetch, int]] = {}
         self._next = OWN_IDS
 
     def begin(self, id_: int, name: bytes, opened: Open, answers: Batch) -> None:
@@ -205,8 +212,23 @@ class Fetches:
                 return
             content += fetch.parts[offset]
         self._forget(fetch)
+        if self._give_out is not None and len(content) > INLINE:
+            work = self._give_out(fetch.file.path, content, fetch.plan)
+            self._working[work.ticket] = fetch, len(content)
+            self.bytes += len(content)
+            answers.work(work)
+            return
+        self._have(fetch, lambda: self._mask(fetch.file.path, content, fetch.plan), answers)
+
+    def worked(self, ticket: int, answer: bytes | None, answers: Batch) -> None:
+        """A child process has masked a file, or not."""
+        fetch, size = self._working.pop(ticket)
+        self.bytes -= size
+        self._have(fetch, lambda: read(answer), answers)
+
+    def _have(self, fetch: Fetch, mask: Callable[[], bytes], answers: Batch) -> None:
         try:
-            masked = self._mask(fetch.file.path, content, fetch.plan)
+            masked = mask()
         except Refused as refused:
             self._give_up(fetch, f"{refused} [reason={refused.code}]", answers)
             return

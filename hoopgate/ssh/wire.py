@@ -131,6 +131,12 @@ def data(payload: bytes) -> bytes:
     return b"".join((_DATA.pack(5 + size, CHANNEL_DATA, size), payload))
 
 
+def in_frames(payload: bytes) -> bytes:
+    """Frames of CHANNEL_DATA that are not too long."""
+    most = 32 * 1024
+    return b"".join(data(payload[at : at + most]) for at in range(0, len(payload), most))
+
+
 def stderr(payload: bytes) -> bytes:
     """The frame of CHANNEL_EXTENDED_DATA of type stderr."""
     return frame(CHANNEL_EXTENDED_DATA, _UINT32.pack(STDERR) + string(payload))

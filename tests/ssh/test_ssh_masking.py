@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from testbed.certificates import Certificates
+from testbed.rawsftp import Raw
 from testbed.ward import COMMANDS, RULES, Ward, running_ward
 
 from hoopgate.errors import Refused
 from hoopgate.plans import BodyPlan, Method, PathMask
+from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh.masking import HELD, FileMasker, LineMasker
+from hoopgate.ssh.wire import string, uint32, uint64
 
 SSN = "123-45-6789"
 
@@ -182,6 +185,89 @@ def test_output_is_searched_on_its_way(phi_ward: Ward) -> None:
     assert done.returncode == 0, done.stderr
     assert SSN.encode() not in done.stdout
     assert b"[SSN]" in done.stdout
+
+
+def test_a_labelled_file_is_shown_by_the_data_dictionary(phi_ward: Ward) -> None:
+    """A name has no shape that a detector knows: the label counts for commands, too."""
+    root = phi_ward.server.root
+    rows = b"".join(b"Zzyzx Qwerty %d,%s\n" % (number, SSN.encode()) for number in range(9000))
+    phi_ward.server.write("secret/wards.csv", b"name,ssn\n" + rows)
+    for words in (["cat"], ["cat", "--"]):
+        done = phi_ward.ssh(*words, f"{root}/secret/wards.csv")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == b"name,ssn\r\n" + b"[NAME],[SSN]\r\n" * 9000
+    done = phi_ward.ssh("cat", f"{root}/secret/nothing.csv")
+    assert done.returncode == 1
+    assert b"No such file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "head -n 1 {root}/secret/wards.csv",
+        "head -c {root}/secret/wards.csv",
+        "cat {root}/secret/wards.csv {root}/public/readme.txt",
+        "cat {root}/public/readme.txt {root}/secret/wards.csv",
+        "cat -n 1 {root}/secret/wards.csv",
+        "cat {root}/secret/wards.csv {root}/secret/wards.csv",
+        "cat {root}/secret",
+        "head {root}/public/alias.csv",
+        "sha256sum {root}/secret/wards.csv",
+    ],
+)
+def test_what_no_format_masks_is_not_shown(phi_ward: Ward, line: str) -> None:
+    root = phi_ward.server.root
+    phi_ward.server.write("secret/wards.csv", b"name,ssn\nZzyzx,1\n")
+    alias = root / "public/alias.csv"
+    if not alias.is_symlink():
+        alias.symlink_to(root / "secret/wards.csv")
+    done = phi_ward.ssh(line.format(root=root))
+    assert done.returncode == 126 or b"Is a directory" in done.stderr
+    assert b"Zzyzx" not in done.stdout
+    if done.returncode == 126:
+        assert b'"phi.unmasked"' in done.stderr
+
+
+def test_names_and_public_files_are_shown(phi_ward: Ward) -> None:
+    root = phi_ward.server.root
+    phi_ward.server.write("secret/wards.csv", b"name,ssn\nZzyzx,1\n")
+    for line in (
+        "ls -l {root}/secret",
+        "wc -c {root}/secret/wards.csv",
+        "head {root}/public/lines.txt",
+    ):
+        done = phi_ward.ssh(line.format(root=root))
+        assert done.returncode == 0, done.stderr
+    assert phi_ward.ssh("echo", f"'patient {SSN}'").stdout == b"patient [SSN]\n"
+
+
+def test_masked_bytes_count_as_others_do(
+    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
+) -> None:
+    def adjust(settings: dict[str, object]) -> None:
+        settings["labels"] = [{"resource": "ward", "place": "/*.csv#ssn", "kind": "SSN"}]
+
+    files = {**RULES[1], "match": {**RULES[1]["match"], "ssh": {"path": ["/*"]}}}
+    with running_ward(
+        tmp_path_factory.mktemp("phibulk"),
+        certificates,
+        rules=[files, *RULES[2:]],
+        resource={"phi": True},
+        ssh={"bulk_size": "64KiB"},
+        adjust=adjust,
+    ) as small:
+        path = small.server.write("secret/many.csv", b"ssn\n" + b"123-45-6789\n" * 20_000)
+        one = Raw(small, "executor")
+        handle = one.handle(str(path).encode())
+        got = 0
+        for at in range(0, 2**20, 2**15):
+            found, answer = one.ask(sftp.READ, string(handle) + uint64(at) + uint32(2**15))
+            if found != sftp.DATA:
+                assert answer.uint32() == sftp.PERMISSION_DENIED
+                break
+            got += len(answer.string())
+        assert 0 < got <= 64 * 1024
+        one.close()
 
 
 def test_a_file_is_masked_whole(phi_ward: Ward) -> None:
