@@ -11,6 +11,7 @@ from hoopgate.cli.cautions import cautions
 from hoopgate.cli.place import add_config
 from hoopgate.errors import SettingsError
 from hoopgate.guardrails.pipeline import make_pipeline
+from hoopgate.identity.issuer_settings import load_issuer_settings
 from hoopgate.settings import packs
 from hoopgate.settings.load import load
 from hoopgate.settings.model import (
@@ -38,6 +39,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_config(command)
     command.add_argument("--json", action="store_true", help="print for programs")
+    command.add_argument(
+        "--connect",
+        action="store_true",
+        help="ask the databases, too: whether the account may log in, and what labels are of",
+    )
     command.set_defaults(run=run)
 
 
@@ -46,18 +52,34 @@ def run(options: argparse.Namespace) -> int:
     try:
         settings = load(options.config)
         make_pipeline(settings.policy, settings.resources)  # guards may refuse what they are given
+        if settings.embedded_issuer is not None:
+            load_issuer_settings(settings.embedded_issuer)
     except SettingsError as error:
-        if options.json:
-            print(json.dumps({"valid": False, "problems": error.problems}, indent=2))
-        else:
-            for problem in error.problems:
-                print(problem, file=sys.stderr)
+        _tell(error.problems, options.json)
         return 1
+    notes: list[str] = []
+    if options.connect:
+        # Not at the top: it brings the reactor, which nothing else here needs.
+        from hoopgate.cli.check_connect import asked
+
+        problems, notes = asked(settings)
+        if problems:
+            _tell(problems, options.json)
+            return 1
     if options.json:
-        print(json.dumps(summary(settings), indent=2))
+        page = summary(settings)
+        print(json.dumps({**page, "warnings": [*cautions(settings), *notes]}, indent=2))
     else:
-        print("\n".join(report(settings)))
+        print("\n".join([*report(settings), *(f"note: {note}" for note in notes)]))
     return 0
+
+
+def _tell(problems: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"valid": False, "problems": list(problems)}, indent=2))
+        return
+    for problem in problems:
+        print(problem, file=sys.stderr)
 
 
 # --- for people --------------------------------------------------------------------------------

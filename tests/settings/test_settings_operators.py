@@ -171,6 +171,17 @@ def test_a_file_that_is_damaged(
     assert "; write " in lines[0]
 
 
+def test_a_mistake_in_the_embedded_issuer_s_own_file(
+    file: File, capsys: pytest.CaptureFixture[str]
+) -> None:
+    issuer = file.directory / "issuer.toml"
+    issuer.write_text('url = "http://issuer.example"\n')
+    assert run(file.write({"embedded_issuer": {"file": "issuer.toml"}})) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.startswith(f"{issuer}: ") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
