@@ -98,6 +98,7 @@ def _stay(world: World) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         wait_for_interrupt()
+    say("Stopping what runs …")
 
 
 if __name__ == "__main__":

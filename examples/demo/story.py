@@ -122,7 +122,7 @@ class Story(Files, Web):
 
     def _recorded(self) -> None:
         self._title("Every request was on disk, encrypted, before it went to the database")
-        output(self._typed("hoopgate sessions"))
+        output(self._typed("hoopgate sessions"), table=True)
         session = self._sessions()[-1]["id"]
         # The end is in the log when the next checkpoint is signed.
         replay = self._hoopgate("replay", session)

@@ -41,7 +41,7 @@ class Telling:
     def _decide(self, who: str, line: str, status: int) -> str:
         command("reviewer", f"be {who} {line}")
         answer = self._run(["be", who, *shlex.split(line)], status)
-        output(answer)
+        output(answer, table="list" in line)
         return answer
 
     def _typed(self, line: str, status: int = 0) -> str:
@@ -66,7 +66,8 @@ class Telling:
             timeout=60,
             check=False,
         )
-        expect(done.returncode == status, f"{words[:3]} ends with {status}: {done.stdout}")
+        wanted = f"{shlex.join(words)} was to end with {status}"
+        expect(done.returncode == status, f"{wanted}, not {done.returncode}: {done.stdout}")
         return done.stdout.rstrip("\n")
 
     def _no_secret_in(self, text: str) -> None:

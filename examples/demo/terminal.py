@@ -44,13 +44,14 @@ def command(who: str, text: str, where: str = "$") -> None:
     say(f"   {style(who, where)} {text}")
 
 
-def output(text: str, mark: str = "") -> None:
+def output(text: str, mark: str = "", *, table: bool = False) -> None:
     """What a program answered, as it is; long lines are folded on a terminal.
 
     :param mark: style of lines that begin with ``ERROR``, ``good`` or ``BAD``.
+    :param table: it has columns: long lines are cut there, since folded they are none.
     """
     for line in text.rstrip("\n").split("\n"):
-        for part in _folded(line.rstrip()):
+        for part in _cut(line.rstrip()) if table else _folded(line.rstrip()):
             loud = mark and line.startswith(("ERROR", "NOTICE", "good", "BAD"))
             say(f"   {style(mark, part) if loud else part}" if part else "")
 
@@ -60,10 +61,20 @@ def remark(text: str) -> None:
     say(style("quiet", f"   — {text}"))
 
 
+def _width() -> int:
+    return max(40, shutil.get_terminal_size().columns - 4)
+
+
+def _cut(line: str) -> list[str]:
+    if not sys.stdout.isatty() or len(line) <= _width():
+        return [line]
+    return [f"{line[: _width() - 1]}…"]
+
+
 def _folded(line: str) -> list[str]:
     if not sys.stdout.isatty():
         return [line]
-    width = max(40, shutil.get_terminal_size().columns - 4)
+    width = _width()
     folded = textwrap.wrap(
         line, width, subsequent_indent="  ", drop_whitespace=False, break_on_hyphens=False
     )
