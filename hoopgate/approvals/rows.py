@@ -23,12 +23,14 @@ class Filing:
     """A row to be.
 
     :ivar same: binding and keyed digest: what makes another request the same.
-    :ivar requester: who asks, as one word.
+    :ivar requester: who asks, with the whole chain behind it, as one word.
+    :ivar identity: issuer and subject.
     """
 
     id: str
     same: tuple[str, str]
     requester: str
+    identity: tuple[str, str]
     facts: str
     session: str
     created: float
@@ -76,11 +78,18 @@ class Rows:
         """Requests that stand in one of ``states``, the newest first."""
         marks = ", ".join("?" * len(states))
         # The deadline counts, not what the sweep got round to writing.
+        stands = (
+            f"CASE WHEN state IN ('pending', 'approved') AND expires <= ? THEN 'expired'"
+            f" ELSE state END IN ({marks})"
+        )
+        values: tuple[object, ...] = (now, *(state.value for state in states))
+        if states and OPEN.issuperset(states):  # few of many: by their own index
+            stands = f"state IN ({marks}) AND expires > ?"
+            values = (*values[1:], now)
         rows = await self._store.execute(
-            f"SELECT {COLUMNS} FROM approvals WHERE CASE"  # noqa: S608  (names and marks only)
-            " WHEN state IN ('pending', 'approved') AND expires <= ? THEN 'expired'"
-            f" ELSE state END IN ({marks}) ORDER BY created DESC, id LIMIT ?",
-            (now, *(state.value for state in states), limit),
+            f"SELECT {COLUMNS} FROM approvals WHERE {stands}"  # noqa: S608  (names, marks only)
+            " ORDER BY created DESC, id LIMIT ?",
+            (*values, limit),
         )
         return [model.from_row(row, now) for row in rows]
 
@@ -88,9 +97,8 @@ class Rows:
         """What an identity has asked for, the newest first."""
         rows = await self._store.execute(
             f"SELECT {COLUMNS} FROM approvals"  # noqa: S608  (constant names)
-            " WHERE json_extract(facts, '$.subject') = ? AND json_extract(facts, '$.issuer') = ?"
-            " ORDER BY created DESC, id LIMIT ?",
-            (subject, issuer, limit),
+            " WHERE identity = ? ORDER BY created DESC, id LIMIT ?",
+            (_identity(issuer, subject), limit),
         )
         return [model.from_row(row, now) for row in rows]
 
@@ -160,12 +168,14 @@ class Rows:
     async def insert(self, filing: Filing) -> None:
         """A new request, pending."""
         await self._store.execute(
-            "INSERT INTO approvals (id, state, binding, digest, requester, facts, session,"
-            " created, expires, sealed) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO approvals (id, state, binding, digest, requester, identity, facts,"
+            " session, created, expires, sealed)"
+            " VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 filing.id,
                 *filing.same,
                 filing.requester,
+                _identity(*filing.identity),
                 filing.facts,
                 filing.session,
                 float(filing.created),
@@ -275,6 +285,10 @@ class Rows:
         if self._sealer is None:
             raise Refused("approval.unavailable", "approvals are not started")
         return self._sealer
+
+
+def _identity(issuer: str, subject: str) -> str:
+    return f"{subject}\n{issuer}"
 
 
 def _context(request_id: str, facts: str, binding: str, digest: str) -> bytes:

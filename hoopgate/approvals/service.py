@@ -9,20 +9,21 @@ rare.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from hoopgate.approvals import model
+from hoopgate.approvals.bounds import USUAL, Bounds
 from hoopgate.approvals.model import Contents, Request, Vote
 from hoopgate.approvals.rows import Filing, Rows, damaged, reasons, unknown
+from hoopgate.approvals.serial import Locks, to_the_end
 from hoopgate.approvals.states import OPEN, TRANSITIONS, State, Step
 from hoopgate.approvals.waiters import Waiters
 from hoopgate.errors import HoopgateError, Refused
@@ -30,29 +31,9 @@ from hoopgate.events import Judged, Principal, SessionFacts
 from hoopgate.interfaces import IApprovals, IRecorder, IStateStore
 from hoopgate.verdicts import Hold
 
-T = TypeVar("T")
 Observer = Callable[[Request, Step], None]
 
 _log = Logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much may wait.
-
-    :ivar pending: requests one identity may have pending.
-    :ivar hourly: requests one identity may file in an hour.
-    :ivar total: requests pending on the node.
-    :ivar keep_seconds: statement text is erased this long after its request closed; what was
-        decided, by whom and why stays.
-    :ivar sweep_seconds: how often overdue requests without a waiting session are closed.
-    """
-
-    pending: int = 20
-    hourly: int = 200
-    total: int = 2000
-    keep_seconds: float = 30 * 86400.0
-    sweep_seconds: float = 30.0
 
 
 @implementer(IApprovals)
@@ -73,14 +54,14 @@ class Approvals:
         *,
         key_file: Path,
         now: Callable[[], float] = time.time,
-        bounds: Bounds = Bounds(),
+        bounds: Bounds = USUAL,
     ) -> None:
         self._rows = Rows(store)
         self._recorder = recorder
         self._key_file = key_file
         self._now = now
         self._bounds = bounds
-        self._locks: dict[str, tuple[DeferredLock, list[None]]] = {}
+        self._locks = Locks()
         self._waiters = Waiters(clock, lambda request_id: self._wake(request_id, overdue=True))
         self._observers: list[Observer] = []
         self._sweeper = LoopingCall(self._sweep)
@@ -131,12 +112,12 @@ class Approvals:
         Fails with :class:`Refused`: ``approval.too_many``.
         """
         filing = self._file(digest, judged, session, hold)
-        return _to_the_end(filing, unwanted=self.abandon)
+        return to_the_end(filing, unwanted=self.abandon)
 
     def passes(self, digest: str, session: SessionFacts) -> Deferred[str | None]:
         """Use an approval of this digest by this identity, which uses it up where it is for once;
         its id, or None."""
-        return _to_the_end(self._passes(digest, session))
+        return to_the_end(self._passes(digest, session))
 
     def wait(self, request_id: str) -> Deferred[bool]:
         """Fires with True when approved (and used), False when it can no longer be.
@@ -154,7 +135,7 @@ class Approvals:
         async def detach() -> None:
             await self._rows.leave(request_id)
 
-        return _to_the_end(self._locked(request_id, detach))
+        return to_the_end(self._locks.hold(request_id, detach))
 
     def abandon(self, request_id: str) -> Deferred[None]:
         """The client left: a request still pending is closed. An approved one stays good for a
@@ -164,7 +145,7 @@ class Approvals:
             await self._abandon(request_id)
             self._wake(request_id)
 
-        return _to_the_end(self._locked(request_id, abandon))
+        return to_the_end(self._locks.hold(request_id, abandon))
 
     # --- for reviewers -------------------------------------------------------------------------
 
@@ -247,7 +228,7 @@ class Approvals:
             found = await self._rows.take(same, facts, session.id, self._now())
             if found is not None:
                 return found
-            await self._bounded(requester)
+            self._bounds.check(await self._rows.counts(requester, self._now()))
             now = self._now()
             await self._leaf(
                 Step.REQUEST,
@@ -267,28 +248,22 @@ class Approvals:
             )
             expires = now + hold.expires
             await self._rows.insert(
-                Filing(request_id, same, requester, facts, session.id, now, expires, contents)
+                Filing(
+                    request_id,
+                    same,
+                    requester,
+                    (session.principal.issuer, session.principal.subject),
+                    facts,
+                    session.id,
+                    now,
+                    expires,
+                    contents,
+                )
             )
             self._tell(await self._known(request_id), Step.REQUEST)
             return request_id
 
-        return await self._locked(requester, file)
-
-    async def _bounded(self, requester: str) -> None:
-        counts = await self._rows.counts(requester, self._now())
-        bounds = self._bounds
-        for number, bound, what in zip(
-            counts,
-            (bounds.pending, bounds.hourly, bounds.total),
-            (
-                "pending for this identity",
-                "filed by this identity within an hour",
-                "pending on this gateway",
-            ),
-            strict=True,
-        ):
-            if number >= bound:
-                raise Refused("approval.too_many", f"already {number} requests {what}")
+        return await self._locks.hold(requester, file)
 
     async def _passes(self, digest: str, session: SessionFacts) -> str | None:
         same = (model.binding_key(session), self._rows.digest(digest))
@@ -298,7 +273,7 @@ class Approvals:
                 request = await self._rows.load(request_id, self._now())
                 return request is not None and await self._use(request)
 
-            if await self._locked(request_id, use):
+            if await self._locks.hold(request_id, use):
                 return request_id
         return None
 
@@ -338,7 +313,7 @@ class Approvals:
                 raise Refused("approval.not_pending", "somebody else decided first")
             return request
 
-        return _to_the_end(self._locked(request_id, review))
+        return to_the_end(self._locks.hold(request_id, review))
 
     async def _move(
         self,
@@ -392,7 +367,7 @@ class Approvals:
                 if answer is not None:
                     self._waiters.answer(request_id, answer)
 
-        _to_the_end(self._locked(request_id, settle)).addErrback(_unexpected)
+        to_the_end(self._locks.hold(request_id, settle)).addErrback(_unexpected)
 
     async def _standing_now(self, request_id: str, overdue: bool) -> bool | None:
         """True: used just now. False: never any more. None: still pending."""
@@ -430,20 +405,6 @@ class Approvals:
 
     # --- parts ---------------------------------------------------------------------------------
 
-    async def _locked(self, key: str, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        lock, users = self._locks.setdefault(key, (DeferredLock(), []))
-        users.append(None)
-        try:
-            await lock.acquire()
-            try:
-                return await call()
-            finally:
-                lock.release()
-        finally:
-            users.pop()
-            if not users:
-                del self._locks[key]
-
     async def _known(self, request_id: str) -> Request:
         request = await self._rows.load(request_id, self._now())
         if request is None:
@@ -464,36 +425,6 @@ class Approvals:
                 observer(request, step)
             except Exception:  # noqa: BLE001  (a bug of one listener stops no decision)
                 _log.failure("approvals.observer_failed")
-
-
-def _to_the_end(
-    coroutine: Coroutine[Any, Any, T], unwanted: Callable[[T], object] | None = None
-) -> Deferred[T]:
-    """Run to the end even when the caller stops waiting: half a step is a leaf without its change.
-
-    :param unwanted: called with a result that nobody waits for any more.
-    """
-    cancelled = False
-
-    def cancel(_: Deferred[T]) -> None:
-        nonlocal cancelled
-        cancelled = True
-
-    outer: Deferred[T] = Deferred(cancel)
-    inner = Deferred.fromCoroutine(coroutine)
-
-    def done(result: T) -> None:
-        if not cancelled:
-            outer.callback(result)
-        elif unwanted is not None:
-            unwanted(result)
-
-    def failed(failure: Any) -> None:
-        if not cancelled:
-            outer.errback(failure)
-
-    inner.addCallbacks(done, failed)
-    return outer
 
 
 def _unexpected(failure: Any) -> None:

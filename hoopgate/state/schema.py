@@ -101,4 +101,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX notifications_due ON notifications (due)",
     ),
+    (
+        # Years of requests: the newest of all, and those of one identity, without reading them.
+        "CREATE INDEX approvals_created ON approvals (created DESC, id)",
+        "ALTER TABLE approvals ADD COLUMN identity TEXT NOT NULL DEFAULT ''",
+        "UPDATE approvals SET identity = json_extract(facts, '$.subject') || char(10)"
+        " || json_extract(facts, '$.issuer')",
+        "CREATE INDEX approvals_identity ON approvals (identity, created DESC, id)",
+    ),
 )

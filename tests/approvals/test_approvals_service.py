@@ -26,8 +26,9 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import globalLogPublisher
 from zope.interface.verify import verifyObject
 
+from hoopgate.approvals.bounds import Bounds
 from hoopgate.approvals.sealing import SealingError
-from hoopgate.approvals.service import Approvals, Bounds
+from hoopgate.approvals.service import Approvals
 from hoopgate.approvals.states import OPEN, TRANSITIONS, State, Step
 from hoopgate.errors import HoopgateError, RecorderFailed, Refused
 from hoopgate.events import Principal

@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from hoopgate.approvals.service import Approvals, Bounds
+from hoopgate.approvals.bounds import Bounds
+from hoopgate.approvals.service import Approvals
 from hoopgate.errors import RecorderFailed
 from hoopgate.events import Judged, Principal, SessionFacts, Statement, StatementFacts
 from hoopgate.interfaces import IRecorder
