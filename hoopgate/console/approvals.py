@@ -276,7 +276,7 @@ def _statement(visit: Visit, request: Request, contents: Contents | None, member
             ("Labelled there", chips(*labelled, kind="label") if labelled else None),
             ("Calls", chips(*contents.functions) if contents.functions else None),
             ("Settings", tag("span", settings) if settings else None),
-            ("Estimated", estimated(contents)),
+            ("Estimated", estimated(request, contents)),
             ("Digest", tag("code", contents.digest, class_="digest")),
         ),
     )

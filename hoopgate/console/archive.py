@@ -17,6 +17,7 @@ from twisted.internet.threads import deferToThreadPool
 from hoopgate.errors import Refused
 from hoopgate.recorder.cast import cast
 from hoopgate.recorder.errors import BadLog, BadNote
+from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.leaf import decode, encode
 from hoopgate.recorder.listing import Listing, find
 from hoopgate.recorder.note import Checkpoint, Verifier
@@ -25,12 +26,13 @@ from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.render import renderer
 from hoopgate.recorder.replay import Moment, Replay, Summary
 from hoopgate.recorder.rotation import SIGNER_KEY
-from hoopgate.recorder.sealing import REPLAY_KEY, ReplayKey
+from hoopgate.recorder.sealing import REPLAY_KEY, OpenedKey, ReplayKey, unseal
 from hoopgate.recorder.searching import holding
 from hoopgate.recorder.signer import FileSigner
 from hoopgate.recorder.tiles import WIDTH
 from hoopgate.recorder.timeline import lines
 from hoopgate.recorder.verify import Report, verify_log
+from hoopgate.recorder.wraps import wrap_path
 from hoopgate.settings.model import Settings
 
 T = TypeVar("T")
@@ -164,17 +166,31 @@ class Archive:
         :attr:`Found.since`."""
         return self._run(self._seen)
 
-    def replay(self, session: str) -> Deferred[Recording]:
-        """One session, decrypted and verified."""
-        return self._run(lambda: self._replay(session))
+    def replay(self, session: str, given: OpenedKey | None = None) -> Deferred[Recording]:
+        """One session, decrypted and verified.
+
+        :param given: a key that who asks has been given for it.
+        """
+        return self._run(lambda: self._replay(session, given))
+
+    def unseal(self, session: str, text: str) -> Deferred[OpenedKey]:
+        """What somebody hands over for a session: its key, or an auditor's, which is not kept.
+
+        Fails with ``recording.key``: it does not open it.
+        """
+        return self._run(lambda: self._unseal(session, text))
+
+    def wrap(self, session: str) -> Deferred[bytes]:
+        """A session's key as it is sealed."""
+        return self._run(lambda: self._wrap(session))
 
     def summary(self, session: str) -> Deferred[Summary]:
         """What is known of one session without opening it."""
         return self._run(lambda: self._summary(self._reader(), session))
 
-    def cast(self, session: str) -> Deferred[bytes]:
+    def cast(self, session: str, given: OpenedKey | None = None) -> Deferred[bytes]:
         """One session as an asciicast."""
-        return self._run(lambda: self._cast(session))
+        return self._run(lambda: self._cast(session, given))
 
     def checkpoint(self) -> Deferred[tuple[Checkpoint, float, str]]:
         """The signed checkpoint, when it was written (seconds since the epoch), the log's key."""
@@ -296,13 +312,36 @@ class Archive:
                 return Found([], number * WIDTH, since)
         return Found([])
 
-    def _replay(self, session: str) -> Recording:
+    def _replay(self, session: str, given: OpenedKey | None) -> Recording:
         log = self._reader()
-        return self._replayed(log, self._summary(log, session))
+        return self._replayed(log, self._summary(log, session), given)
 
-    def _cast(self, session: str) -> bytes:
+    def _unseal(self, session: str, text: str) -> OpenedKey:
         log = self._reader()
-        replay = self._opened(log, self._summary(log, session))
+        summary = self._summary(log, session)
+        wrap = self._wrap(session)
+        try:
+            if text.lstrip().startswith("-----"):
+                key = unseal(session, wrap, ReplayKey.parse(text.strip().encode()))
+                given = OpenedKey(session, key)
+            else:
+                given = OpenedKey.parse(text)
+            Replay(log, session, given, first=summary.first, last=summary.last)
+        except (BadLog, BadNote) as error:
+            what = error.what if isinstance(error, BadLog) else str(error)
+            raise Refused("recording.key", what) from None
+        return given
+
+    def _wrap(self, session: str) -> bytes:
+        self._summary(self._reader(), session)
+        try:
+            return read_whole(wrap_path(self._directory, session))
+        except FileNotFoundError:
+            raise BadLog("the recording was shredded: its key is gone", session=session) from None
+
+    def _cast(self, session: str, given: OpenedKey | None) -> bytes:
+        log = self._reader()
+        replay = self._opened(log, self._summary(log, session), given)
         return "".join(f"{line}\n" for line in cast(replay.summary, replay.moments())).encode()
 
     def _summary(self, log: LogReader, session: str) -> Summary:
@@ -320,8 +359,8 @@ class Archive:
         place = self._state_dir / REPLAY_KEY
         return None if self._sealed and not place.exists() else ReplayKey.load(place)
 
-    def _opened(self, log: LogReader, summary: Summary) -> Replay:
-        key = self._key()
+    def _opened(self, log: LogReader, summary: Summary, given: OpenedKey | None) -> Replay:
+        key = given or self._key()
         if key is not None:
             try:
                 return Replay(log, summary.id, key, first=summary.first, last=summary.last)
@@ -334,8 +373,8 @@ class Archive:
             f"run: hoopgate replay {summary.id} --key FILE",
         )
 
-    def _replayed(self, log: LogReader, summary: Summary) -> Recording:
-        replay = self._opened(log, summary)
+    def _replayed(self, log: LogReader, summary: Summary, given: OpenedKey | None) -> Recording:
+        replay = self._opened(log, summary, given)
         shown = renderer(replay.summary.protocol)
         facts: dict[str, Any] = {}
         found: list[Line] = []

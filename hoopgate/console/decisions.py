@@ -41,11 +41,12 @@ def effect(request: Request, contents: Contents) -> Markup | None:
     )
 
 
-def estimated(contents: Contents) -> str | None:
+def estimated(request: Request, contents: Contents) -> str | None:
     """What the planner of the database expects."""
     if contents.estimated is None:
         return None
-    return f"about {_rows(contents.estimated)}, by the database's statistics"
+    before = ", before grouping and LIMIT" if request.protocol in ("mariadb", "mysql") else ""
+    return f"about {_rows(contents.estimated)}{before}, by the database's statistics"
 
 
 def _rows(count: int) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hoopgate.events import Principal
+from hoopgate.recorder.sealing import OpenedKey
 
 #: The prefix makes browsers hold it to this host, to https and to the path / (RFC 6265bis 4.1.3).
 COOKIE: Final = "__Host-hoopgate"
@@ -32,6 +33,7 @@ class Login:
 
     :ivar principal: with ``expires_at`` the end of the session; groups as last looked up.
     :ivar csrf: what each form must hold.
+    :ivar opened: keys of sealed recordings that it was given, by session.
     """
 
     principal: Principal
@@ -40,6 +42,7 @@ class Login:
     used: float
     streams: int = 0
     ended: bool = False
+    opened: dict[str, OpenedKey] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

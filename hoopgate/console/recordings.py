@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from hoopgate.console import opening
 from hoopgate.console.archive import Found, Line, Recording
 from hoopgate.console.html import Markup, join, tag
 from hoopgate.console.layout import (
@@ -22,6 +23,7 @@ from hoopgate.console.layout import (
     verdict,
 )
 from hoopgate.console.visits import File, Page, Visit
+from hoopgate.errors import Refused
 from hoopgate.recorder.replay import Summary
 
 _PER_PAGE: Final = 50
@@ -181,6 +183,7 @@ def _pages(wanted: dict[str, str], found: Found, filtered: bool) -> Markup | Non
 
 async def replay(visit: Visit, session: str) -> Page:
     """``/sessions/ID``: what happened, as a timeline. That it was looked at is recorded first.
+    Where it is sealed to auditors: how to open it.
 
     :raises Refused: ``console.role``, ``log.bad``, ``session.unknown``.
     """
@@ -189,7 +192,12 @@ async def replay(visit: Visit, session: str) -> Page:
     running = session in parts.node.sessions
     if not visit.passive:
         await _viewed(visit, session)
-    recording = await parts.archive.replay(session)
+    try:
+        recording = await parts.archive.replay(session, opening.opened(visit, session))
+    except Refused as refused:
+        if refused.code != "recording.sealed":
+            raise
+        return opening.sealed(visit, session)
     lines = recording.lines
     first = 0
     if running:
@@ -255,7 +263,7 @@ async def cast(visit: Visit, session: str) -> File:
     """
     visit.roles.demand("auditor")
     await _viewed(visit, session)
-    content = await visit.parts.archive.cast(session)
+    content = await visit.parts.archive.cast(session, opening.opened(visit, session))
     return File(f"{session}.cast", "application/x-asciicast", content)
 
 

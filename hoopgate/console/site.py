@@ -19,7 +19,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web import resource
 from twisted.web.server import NOT_DONE_YET
 
-from hoopgate.console import api, approvals, logs, people, recordings, running
+from hoopgate.console import api, approvals, logs, opening, people, recordings, running
 from hoopgate.console.archive import Archive
 from hoopgate.console.fields import cookie, form_of, query_of, set_cookie
 from hoopgate.console.html import join, tag
@@ -87,6 +87,8 @@ def _routes() -> list[tuple[str, re.Pattern[str], Handler]]:
             lambda visit, match: recordings.terminal(visit, match["id"]),
         ),
         ("GET", rf"/sessions/{_ID}/cast", lambda visit, match: recordings.cast(visit, match["id"])),
+        ("POST", rf"/sessions/{_ID}", lambda visit, match: opening.hand_over(visit, match["id"])),
+        ("GET", rf"/sessions/{_ID}/wrap", lambda visit, match: opening.wrap(visit, match["id"])),
         ("GET", r"/log", lambda visit, match: logs.status(visit)),
         ("POST", r"/log/verify", lambda visit, match: logs.verify(visit)),
         ("GET", r"/identities", lambda visit, match: people.identities(visit)),

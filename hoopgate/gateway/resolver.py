@@ -17,7 +17,8 @@ from zope.interface import implementer
 from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Resolution, SessionFacts, Statement, StatementFacts
 from hoopgate.interfaces import ISideConnection, IStatementResolver
-from hoopgate.sql.estimates import estimate
+from hoopgate.sql import estimates
+from hoopgate.sql.mysql import estimates as mysql_estimates
 from hoopgate.sql.resolver import Examiner, Resolver
 
 #: Seconds that a look at the schema is good for.
@@ -166,11 +167,15 @@ class ServerResolver:
     def estimate(
         self, statement: Statement, facts: StatementFacts, resolution: Resolution
     ) -> Deferred[int | None]:
-        """See :class:`hoopgate.interfaces.IStatementResolver`. MariaDB and MySQL are not asked:
-        their EXPLAIN may run parts of a statement."""
-        if not isinstance(self._resolver, Resolver):
-            return succeed(None)
-        asking: Any = estimate(self._side, statement, facts, resolution)
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        asking: Any
+        if isinstance(self._resolver, Resolver):
+            asking = estimates.estimate(self._side, statement, facts, resolution)
+        else:
+            side: Any = self._side
+            asking = mysql_estimates.estimate(
+                side, statement, facts, resolution, mysql=self._resolver.mysql
+            )
         asked: Deferred[int | None] = Deferred.fromCoroutine(asking)
         return asked.addErrback(lambda _: None)
 

@@ -37,7 +37,7 @@ SCRIPT_SECONDS: Final = 10.0
 _PAYLOAD_LIMIT: Final = 4 * 2**20
 _ANSWER_LIMIT: Final = 32 * 2**20
 #: A statement waits no longer than this for a lock on what it asks about.
-_SETTINGS: Final = "SET SESSION lock_wait_timeout = 2"
+_SETTINGS: Final = "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 1"
 
 _OK, _LOCAL_INFILE, _EOF, _ERR, _NULL = 0x00, 0xFB, 0xFE, 0xFF, 0xFB
 _CLOSE: Final = 0x19

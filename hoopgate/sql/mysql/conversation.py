@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.sql.mysql.catalogue import Rows, definition
-from hoopgate.sql.mysql.resolver import Ask, Describe, Step, View
+from hoopgate.sql.mysql.resolver import Ask, Describe, Plan, Step, View
 from hoopgate.sql.mysql.shown import Outputs
 from hoopgate.sql.mysql.tokens import quote
 
@@ -80,6 +80,8 @@ class Conversation:
                 raise
         if database:
             await self._use(database)
+        if isinstance(step, Plan):
+            return await self._connection.query(step.text)
         outputs = await self._connection.prepare(step.text)
         if isinstance(step, Describe):
             return outputs

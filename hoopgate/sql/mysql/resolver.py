@@ -65,7 +65,14 @@ class Ask:
     optional: bool = False
 
 
-Step = Describe | View | Ask
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Run a query for its rows where the statement would run: EXPLAIN."""
+
+    text: str
+
+
+Step = Describe | View | Ask | Plan
 _NOTHING: Final = Ask("SELECT 1")
 
 
@@ -116,7 +123,7 @@ class Resolver(Memory[Key]):
         self._parser = parser
         self._hidden = hidden
         self._scratch = scratch
-        self._mysql = mysql
+        self.mysql = mysql
         self._relations: dict[tuple[str, str], Relation] = {}
         self._digests: dict[tuple[str, str], tuple[str, ...]] = {}
         self._effects: set[tuple[str, str]] = set()
@@ -174,7 +181,7 @@ class Resolver(Memory[Key]):
     def _look_at(self, place: tuple[str, str]) -> list[Step]:
         questions = known_of.questions(*place)[:1]
         if place in self._effects:
-            questions += known_of.effect_questions(*place, mysql=self._mysql)
+            questions += known_of.effect_questions(*place, mysql=self.mysql)
         return [Ask(question, optional=True) for question in questions]
 
     async def ask(
@@ -313,7 +320,7 @@ class Resolver(Memory[Key]):
                 todo += await self._underneath(relation)
             elif place not in self._effects:
                 effects, digests = self._effects, self._digests
-                questions = known_of.effect_questions(*place, mysql=self._mysql)
+                questions = known_of.effect_questions(*place, mysql=self.mysql)
                 answers = await side.run("", [Ask(question) for question in questions])
                 known_of.learn_effects(relation, answers)
                 digests[place] = digests[place][:1] + tuple(map(_digest, answers))
