@@ -331,3 +331,36 @@ SELECT lag(id, length(coalesce(email, ''))) OVER (ORDER BY id) FROM patients WHE
 SELECT elt(isnull(email), repeat('x', 16000000)) a, elt(isnull(email), repeat('x', 16000000)) b, elt(isnull(email), repeat('x', 16000000)) c, elt(isnull(email), repeat('x', 16000000)) d, elt(isnull(email), repeat('x', 16000000)) e FROM patients WHERE id = 4
 SELECT id, repeat(name, 100000) FROM patients WHERE id < 20
 SELECT d.id FROM (SELECT id, repeat(name, 100000) AS b FROM patients LIMIT 100) d ORDER BY d.id
+-- family: bytes
+SELECT quote(data) FROM raw WHERE id = 2
+SELECT quote(flag), lpad(1, 2, data) FROM raw WHERE id = 2
+SELECT concat_ws('-', data, notes) FROM raw JOIN patients USING (id) WHERE id = 2
+SELECT locate(data, now()), instr(1, data), field('x', id, data) FROM raw WHERE id = 2
+SELECT replace(id, data, 'x'), substring_index(id, data, 1), insert(id, 1, 1, data) FROM raw WHERE id = 2
+SELECT coalesce(json_quote('x'), data), if(id > 0, data, id) FROM raw WHERE id = 2
+SELECT convert(data USING utf8mb4), cast(data AS char), convert(flag USING latin1) FROM raw ORDER BY id
+SELECT week(quote(data)), str_to_date(data, '%Y'), date_format(now(), data) FROM raw WHERE id = 2
+SELECT coalesce(email, x'FF') FROM patients WHERE id < 9
+SELECT coalesce(notes, x'FF'), ifnull(kind, unhex('FF')) FROM patients JOIN binaries USING (id) WHERE id < 9
+SELECT concat_ws(weight, x'FF', email) FROM patients WHERE id = 4
+SELECT concat(if(email IS NULL, '', id), unhex('FF'), now()) FROM patients WHERE id = 4
+SELECT elt(isnull(email), concat(id, quote(x'FF'))) FROM patients WHERE id = 4
+SELECT elt(isnull(email) + 1, id, quote(d.b)) FROM patients, (SELECT char(255) AS b) d WHERE id = 4
+SELECT make_set(length(email), notes, x'FF', id), export_set(length(ssn), x'FF', id) FROM patients WHERE id < 9
+SELECT id, lag(kind, 1, x'FF') OVER (ORDER BY id) FROM binaries
+SELECT hex(data), length(data), md5(data), to_base64(data), crc32(data), isnull(data) FROM raw ORDER BY id
+SELECT data, flag, big FROM raw ORDER BY id
+SELECT id, CASE WHEN open = 1 THEN data ELSE NULL END FROM raw ORDER BY id
+SELECT r.id, CASE WHEN r.open = 1 THEN p.name ELSE '' END, if(r.open, p.name, p.ssn) FROM raw r JOIN patients p USING (id) ORDER BY r.id
+SELECT data FROM raw WHERE id = 2 UNION ALL SELECT notes FROM patients WHERE id = 2
+SELECT kind FROM binaries WHERE id < 4 UNION ALL SELECT x'FF'
+SELECT cast(concat('1e', left(ssn, 2)) AS float) FROM patients WHERE id = 1
+SELECT cast(cast(concat('1e', left(ssn, 2)) AS double) AS signed) FROM patients WHERE id = 1
+SELECT cast(big AS signed), cast(big AS float), cast(big AS decimal(5,2)), cast(big AS unsigned) FROM raw WHERE id < 3
+SELECT timestampadd(MICROSECOND, big, now()), sec_to_time(big), from_unixtime(big), makedate(big, big) FROM raw WHERE id < 3
+SELECT left('abc', big), repeat('x', big), elt(big, 'a'), from_days(big), char(big), space(big) FROM raw WHERE id < 3
+SELECT id, ward, who FROM visits ORDER BY id
+SELECT hex(id), upper(who) FROM visits WHERE ward = 'a' ORDER BY id
+SELECT a.who, b.ward FROM visits a JOIN visits b ON a.id = b.id WHERE a.id = unhex(lpad(3, 32, 0))
+SELECT ward FROM visits WHERE who = unhex('51')
+UPDATE visits SET ward = 'c' WHERE id = unhex(lpad(3, 32, 0))

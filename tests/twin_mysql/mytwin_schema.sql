@@ -32,3 +32,5 @@ CREATE TABLE defaulted(id int PRIMARY KEY, who varchar(40), plain varchar(60) DE
 CREATE TABLE mixed(id int PRIMARY KEY, secret int, plain int, other int, total tinyint AS (secret + plain) STORED, virt tinyint AS (secret + other) VIRTUAL, KEY by_virt (virt));
 CREATE TABLE dated(id int PRIMARY KEY, who varchar(40) /*M!100303 , rs timestamp(6) GENERATED ALWAYS AS ROW START, re timestamp(6) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (rs, re) */) /*M!100303 WITH SYSTEM VERSIONING */;
 CREATE TABLE tree(id int PRIMARY KEY, boss int, who varchar(40), place int UNIQUE, grp char(1), KEY by_who (grp, who), FOREIGN KEY (boss) REFERENCES tree(id));
+CREATE TABLE raw(id int PRIMARY KEY, data varbinary(40), flag bit(8), open bit(1), big double);
+CREATE TABLE visits(id binary(16) PRIMARY KEY, ward varchar(10), who varchar(20));

@@ -49,6 +49,8 @@ SECRETS = {
             "phi.mixed.secret",
             "phi.dated.who",
             "phi.tree.who",
+            "phi.visits.who",
+            *(f"phi.raw.{name}" for name in ("data", "flag", "big")),
             *(
                 f"phi.binaries.{name}"
                 for name in ("photo", "bits", "amount", "y", "t", "ts", "kind", "tags")

@@ -19,8 +19,14 @@ _CASTS: Final = frozenset(
     """BINARY CHAR DATE DATETIME DECIMAL DOUBLE FLOAT INT INTEGER NCHAR REAL SIGNED TIME UNSIGNED
     VARCHAR YEAR JSON""".split()
 )
+#: Those of them that a value may be too large for, which MySQL says by an error.
+_NUMBERS: Final = frozenset("DECIMAL DOUBLE FLOAT INT INTEGER REAL SIGNED UNSIGNED YEAR".split())
 #: How tightly comparisons bind.
 COMPARISON: Final = 5
+
+
+def _binary(word: str) -> str:
+    return " binary" if word.strip("'\"`").upper() == "BINARY" else ""
 
 
 class Calls(Words):
@@ -34,7 +40,7 @@ class Calls(Words):
         raise NotImplementedError
 
     def _type(self) -> str:
-        """A type's name in CAST; what of it can fail on data is another function's name."""
+        """A type's name in CAST; what is behind "cast" in the name of the function."""
         word = self._next()
         if word.kind != WORD or word.text not in _CASTS:
             raise outside()
@@ -45,30 +51,33 @@ class Calls(Words):
             self._want_symbol(")")
         if word.text in ("SIGNED", "UNSIGNED"):
             self._took("INTEGER") or self._took("INT")
+        charset = ""
         if self._took("CHARACTER", "SET") or self._took("CHARSET"):
-            self._next_word()
-        return "json" if word.text == "JSON" else ""
+            charset = self._next_word()
+        if word.text in _NUMBERS:
+            return " number"
+        return " json" if word.text == "JSON" else _binary(charset or word.text)
 
-    def _next_word(self) -> None:
-        if self._next().kind not in (WORD, STRING, QUOTED):
+    def _next_word(self) -> str:
+        token = self._next()
+        if token.kind not in (WORD, STRING, QUOTED):
             raise outside()
+        return token.text
 
     def _cast(self, call: Expression) -> Expression:
         call.arguments.append(self.expression())
         self._want("AS")
-        call.name = "cast " + self._type() if self._is("JSON") else "cast"
-        if call.name == "cast":
-            self._type()
+        call.name = "cast" + self._type()
         self._want_symbol(")")
         return call
 
     def _convert(self, call: Expression) -> Expression:
         call.arguments.append(self.expression())
         if self._took("USING"):
-            self._next_word()
+            call.name = "cast" + _binary(self._next_word())
         else:
             self._want_symbol(",")
-            call.name = "cast json" if self._type() else "cast"
+            call.name = "cast" + self._type()
         self._want_symbol(")")
         return call
 

@@ -59,6 +59,8 @@ _HEAD: Final = re.compile(
 )
 #: A default of MariaDB's that is a text. MySQL's has no quotes, and may be taken for a name.
 _LITERAL: Final = re.compile(r"'(?:[^'\\]|''|\\.)*'", re.DOTALL)
+#: Types of bytes that may not be read as text.
+_BINARY: Final = re.compile(r"blob|binary|^bit|geom|point|linestring|polygon|vector", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -80,6 +82,7 @@ class Relation:
     :ivar defaults: columns (lower case) whose default is computed → the columns of the row that it
         is computed of.
     :ivar whole: columns (lower case) that hold whole numbers.
+    :ivar binary: columns (lower case) that hold bytes, not text.
     :ivar definition: a view's text as the server writes it, all names with their schema.
     :ivar renamed: the view's columns have other names than its text gives them.
     :ivar indexes: name → columns (lower case); PRIMARY among them.
@@ -98,6 +101,7 @@ class Relation:
     generated: dict[str, list[str]] = field(default_factory=dict)
     defaults: dict[str, list[str]] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
+    binary: list[str] = field(default_factory=list)
     definition: str = ""
     renamed: bool = False
     indexes: dict[str, list[str]] = field(default_factory=dict)
@@ -190,6 +194,8 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
             relation.defaults[text_of(row[0]).lower()] = computed
         if text_of(row[4]).lower().endswith("int"):
             relation.whole.append(text_of(row[0]).lower())
+        elif _BINARY.search(text_of(row[4])):
+            relation.binary.append(text_of(row[0]).lower())
         if "on update" in text_of(row[2]).lower():
             relation.touched.append(text_of(row[0]).lower())
     nullable = False

@@ -212,7 +212,7 @@ class Expressions(Calls):
         word = token.text
         if introduces(token) and self._peek(1).kind in (STRING, NUMBER):
             self._at += 2
-            return Expression("literal", start, self._at)
+            return Expression("literal", start, self._at, name=word.lower())
         if word in ("NULL", "TRUE", "FALSE"):
             self._at += 1
             return Expression("literal", start, self._at, name=word)
@@ -226,7 +226,7 @@ class Expressions(Calls):
         if word == "BINARY":
             self._at += 1
             inner = self.expression(_UNARY)
-            return Expression("operator", start, self._at, name="cast", arguments=[inner])
+            return Expression("operator", start, self._at, name="cast binary", arguments=[inner])
         if word == "EXISTS":
             self._at += 1
             return self._bracketed_query("exists")

@@ -24,6 +24,23 @@ CALM: Final = frozenset(
     """= <=> >= > <= < <> like in between and or xor not any case row interval""".split()
 ) | {"is null", "is true", "sounds like"}
 
+#: These work on bytes: they do not read binary strings as texts. Whatever else is given one and a
+#: text fails in MySQL where its bytes are not of the text's character set (error 3854).
+BYTEWISE: Final = frozenset(
+    """ascii bit_length crc32 hex isnull length md5 octet_length ord sha sha1 sha2
+    to_base64""".split()
+) | {"cast binary", "is null", "is true", "row"}
+#: Their results are numbers or texts, whatever they are given.
+PLAIN: Final = (
+    (BYTEWISE | CALM) - {"case", "cast binary", "row"}
+    | frozenset("avg count sum locate instr field find_in_set strcmp char_length".split())
+    | {"cast number"}
+)
+#: These make binary strings of anything.
+BINARY: Final = frozenset(
+    """char compress from_base64 inet6_aton uncompress unhex uuid_to_bin weight_string""".split()
+) | {"cast binary"}
+
 _FILE: Final = frozenset({"load_file"})
 _STATE: Final = frozenset(
     """

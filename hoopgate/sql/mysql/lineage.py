@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import OutputColumn, Resolution
@@ -17,10 +18,13 @@ from hoopgate.sql.mysql.attestation import Attestation
 from hoopgate.sql.mysql.catalogue import Relation
 from hoopgate.sql.mysql.grammar import parse
 from hoopgate.sql.mysql.reading import Missing, Reading
-from hoopgate.sql.mysql.scopes import NOTHING, Flow
+from hoopgate.sql.mysql.scopes import BINARY, NOTHING, Flow
 from hoopgate.sql.mysql.tree import Query, Select
 
 __all__ = ["Missing", "Texts", "resolve"]
+
+
+_NO_COLUMNS: Final = frozenset({BINARY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +66,20 @@ def resolve(
         if flows is None or len(flows) != len(outputs):
             raise UnresolvableStatement("resolve.unknown", "The columns do not match.")
         columns = tuple(
-            OutputColumn(name, type_, flow.sources, flow.direct)
+            OutputColumn(name, type_, flow.sources - _NO_COLUMNS, flow.direct)
             for (name, type_), flow in zip(outputs, flows, strict=True)
         )
     elif flows is not None:
         raise UnresolvableStatement("resolve.unknown", "The columns do not match.")
     return Resolution(
         columns=columns,
-        influences=frozenset(lineage.influences),
+        influences=frozenset(lineage.influences - _NO_COLUMNS),
         relations=frozenset(lineage.relations),
         functions=frozenset(name.removeprefix(".") for name in lineage.flows),
-        aggregated=frozenset(lineage.aggregated),
-        written=frozenset(lineage.written),
-        stored=frozenset(lineage.stored),
-        flows={name: frozenset(columns) for name, columns in lineage.flows.items()},
+        aggregated=frozenset(lineage.aggregated - _NO_COLUMNS),
+        written=frozenset(lineage.written - _NO_COLUMNS),
+        stored=frozenset(lineage.stored - _NO_COLUMNS),
+        flows={name: frozenset(columns - _NO_COLUMNS) for name, columns in lineage.flows.items()},
         present=frozenset(lineage.present),
     )
 
@@ -98,7 +102,8 @@ class Statement(Reading):
             self.written |= flow.sources
         for flow in (*effect[assigned:], *inserted):
             self.stored |= flow.sources
-        own = {ref.column.lower() for flow in effect[:assigned] for ref in flow.sources}
+        assignees = NOTHING.union(*(flow.sources for flow in effect[:assigned])) - _NO_COLUMNS
+        own = {ref.column.lower() for ref in assignees}
         bases = self._bases(relation)
         if len(bases) > 1:
             raise UnresolvableStatement("resolve.class", "The view is over several tables.")

@@ -8,11 +8,11 @@ from typing import Final
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef
 from hoopgate.sql import equality
-from hoopgate.sql.mysql import comparisons, functions
 from hoopgate.sql.mysql.catalogue import SYSTEM, Relation
 from hoopgate.sql.mysql.grammar import parse
 from hoopgate.sql.mysql.places import named_in
 from hoopgate.sql.mysql.scopes import (
+    BINARY,
     CONSTANT,
     NOTHING,
     BaseColumns,
@@ -22,16 +22,11 @@ from hoopgate.sql.mysql.scopes import (
     SystemColumns,
     Table,
     named,
-    same,
 )
-from hoopgate.sql.mysql.tree import Expression, Name, Query, Select, Source, Union
+from hoopgate.sql.mysql.tree import Expression, Query, Select, Source, Union
+from hoopgate.sql.mysql.values import STRICT, Values
 
-#: Expressions looked at; names can be chosen so that it were 2^n.
-MOST_STEPS: Final = 200_000
 _MOST_ROUNDS: Final = 20
-#: Reported for whatever works on a value in a statement that writes: strict mode makes the
-#: warnings errors.
-STRICT: Final = "syntax.strict()"
 
 
 class Missing(Exception):
@@ -42,25 +37,21 @@ class Missing(Exception):
         self.relation = schema, name
 
 
-class Reading:
+class Reading(Values):
     """Collects what one statement's queries depend on."""
 
     def __init__(
         self, catalogue: Mapping[tuple[str, str], Relation], scratch: str, *, writes: bool
     ) -> None:
+        super().__init__(writes=writes)
         self._catalogue = catalogue
         self._scratch = scratch
-        self._writes = writes
-        self.influences: set[ColumnRef] = set()
         self.relations: set[str] = set()
-        self.aggregated: set[ColumnRef] = set()
         self.written: set[ColumnRef] = set()
         self.stored: set[ColumnRef] = set()
         self.present: set[ColumnRef] = set()
-        self.flows: dict[str, set[ColumnRef]] = {}
         self._views: list[tuple[str, str]] = []
         self._seen: dict[tuple[str, str, bool], dict[str, Flow]] = {}
-        self._steps = 0
         self._target_only = False  #: what is read now is the table that is modified
 
     def top(self, text: str) -> list[Flow]:
@@ -251,7 +242,7 @@ class Reading:
             return self._view(relation)
         for column in relation.clustered:
             # Rows in the order of its values: as much as joining it with itself may tell.
-            own = self._base(relation, column).sources
+            own = self._base(relation, column).sources - {BINARY}
             self.influences |= equality.marked(own, [equality.places(own)])
         self._influence(relation, relation.partitioned)
         return BaseColumns(relation, self._base)
@@ -268,10 +259,11 @@ class Reading:
         if relation.definition:
             return self._view(relation)[column]
         ref = relation.ref(column)
+        own = frozenset({ref, BINARY} if column in relation.binary else {ref})
         made_of = relation.generated.get(column)
         if made_of is None:
-            return Flow(frozenset({ref}), True)
-        sources = {ref}
+            return Flow(own, True)
+        sources = set(own)
         for name in made_of:
             if name != column:
                 sources |= self._base(relation, name).sources
@@ -301,134 +293,3 @@ class Reading:
             for column, flow in zip(relation.columns, flows, strict=True)
         }
         return found
-
-    # --- expressions --------------------------------------------------------------------------
-
-    def flowed(self, name: str, sources: Columns) -> None:
-        """These columns reach the function or operator, or decide whether it runs."""
-        self.flows.setdefault(name, set()).update(sources)
-        if self._writes and sources and functions.classify(name) == functions.TOTAL:
-            self.flows.setdefault(STRICT, set()).update(sources)
-
-    def _union(self, expressions: Iterable[Expression], scope: Scope) -> Columns:
-        return NOTHING.union(
-            *(self._expression(one, scope, NOTHING).sources for one in expressions)
-        )
-
-    def _expression(self, node: Expression, scope: Scope, control: Columns) -> Flow:
-        """The flow of an expression.
-
-        :param control: columns that decide whether it is evaluated at all: functions stop at the
-            first NULL, and an error that does not come is an answer, too.
-        """
-        key = id(node), control
-        found = scope.known.get(key)
-        if found is None:
-            found = scope.known[key] = self._evaluated(node, scope, control)
-        return found
-
-    def _evaluated(self, node: Expression, scope: Scope, control: Columns) -> Flow:
-        self._step()
-        if node.kind == "column":
-            return self._column(node.parts, scope)
-        if node.kind in ("literal", "parameter", "variable"):
-            return CONSTANT
-        if node.kind == "query":
-            assert node.query is not None
-            columns = self._query(node.query, scope, control)
-            if node.name == "exists":
-                return CONSTANT
-            return Flow(NOTHING.union(*(flow.sources for _, flow in columns)))
-        if node.kind == "star":
-            raise UnresolvableStatement("resolve.unknown", "A column list is not written out.")
-        return self._applied(node, scope, control)
-
-    def _applied(self, node: Expression, scope: Scope, control: Columns) -> Flow:
-        """An operator or a function."""
-        compared = self._equality(node, scope)
-        if compared is not None:
-            self.flowed(node.name, compared | control)
-            return Flow(compared)
-        arguments = node.arguments
-        flows = [self._expression(one, scope, control) for one in arguments]
-        if len(arguments) > 1 and any(flow.sources for flow in flows):
-            # Once more, now that it is known what decides whether each is looked at.
-            for index, one in enumerate(arguments):
-                others = NOTHING.union(*(f.sources for i, f in enumerate(flows) if i != index))
-                if one.kind not in ("column", "literal", "parameter") and not others <= control:
-                    self._expression(one, scope, control | others)
-        sources = NOTHING.union(*(flow.sources for flow in flows))
-        keys = NOTHING
-        if node.keys and node.keys is not arguments:
-            keys = self._union(node.keys, scope)
-        if node.windowed:
-            if node.parts:
-                keys |= self._named_window(node.parts[0], scope)
-            self.influences |= keys
-        name = node.name
-        if functions.classify(name) == functions.AGGREGATE:
-            self.aggregated |= sources | keys
-        if name == "match":
-            self.influences |= sources  # rows come by how well they match
-        if name == "last_insert_id" and arguments:
-            name = "last_insert_id()"  # it keeps the value: not on the list
-        self.flowed(name, sources if name in functions.CALM else sources | control)
-        return Flow(sources | keys)
-
-    def _equality(self, node: Expression, scope: Scope) -> Columns | None:
-        """What is looked at by a comparison for equality of a column with parameters or another
-        column; None when ``node`` is none."""
-        sides = comparisons.sides(node)
-        if sides is None:
-            return None
-        column, others = sides
-        own = self._column(column.parts, scope)
-        if not own.direct:
-            return None
-        if all(one.kind == "parameter" and one.name for one in others):
-            return equality.marked(own.sources, (f"${one.name}" for one in others))
-        if len(others) > 1 or others[0].kind != "column":
-            return None
-        other = self._column(others[0].parts, scope)
-        if not other.direct:
-            return None
-        return equality.marked(own.sources, [equality.places(other.sources)]) | equality.marked(
-            other.sources, [equality.places(own.sources)]
-        )
-
-    def _named_window(self, name: str, scope: Scope) -> Columns:
-        found = scope.windows.get(name)
-        if found is None:
-            raise UnresolvableStatement("resolve.unknown", "A window is not known.")
-        return found
-
-    def _column(self, parts: Name, scope: Scope) -> Flow:
-        column = parts[-1].lower()
-        place: Scope | None = scope
-        while place is not None:
-            if len(parts) == 1:
-                alias = place.aliases.get(column)
-                if alias is not None:
-                    return alias
-                # A name that the server left bare is looked for in every table.
-                everywhere = [t.columns[column] for t in place.tables if column in t.columns]
-                if everywhere:
-                    return Flow(NOTHING.union(*(flow.sources for flow in everywhere)))
-            named = [t.columns for t in place.tables if parts[:-1] and same(t, parts[:-1])]
-            if named:
-                found = [columns[column] for columns in named if column in columns]
-                if not found:
-                    raise UnresolvableStatement("resolve.unknown", "A column is not known.")
-                # Two tables of one name in two schemas: it may be either's.
-                return (
-                    found[0]
-                    if len(found) == 1
-                    else Flow(NOTHING.union(*(f.sources for f in found)))
-                )
-            place = place.parent
-        raise UnresolvableStatement("resolve.unknown", "A column is not known.")
-
-    def _step(self) -> None:
-        self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise UnresolvableStatement("resolve.size", "The query is too large to judge.")

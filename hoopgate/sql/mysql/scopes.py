@@ -25,6 +25,8 @@ class Flow:
 
 
 CONSTANT: Final = Flow(NOTHING)
+#: Stands among the columns of a value that may be a binary string: no column.
+BINARY: Final = ColumnRef("", "", "binary", True)
 
 
 @dataclass(slots=True, eq=False)
