@@ -12,7 +12,7 @@ from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.leaf import SESSION_ID, Leaf, encode, hash_of
 from hoopgate.recorder.payload import split_pieces
 from hoopgate.recorder.reading import LogReader
-from hoopgate.recorder.sealing import ReplayKey, SessionKey, unseal
+from hoopgate.recorder.sealing import OpenedKey, ReplayKey, SessionKey, unseal
 from hoopgate.recorder.tree import leaf_hash
 from hoopgate.recorder.wraps import wrap_path
 
@@ -94,7 +94,7 @@ class Replay:
         self,
         log: LogReader,
         session: str,
-        key: ReplayKey,
+        key: ReplayKey | OpenedKey,
         *,
         first: int = 0,
         last: int | None = None,

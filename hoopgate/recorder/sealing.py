@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import create_secret, read_secret
-from hoopgate.recorder.leaf import encode
+from hoopgate.recorder.leaf import SESSION_ID, encode
 
 #: Where a node's own replay key is in its state directory.
 REPLAY_KEY = "keys/replay.key"
@@ -140,6 +140,33 @@ class ReplayKey:
         return cls(key.private_bytes_raw())
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedKey:
+    """The key of one session, unsealed by who has an auditor's: it opens that session alone."""
+
+    session: str
+    key: bytes = field(repr=False)
+
+    def text(self) -> str:
+        """To be handed over."""
+        return f"{_OPENED}{self.session}:{b64encode(self.key).decode()}"
+
+    @classmethod
+    def parse(cls, text: str) -> OpenedKey:
+        """:raises BadNote: not what :meth:`text` gave."""
+        try:
+            session, encoded = text.strip().removeprefix(_OPENED).split(":")
+            key = b64decode(encoded, validate=True)
+        except ValueError:
+            raise BadNote("it is not the key of a session") from None
+        if not text.strip().startswith(_OPENED) or len(key) != 32:
+            raise BadNote("it is not the key of a session")
+        return cls(session, key)
+
+
+_OPENED = "hoopgate-session-key:"
+
+
 def _info(session: str) -> bytes:
     return b"hoopgate session key v1\n" + session.encode()
 
@@ -164,11 +191,29 @@ def seal(session: str, key: bytes, recipients: Sequence[Recipient]) -> bytes:
     return encode({"recipients": sealed, "session": session, "suite": SUITE}) + b"\n"
 
 
-def unseal(session: str, wrap: bytes, key: ReplayKey) -> bytes:
+def session_of(wrap: bytes) -> str:
+    """The session that a wrap says it is of.
+
+    :raises BadLog: it is no wrap.
+    """
+    try:
+        session = json.loads(wrap)["session"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        session = None
+    if not isinstance(session, str) or SESSION_ID.match(session) is None:
+        raise BadLog("it is no sealed key")
+    return session
+
+
+def unseal(session: str, wrap: bytes, key: ReplayKey | OpenedKey) -> bytes:
     """The session's key.
 
     :raises BadLog: the wrap is malformed, of another session, or not sealed to ``key``.
     """
+    if isinstance(key, OpenedKey):
+        if key.session != session:
+            raise BadLog("the key is of another session", session=session)
+        return key.key
     try:
         content = json.loads(wrap)
         if content["session"] != session or content["suite"] != SUITE:
