@@ -21,7 +21,7 @@ from hoopgate.recorder.known import check_known, check_witnessed
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.reading import LogReader, proof_text
 from hoopgate.recorder.rotation import rotate
-from hoopgate.recorder.sealing import ReplayKey
+from hoopgate.recorder.sealing import OpenedKey, ReplayKey, session_of, unseal
 from hoopgate.recorder.verify import Report, verify_log
 
 
@@ -88,6 +88,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     keygen.add_argument("-o", "--out", type=Path, required=True, metavar="FILE")
     keygen.set_defaults(run=run_keygen)
 
+    unsealing = actions.add_parser(
+        "unseal",
+        help="print the key of one session, to hand it to a console: it opens that session alone",
+        description="WRAP is the session's sealed key: wraps/SESSION.json of a log, or what the "
+        "console has for download. Exit status: 0 printed; 1 it is not sealed to the key.",
+    )
+    unsealing.add_argument("wrap", type=Path, metavar="WRAP")
+    unsealing.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="an auditor's private key"
+    )
+    unsealing.set_defaults(run=run_unseal)
+
     for name, help_ in (
         ("hold", "forbid the destruction of a recording until the hold is released"),
         ("release", "take a hold back"),
@@ -113,6 +125,22 @@ def run_keygen(options: argparse.Namespace) -> int:
     except OSError as error:
         raise unreadable(error, options.out) from None
     print(f"{public}: name it in recording.auditors; {options.out} opens what is sealed to it")
+    return 0
+
+
+def run_unseal(options: argparse.Namespace) -> int:
+    """0 and the key on standard output; 1 when it does not open."""
+    try:
+        key = ReplayKey.load(options.key)
+        wrap = read_whole(options.wrap)
+    except OSError as error:
+        raise unreadable(error, options.wrap) from None
+    try:
+        session = session_of(wrap)
+        print(OpenedKey(session, unseal(session, wrap, key)).text())
+    except BadLog as error:
+        print(f"hoopgate audit unseal: {inert(str(error))}", file=sys.stderr)
+        return 1
     return 0
 
 

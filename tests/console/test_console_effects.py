@@ -10,12 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from testbed.certificates import Certificates
 from testbed.console import ConsoleClinic, Visitor, running_console
 from testbed.node import sessions, until
 from testbed.postgres import Postgres
+
+from hoopgate.cli.main import main
+from hoopgate.recorder.sealing import ReplayKey
 
 SHOTS = os.environ.get("HOOPGATE_SCREENSHOTS", "")
 RULES: list[dict[str, Any]] = [
@@ -47,9 +48,8 @@ def console(
     tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, postgres15: Postgres
 ) -> Iterator[ConsoleClinic]:
     directory = tmp_path_factory.mktemp("console-effects")
-    public = X25519PrivateKey.generate().public_key()
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    (directory / "auditor.pub").write_bytes(pem)
+    key = ReplayKey.create(directory / "auditor.key")
+    (directory / "auditor.pub").write_bytes(key.recipient.pem())
 
     def adjust(settings: dict[str, Any]) -> None:
         settings.setdefault("recording", {})["auditors"] = [str(directory / "auditor.pub")]
@@ -58,6 +58,13 @@ def console(
         directory, certificates, postgres15, database="console_effects", rules=RULES, adjust=adjust
     ) as running:
         yield running
+
+
+@pytest.fixture
+def auditor(console: ConsoleClinic) -> Path:
+    """The auditor's private key."""
+    (public,) = console.gateway.settings["recording"]["auditors"]
+    return Path(public).with_suffix(".key")
 
 
 def opened(console: ConsoleClinic) -> tuple[psycopg.Connection[Any], list[str]]:
@@ -181,17 +188,75 @@ def test_a_window_is_shown_and_taken_back(console: ConsoleClinic, visitor: Visit
     shot(page, "window")
 
 
-def test_what_is_sealed_to_auditors_says_how_to_open_it(
-    console: ConsoleClinic, visitor: Visitor
-) -> None:
+def sealed_session(console: ConsoleClinic, page: Any, statement: str) -> str:
+    """A session in which an agent sent this: its page does not show it."""
+    before = {one["id"] for one in sessions(console.gateway)}
+
+    def new() -> set[str]:
+        return {one["id"] for one in sessions(console.gateway)} - before
+
     with psycopg.connect(console.clinic.dsn(), autocommit=True) as agent:
-        agent.execute("SELECT 'sealed'")
-    until(lambda: sessions(console.gateway), "the session is under a checkpoint")
-    page = visitor("alma", "/sessions")
-    page.locator("tbody tr a").first.click()
+        agent.execute(statement)
+    until(new, "the session is under a checkpoint")
+    (name,) = new()
+    page.goto(f"{console.url}/sessions/{name}")
     page.get_by_text("sealed to the auditors' keys").wait_for()
     assert page.get_by_text("hoopgate replay").is_visible()
+    assert page.get_by_text(statement).count() == 0
+    return name
+
+
+def test_what_is_sealed_is_opened_by_the_key_of_one_session(
+    console: ConsoleClinic,
+    visitor: Visitor,
+    auditor: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The auditor's key stays with the auditor: the node is given that session's."""
+    page = visitor("alma", "/sessions")
+    name = sealed_session(console, page, "SELECT 'one of them'")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the sealed key").click()
+    wrap = tmp_path / download.value.suggested_filename
+    download.value.save_as(wrap)
+    assert main(["audit", "unseal", str(wrap), "--key", str(auditor)]) == 0
+    key = capsys.readouterr().out
+    page.get_by_label("Key of this session").fill(key)
     shot(page, "sealed")
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("SELECT 'one of them'").first.wait_for()
+    # No other session, and for nobody else.
+    sealed_session(console, page, "SELECT 'another one'")
+    page.get_by_label("Key of this session").fill(key)
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("Not opened: the key is of another session").wait_for()
+    other = visitor("alma", f"/sessions/{name}")
+    other.get_by_text("sealed to the auditors' keys").wait_for()
+    # Nothing of it was written down.
+    secret = key.strip().rpartition(":")[2].encode()
+    for path in console.gateway.state_dir.rglob("*"):
+        if path.is_file():
+            assert secret not in path.read_bytes(), path
+
+
+def test_what_is_sealed_is_opened_by_an_auditors_key(
+    console: ConsoleClinic, visitor: Visitor, auditor: Path
+) -> None:
+    page = visitor("alma", "/sessions")
+    name = sealed_session(console, page, "SELECT 'with the key itself'")
+    for wrong in ("x", "-----BEGIN PRIVATE KEY-----"):
+        page.get_by_label("Key of this session").fill(wrong)
+        page.get_by_role("button", name="Open").click()
+        page.get_by_text("Not opened: ").wait_for()
+    page.get_by_label("Key of this session").fill(auditor.read_text())
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("SELECT 'with the key itself'").first.wait_for()
+    page.get_by_role("link", name="Play as a terminal").click()
+    page.locator("#terminal .ap-player").wait_for()
+    # It is one session that was opened, not all that are sealed to the key.
+    sealed_session(console, page, "SELECT 'still closed'")
+    assert page.request.get(f"{console.url}/sessions/{name}/cast").ok
 
 
 def test_rules_say_how_many_and_of_what(console: ConsoleClinic, visitor: Visitor) -> None:

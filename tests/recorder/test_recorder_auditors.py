@@ -18,7 +18,7 @@ from hoopgate.errors import RecorderFailed
 from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.payload import Kind
 from hoopgate.recorder.replay import Replay
-from hoopgate.recorder.sealing import REPLAY_KEY, Recipient, ReplayKey, unseal
+from hoopgate.recorder.sealing import REPLAY_KEY, OpenedKey, Recipient, ReplayKey, unseal
 
 
 @pytest.fixture
@@ -123,6 +123,39 @@ def test_what_is_handed_over_is_a_key_or_refused(keys: list[Path]) -> None:
     for bad in (b"", public(keys[0]).read_bytes(), b"-----BEGIN PRIVATE KEY-----\n"):
         with pytest.raises(BadNote):
             ReplayKey.parse(bad)
+
+
+def test_the_key_of_one_session_opens_it_alone(
+    make_world: Any, keys: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = make_world(auditors=(public(keys[0]),)).open()
+    for name in ("s-1", "s-2"):
+        session = world.session(name)
+        world.wait(session.request(b"SELECT 1", None, ()))
+        world.wait(session.close("client.terminate"))
+    world.stop()
+    capsys.readouterr()
+    wrap = tmp_path / "s-1.json"
+    wrap.write_bytes((world.directory / "wraps/s-1.json").read_bytes())
+    assert main(["audit", "unseal", str(wrap), "--key", str(keys[0])]) == 0
+    text = capsys.readouterr().out
+    key = OpenedKey.parse(text)
+    assert text.split(":")[-1].strip() not in repr(key)
+    moments = Replay(world.reader(), "s-1", key).moments()
+    assert [m.data for m in moments if m.kind == Kind.REQUEST] == [b"SELECT 1"]
+    with pytest.raises(BadLog, match="of another session"):
+        Replay(world.reader(), "s-2", key)
+    with pytest.raises(BadLog, match="not the one the session began with"):
+        Replay(world.reader(), "s-2", OpenedKey("s-2", key.key))
+    assert main(["audit", "unseal", str(wrap), "--key", str(keys[1])]) == 1
+    wrap.write_bytes(b'{"session": "../\x1b[2J"}')
+    assert main(["audit", "unseal", str(wrap), "--key", str(keys[0])]) == 1
+    assert main(["audit", "unseal", str(tmp_path / "none"), "--key", str(keys[0])]) == 2
+    said = capsys.readouterr()
+    assert "\x1b" not in said.err
+    for bad in ("", "s-1", text.replace("hoopgate-session-key:", ""), text.replace("=", "")):
+        with pytest.raises(BadNote):
+            OpenedKey.parse(bad)
 
 
 def test_a_later_change_of_auditors(make_world: Any, keys: list[Path]) -> None:
