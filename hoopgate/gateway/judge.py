@@ -141,6 +141,9 @@ class Judge:
         self._waiting = Waiting(session.id, approvals, metrics, self._address)
         self._decisions = Decisions(analyzer)
         self._epoch = 0
+        self._timed: tuple[object, object, bool] = (None, None, False)
+        self._minute = 0
+        self._minutes = 0
         self._tried: _Tried | None = None
 
     def update(self, session: SessionFacts) -> None:
@@ -157,8 +160,19 @@ class Judge:
 
     @property
     def generation(self) -> int:
-        """Of what this session's decisions rest on: rules, schema, the identity's groups."""
-        return self._rules.generation + self._epoch + self._looking.generation
+        """Of what this session's decisions rest on: rules, schema, the identity's groups; and the
+        minute, where a rule says when it holds."""
+        generation = self._rules.generation + self._epoch + self._looking.generation
+        pipeline, session = self._rules.pipeline, self._session
+        if self._timed[0] is not pipeline or self._timed[1] is not session:
+            self._timed = pipeline, session, pipeline.momentary(session)
+        if self._timed[2]:
+            # What was prepared within a window may not run after its end.
+            minute = int(self._clock() // 60)
+            if minute != self._minute:
+                self._minute = minute
+                self._minutes += 1
+        return generation + self._minutes
 
     def confirmed(self) -> bool:
         """Whether that is known to be the present generation, and nothing is used up: the schema

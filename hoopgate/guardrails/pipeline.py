@@ -61,7 +61,7 @@ class Outcome:
     """What the pipeline says of an event.
 
     :ivar monitored: rules in monitor mode that would have blocked or held it.
-    :ivar momentary: it depends on the time: not to be remembered.
+    :ivar momentary: it depends on the time: it holds for the minute, and is not remembered.
     """
 
     verdict: Verdict
@@ -89,6 +89,13 @@ class Pipeline:
         self._guards = [(guard, bool(getattr(guard, "grants", True))) for guard in guards]
         self._monitors = [guard.monitored for guard in guards if hasattr(guard, "monitored")]
         self._momentary = [guard.momentary for guard in guards if hasattr(guard, "momentary")]
+
+    def momentary(self, session: SessionFacts) -> bool:
+        """Whether the time has a say in this session's verdicts. Never raises."""
+        try:
+            return any(test(session) for test in self._momentary)
+        except Exception:  # noqa: BLE001 - a guard that fails here fails when it judges, too
+            return True
 
     def judge(self, judged: Judged, session: SessionFacts, now: float) -> Outcome:
         """One verdict. Never raises.
