@@ -7,6 +7,7 @@ the upstream paused meanwhile, and goes on when it is done.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hoopgate.actions import Action, Close, Pause, Reply, Work
@@ -19,7 +20,7 @@ from hoopgate.http.headers import Links
 from hoopgate.http.problems import Problem, answer, status_line
 from hoopgate.http.rewriting import mask_message, rewriter
 from hoopgate.http.tunnel import Tunnel
-from hoopgate.http.wire import Data, Malformed, RequestReader, ResponseReader
+from hoopgate.http.wire import Data, Malformed, RequestHead, RequestReader, ResponseReader
 from hoopgate.phi.documents import Tokens
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class Answering:
     :param hosts: names under which the upstream may speak of itself.
     :param mint: makes request ids.
     :param tokens: makes the tokens of what comes as tokens.
+    :param again: the head of a request that has been sent before, with another credential.
     :ivar keeps_client: the client's connection goes on when the session is over.
+    :ivar next_head: the request that ended the session; None: none did.
+    :ivar begins_again: that request has been sent before.
     """
 
     def __init__(
@@ -45,7 +49,9 @@ class Answering:
         tokens: Tokens | None,
         *,
         phi: bool,
+        again: RequestHead | None = None,
     ) -> None:
+        self._again = again
         self._reader = reader
         self._http = http
         self._hosts = hosts
@@ -61,7 +67,12 @@ class Answering:
         self._close_after = False
         self._backend_closes = False
         self._backend_gone = False
-        self.keeps_client = False
+        self.keeps_client = self.begins_again = False
+        self.next_head: RequestHead | None = None
+
+    def _renewed(self, credential: tuple[bytes, bytes]) -> bool:
+        """The upstream does not take a credential: whether there may be another one."""
+        raise NotImplementedError
 
     def _take(self) -> list[Action]:
         actions, self._actions = self._actions, []
@@ -147,8 +158,10 @@ class Answering:
         if exchange.answered:
             exchange.skipping = True
             return
-        if head.status in (401, 407):
+        if head.status == 407 or (head.status == 401 and not self._http.pass_authorization):
             # It is about the gateway's credential, and the client would take it for its own.
+            if head.status == 401 and self._renews(exchange):
+                return
             self._unshown(
                 exchange, 502, "upstream.unauthorised", "The upstream refused the gateway."
             )
@@ -196,6 +209,21 @@ class Answering:
             exchange.written.append((b"Transfer-Encoding", b"chunked"))
             exchange.chunked = True
         self._start(exchange)
+
+    def _renews(self, exchange: Exchange) -> bool:
+        """The upstream does not take the gateway's credential, which can be another one: the
+        request is begun once more, in a session that has asked for it."""
+        credential = exchange.credential
+        if credential is None or not self._renewed(credential):
+            return False
+        if exchange.sent is None or exchange.head is self._again:
+            return False
+        self._reader.again(exchange.sent)
+        self.next_head = replace(exchange.head, expects=False)
+        self.keeps_client = self.begins_again = True
+        self._closed = True
+        self._actions.append(Close("credential.renewed"))
+        return True
 
     def _start(self, exchange: Exchange) -> None:
         if exchange.head.close or self._close_after:

@@ -40,6 +40,8 @@ class Exchange:
     answered: bool = False
     skipping: bool = False  # what still comes of the answer is not shown
     key: bytes = b""  # that a WebSocket was asked for with
+    credential: tuple[bytes, bytes] | None = None  # of the gateway, that was sent
+    sent: bytes | None = None  # the body, where the request may be sent once more
 
     @property
     def buffered(self) -> int:

@@ -22,7 +22,7 @@ from hoopgate.errors import HoopgateError
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.http import upstream
 from hoopgate.http.ends import ClientEnd
-from hoopgate.http.forwarding import Credential
+from hoopgate.http.forwarding import Credential, Fixed
 from hoopgate.http.gate import Gate, Metadata, Opening, Refusal, metadata, not_opened
 from hoopgate.http.h2_server import HTTP2Server
 from hoopgate.http.oauth import TokenSource
@@ -67,6 +67,7 @@ class HTTPServer(Protocol):
         self._opening: Opening | None = None
         self._admitted = False
         self._paused = False
+        self._again: RequestHead | None = None  # a request that a session has sent before
         self._between = False  # a session has ended, and the connection has not gone on yet
         self._timer: IDelayedCall | None = None
         self._ended = False
@@ -241,12 +242,13 @@ class HTTPServer(Protocol):
             secure=self._node.listener.tls is not None,
             mint=mint,
             tokens=self._gateway.tokeniser(opening.resource),
+            again=self._again,
         )
 
     async def _credential(self, opening: Opening, principal: Principal) -> Credential:
         resource, http = opening.resource, opening.http
         if http.credential == "none":
-            return lambda: None
+            return Fixed()
         password = await self._gateway.secrets.password(resource, principal)
         if http.credential == "oauth":
             return await self._node.tokens(resource, http).credential(password)
@@ -328,6 +330,7 @@ class HTTPServer(Protocol):
             hang_up(self._node.reactor, self.transport)
             return False
         self._between = True
+        self._again = session.next_head if session.begins_again else None
         # In a turn of its own: the relay is not through with its end yet.
         self._node.reactor.callLater(0, self._go_on, session.next_head)
         return True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hoopgate.actions import Decision
 from hoopgate.errors import HoopgateError
@@ -14,8 +14,37 @@ from hoopgate.http.inquiry import Inquiry
 from hoopgate.http.wire import RequestHead
 from hoopgate.settings.model import HTTPTarget
 
-#: What the upstream must send first to be told who the gateway is; None: it is not known now.
-Credential = Callable[[], "tuple[bytes, bytes] | None"]
+
+class Credential(Protocol):
+    """What tells the upstream who the gateway is."""
+
+    def header(self) -> tuple[bytes, bytes] | None:
+        """The header; None: it is not known now."""
+
+    def stale(self) -> bool:
+        """Whether another one has to be asked for before the next request."""
+
+    def refused(self, header: tuple[bytes, bytes]) -> bool:
+        """The upstream does not take ``header``. True: there may be another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A :class:`Credential` that does not change; None: there is none."""
+
+    fixed: tuple[bytes, bytes] | None = field(default=None, repr=False)
+
+    def header(self) -> tuple[bytes, bytes] | None:
+        """See :class:`Credential`."""
+        return self.fixed
+
+    def stale(self) -> bool:
+        """See :class:`Credential`."""
+        return False
+
+    def refused(self, header: tuple[bytes, bytes]) -> bool:
+        """See :class:`Credential`."""
+        return False
 
 
 class NoCredential(HoopgateError):
@@ -30,12 +59,14 @@ class Written:
     :ivar shown: the head as the log has it: without credential, with tokens for their values.
     :ivar body: None: as it came.
     :ivar key: that a WebSocket is asked for with.
+    :ivar credential: the header that says who the gateway is.
     """
 
     sent: bytes = field(repr=False)
     shown: bytes = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     key: bytes = b""
+    credential: tuple[bytes, bytes] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +105,7 @@ class Upstream:
         )
         credential: tuple[bytes, bytes] | None = None
         if self.http.credential != "none":
-            credential = self.credential()
+            credential = self.credential.header()
             if credential is None:
                 raise NoCredential
             name = credential[0].lower()
@@ -105,7 +136,7 @@ class Upstream:
         else:
             sent = wire.head(sent_line, [*fields, credential])
             shown = wire.head(line, [*fields, (credential[0], b"[credential]")])
-        return Written(sent, shown, filled, key)
+        return Written(sent, shown, filled, key, credential)
 
 
 def received(head: RequestHead) -> bytes:

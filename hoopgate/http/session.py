@@ -51,7 +51,7 @@ class HTTPSession(Answering):
     :param hosts: names under which the upstream may speak of itself.
     :param mint: makes request ids.
     :param tokens: makes the tokens of what comes as tokens.
-    :ivar next_head: the request that ended the session; None: none did.
+    :param again: see :class:`Answering`.
     """
 
     def __init__(
@@ -68,8 +68,10 @@ class HTTPSession(Answering):
         secure: bool,
         mint: Callable[[], str],
         tokens: Tokens | None = None,
+        again: RequestHead | None = None,
     ) -> None:
-        super().__init__(reader, opening.http, hosts, mint, tokens, phi=opening.resource.phi)
+        phi = opening.resource.phi
+        super().__init__(reader, opening.http, hosts, mint, tokens, phi=phi, again=again)
         self._gate = gate
         self._resource = opening.resource
         self._digest = opening.digest
@@ -77,7 +79,6 @@ class HTTPSession(Answering):
             opening.http, upstream, opening.resource.phi, peer, secure, credential
         )
         self._first: tuple[RequestHead, Opening] | None = (head, opening)
-        self.next_head: RequestHead | None = None
 
     # --- IProtocolSession -------------------------------------------------------------------------
 
@@ -229,10 +230,11 @@ class HTTPSession(Answering):
             isinstance(found, Opening)
             and found.resource is self._resource
             and hmac.compare_digest(found.digest, self._digest)
+            and not self._upstream.credential.stale()
         ):
             self._begin(head, found)
             return
-        # Somebody else's, or for something else: not of this session.
+        # Somebody else's, or for something else, or with another credential: not of this session.
         self.next_head = head
         self.keeps_client = True
         self._closed = True
@@ -301,6 +303,9 @@ class HTTPSession(Answering):
             problem = replace(problem, status=status)
         self._problem(exchange, problem)
 
+    def _renewed(self, credential: tuple[bytes, bytes]) -> bool:
+        return self._upstream.credential.refused(credential)
+
     # --- to the upstream --------------------------------------------------------------------------
 
     def _forward(self, exchange: Exchange, decision: Decision) -> None:
@@ -328,6 +333,9 @@ class HTTPSession(Answering):
             return
         exchange.forwarded = True
         exchange.key = written.key
+        exchange.credential = written.credential
+        # What a person has let through passes once.
+        exchange.sent = body if exchange.complete and not decision.approval else None
         exchange.body = bytearray()
         self._responses.expect(head.method)
         self._actions.append(Forward(written.sent, received(head), (decision,), written.shown))

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgate.errors import Refused
-from hoopgate.http.forwarding import Credential
+from hoopgate.http.forwarding import Credential, Fixed
 from hoopgate.interfaces import ITLS
 from hoopgate.outgoing import Outgoing, reach
 from hoopgate.settings.model import TLSMode
@@ -104,7 +104,7 @@ def fixed_credential(resource: Resource, http: HTTPTarget, password: str) -> Cre
         header = http.header.encode("ascii"), value.encode("utf-8")
     if not header[1].isascii() or any(byte < 32 or byte == 127 for byte in header[1]):
         raise UpstreamUnavailable("credential", "the gateway's credential is not a header's value")
-    return lambda: header
+    return Fixed(header)
 
 
 def host_header(resource: Resource, http: HTTPTarget) -> tuple[str, tuple[str, ...]]:

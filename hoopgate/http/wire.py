@@ -212,6 +212,14 @@ class RequestReader(_Reader):
         assert self._state == "over"
         self._state = "head"
 
+    def again(self, body: bytes) -> None:
+        """The request that is over is to be read once more behind its head: ``body`` is its."""
+        assert self._state == "over"
+        self._buffer[:0] = body
+        self._searched = 0
+        self._chunked, self._left = False, len(body)
+        self._state = "body"
+
     @property
     def between(self) -> bool:
         """True when nothing of a request has come yet."""

@@ -66,7 +66,7 @@ def conformance(
         yield running
 
 
-async def answered(context: Any, question: Any) -> ElicitResult:
+async def answered(context: Any, question: Any) -> Any:
     return ElicitResult(action="accept", content={"name": "Ann"})
 
 
@@ -286,7 +286,7 @@ def test_many_tools_are_masked_by_a_child_and_chosen_here() -> None:
         for number in range(400)
         for kind in ("good", "bad")
     ]
-    message = {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools, "nextCursor": "c"}}
+    message: Any = {"jsonrpc": "2.0", "id": 1, "result": {"tools": tools, "nextCursor": "c"}}
     data = json.dumps(message).encode()
     assert len(data) > INLINE_BYTES
     links = Links(("h",), "", "https://g/r")

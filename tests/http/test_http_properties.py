@@ -18,6 +18,7 @@ from testbed.fhirserver import patients
 
 from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
 from hoopgate.events import Side
+from hoopgate.http.forwarding import Fixed
 from hoopgate.http.gate import Gate, Opening, Refusal
 from hoopgate.http.session import HTTPSession
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader
@@ -175,7 +176,7 @@ class Wire:
                 reader=self.reader,
                 head=event,
                 opening=opening,
-                credential=lambda: (b"Authorization", b"credential-of-the-gateway"),
+                credential=Fixed((b"Authorization", b"credential-of-the-gateway")),
                 upstream="up",
                 hosts=("up",),
                 peer="10.0.0.1:5",
