@@ -316,14 +316,25 @@ class Judge:
         decision = Decision(mint_request_id(), verdict, monitored, approval, facts)
         if approval:
             decision.address = self._address(approval)
-        self._metrics.statement(self._session.resource, type(verdict).__name__.lower())
+        resource = self._session.resource
+        self._metrics.statement(resource, type(verdict).__name__.lower())
+        for rule in monitored:
+            self._metrics.monitored(resource, rule)
+            log_event(
+                log,
+                "statement.monitored",
+                session=self._session.id,
+                request_id=decision.request_id,
+                resource=resource,
+                rule=rule,
+            )
         if isinstance(verdict, Block):
             log_event(
                 log,
                 "statement.blocked",
                 session=self._session.id,
                 request_id=decision.request_id,
-                resource=self._session.resource,
+                resource=resource,
                 rule=verdict.rule,
                 reason=verdict.reason,
             )

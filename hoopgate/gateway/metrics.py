@@ -31,6 +31,7 @@ OK, DEGRADED, FAILED = "ok", "degraded", "failed"
 
 _VALUES = 200  #: different combinations of labels per metric at most
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RULE = re.compile(r"[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._-]{1,64}")
 _OTHER = "other"
 
 #: Seconds. A commit is an fdatasync: below a millisecond on NVMe, tens of them on a disk.
@@ -43,8 +44,9 @@ M = TypeVar("M", Counter, Gauge)
 class _Labelled(Generic[M]):
     """A metric's children by their labels: a plain look-up on the hot path, bounded in number."""
 
-    def __init__(self, metric: M) -> None:
+    def __init__(self, metric: M, *words: re.Pattern[str]) -> None:
         self._metric: M = metric
+        self._words = words  # of the first labels; the others are plain words
         self._children: dict[tuple[str, ...], M] = {}
 
     def __call__(self, *labels: str) -> M:
@@ -55,10 +57,12 @@ class _Labelled(Generic[M]):
             # Not kept: the dict is full of real values, and these share one child anyway.
             shared: M = self._metric.labels(*(_OTHER for _ in labels))
             return shared
+        words = (*self._words, *[_WORD] * (len(labels) - len(self._words)))
+        good = [word.fullmatch(label) for word, label in zip(words, labels, strict=True)]
         made: M = self._metric.labels(
-            *(label if _WORD.fullmatch(label) else _OTHER for label in labels)
+            *(label if one else _OTHER for one, label in zip(good, labels, strict=True))
         )
-        if all(_WORD.fullmatch(label) for label in labels):
+        if all(good):
             self._children[labels] = made
         return made
 
@@ -116,6 +120,10 @@ class Metrics:
         self._statements = _Labelled(
             counter("statements", "Statements judged, by verdict.", "resource", "verdict")
         )
+        self._monitored = _Labelled(
+            counter("monitored", "Statements that a monitored rule is about.", "resource", "rule"),
+            *(_WORD, _RULE),
+        )
         self._identity = _Labelled(
             counter("identity_failures", "Credentials not accepted, by reason.", "code")
         )
@@ -148,6 +156,10 @@ class Metrics:
     def statement(self, resource: str, verdict: str) -> None:
         """A statement was judged: ``allow``, ``mask``, ``block``, ``hold``."""
         self._statements(resource, verdict).inc()
+
+    def monitored(self, resource: str, rule: str) -> None:
+        """A rule in monitor mode would have blocked or held a statement."""
+        self._monitored(resource, rule).inc()
 
     def hold_started(self) -> None:
         """A statement waits for a person."""

@@ -719,3 +719,25 @@ def test_log_lines_are_json_and_name_requests(clinic: Clinic) -> None:
     assert line["session"] in {one["id"] for one in sessions(clinic.gateway)}
     for line in log_lines(clinic.gateway):
         assert {"time", "level", "namespace", "event"} <= set(line)
+
+
+def test_a_monitored_rule_is_seen_in_log_and_metrics(clinic: Clinic) -> None:
+    """Before a rule is switched on its operator knows what it would do."""
+    gateway = clinic.gateway
+    watch = {"name": "no-codes", "verdict": "block", "monitor": True}
+    held = {"name": "held", "verdict": "approve", "monitor": True, "reviewers": ["analysts"]}
+    match = {"relations": ["public.codes"]}
+    gateway.settings["rules"][:0] = [{**watch, "match": match}, {**held, "match": match}]
+    gateway.reload("node.reloaded")
+    with psycopg.connect(clinic.dsn(), autocommit=True) as connection:
+        query = "SELECT description FROM codes WHERE dx = 'E2'"
+        assert connection.execute(query).fetchone() == ("finding 2",)
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert connection.execute(query).fetchone() == ("finding 2",)
+    lines = [line for line in log_lines(gateway) if line.get("event") == "statement.monitored"]
+    assert [line["rule"] for line in lines] == ["operator/no-codes", "operator/held"] * 2
+    assert len({line["request_id"] for line in lines}) == 2
+    for name in ("no-codes", "held"):
+        counted = f'hoopgate_monitored_total{{resource="clinic",rule="operator/{name}"}}'
+        assert metrics(gateway)[counted] == 2
+    assert not [line for line in log_lines(gateway) if "finding" in json.dumps(line)]
