@@ -75,6 +75,11 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if options.key is None and not path.exists():
+            raise HoopgateError(
+                f"{path} is not there: give the key of a recipient with --key. Where "
+                "recording.auditors is set, only theirs open a recording"
+            ) from None
         raise unreadable(error, path) from None
     return 0
 
