@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.postgres.kernels import scan_lines, split_lines
 
-FIELDS = st.text('a\\"\t,\n\r', max_size=4).map(str.encode)
+#: Short ones, and some that fill the words in which they are read, with what is close to a newline.
+FIELDS = (
+    st.text('a\\"\t,\n\r', max_size=4) | st.text("aé\x00\x08\x0b,\t", min_size=6, max_size=30)
+).map(str.encode)
 
 
 def message(payload: bytes) -> bytes:
@@ -31,7 +34,7 @@ def upper(field: bytes) -> bytes:
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[bytes, bytes, int, bytes, bytes, list[int]]:
-    delimiter = draw(st.sampled_from((b"\t", b",")))
+    delimiter = draw(st.sampled_from((b"\t", b",", b"\xa9")))
     quote, escape = draw(st.sampled_from(((b"", b"\\"), (b'"', b""))))
     columns = draw(st.integers(1, 4))
     run = b"".join(map(message, draw(st.lists(payloads(columns, delimiter), max_size=6))))
