@@ -134,6 +134,11 @@ class BackendTransport(ClientTransport):
         """See :class:`ClientTransport`."""
         self._failed(BackendUnavailable("backend.host_key", str(error)))
 
+    def unblocked(self) -> None:
+        """See :class:`SSHTransport`."""
+        if self.mux is not None:
+            self.mux.flush()
+
     def received(self, number: int, payload: bytes) -> None:
         """See :class:`SSHTransport`."""
         if self.mux is not None:

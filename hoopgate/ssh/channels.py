@@ -262,12 +262,10 @@ class Mux:
     """The channels of one connection.
 
     :param most: channels open at once.
-    :ivar full: the connection itself takes nothing more now.
     """
 
     def __init__(self, transport: SSHTransport, most: int, window: int = WINDOW) -> None:
         self.transport = transport
-        self.full = False
         self.channels: dict[int, Channel] = {}
         self.on_empty: Callable[[], None] = lambda: None
         self._opening: dict[int, Deferred[Channel]] = {}
@@ -275,6 +273,16 @@ class Mux:
         self._window = window
         self._number = 0
         transport.transport.registerProducer(_Throttle(self), True)
+
+    @property
+    def full(self) -> bool:
+        """The connection itself takes nothing more now, or changes its keys."""
+        return self.transport.full or self.transport.blocked
+
+    def flush(self) -> None:
+        """Send what waits in the channels."""
+        for channel in list(self.channels.values()):
+            channel.flush()
 
     def send(self, number: int, body: bytes, *more: bytes) -> None:
         """Send a message, which may come in parts."""
@@ -388,12 +396,11 @@ class _Throttle:
         self._mux = mux
 
     def pauseProducing(self) -> None:
-        self._mux.full = True
+        self._mux.transport.full = True
 
     def resumeProducing(self) -> None:
-        self._mux.full = False
-        for channel in list(self._mux.channels.values()):
-            channel.flush()
+        self._mux.transport.full = False
+        self._mux.flush()
 
     def stopProducing(self) -> None:
         """The transport says itself that it is gone."""

@@ -122,6 +122,11 @@ class SSHServer(ServerTransport):
     def secured(self) -> None:
         """See :class:`SSHTransport`."""
 
+    def unblocked(self) -> None:
+        """See :class:`SSHTransport`."""
+        if self._mux is not None:
+            self._mux.flush()
+
     def received(self, number: int, payload: bytes) -> None:
         """See :class:`SSHTransport`."""
         if self._mux is not None:

@@ -78,6 +78,8 @@ EXCHANGE_SECONDS: Final = 30.0
 #: Bytes of the peer's version line (RFC 4253 section 4.2), and of lines a server may send before.
 _VERSION_BYTES: Final = 255
 _BANNER_BYTES: Final = 8192
+#: Messages that wait: for new keys, or because the peer reads nothing. None of them has data in it.
+_MOST_LATE: Final = 10_000
 
 
 class _Silent:
@@ -97,6 +99,7 @@ class SSHTransport(conch.SSHTransportBase):
 
     :ivar strict: both sides do strict key exchange.
     :ivar packet_limit: bytes of a payload accepted now; raised after the login.
+    :ivar full: the connection takes nothing more now.
     :ivar algorithms: what was negotiated, for the session's facts.
     """
 
@@ -111,6 +114,7 @@ class SSHTransport(conch.SSHTransportBase):
     reactor: IReactorTime
     packet_limit = 2**18
     strict = False
+    full = False
     _blockedByKeyExchange: Any
     otherVersionString = b""
     rekey_bytes = REKEY_BYTES
@@ -132,12 +136,16 @@ class SSHTransport(conch.SSHTransportBase):
         self._timers: dict[str, IDelayedCall] = {}
         self._ended = False
         self._dispatching = False
+        self._late = 0
 
     # --- to be said by the two legs -------------------------------------------------------------
 
     def secured(self) -> None:
         """The first keys are in use."""
         raise NotImplementedError
+
+    def unblocked(self) -> None:
+        """New keys are in use: what waited may go on."""
 
     def received(self, number: int, payload: bytes) -> None:
         """A message from number 50 on, or about a service."""
@@ -215,7 +223,13 @@ class SSHTransport(conch.SSHTransportBase):
         over."""
         if self._ended:
             return
-        if self._keyExchangeState != self._KEY_EXCHANGE_NONE and not (_of_exchange(messageType)):
+        self._late = self._late + 1 if self.full or self.blocked else 0
+        if self._late > _MOST_LATE:
+            self._late = 0
+            self.full = False
+            self.fail(BY_APPLICATION, "too many answers wait for their reader")
+            return
+        if self.blocked and not _of_exchange(messageType):
             self._blockedByKeyExchange.append((messageType, b"".join((payload, *more))))
             return
         number = bytes((messageType,))
@@ -382,6 +396,8 @@ class SSHTransport(conch.SSHTransportBase):
             self.secured()
         for number, body in waiting or ():
             self.sendPacket(number, body)
+        if not first:
+            self.unblocked()
 
     # --- ends -----------------------------------------------------------------------------------
 

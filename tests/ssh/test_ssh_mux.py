@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hoopgate.errors import LimitExceeded, RemoteProtocolError
 from hoopgate.ssh import wire
-from hoopgate.ssh.channels import WINDOW, Channel, Mux
+from hoopgate.ssh.channels import WINDOW, Channel, Mux, OpenRefused
 from hoopgate.ssh.wire import string, uint32
 
 EOF = wire.frame(wire.CHANNEL_EOF)
@@ -26,11 +26,13 @@ class Wire:
         self.sent: list[tuple[int, bytes]] = []
         self.lost = 0
         socket = SimpleNamespace(registerProducer=lambda *_: None)
-        transport = SimpleNamespace(
+        self.transport = SimpleNamespace(
             transport=socket,
+            full=False,
+            blocked=False,
             sendPacket=lambda number, *body: self.sent.append((number, b"".join(body))),
         )
-        self.mux = Mux(cast(Any, transport), 4)
+        self.mux = Mux(cast(Any, self.transport), 4)
         self.channel: Channel = self.mux.reserve()
         self.mux.confirm(self.channel, REMOTE, room, packet)
         self.channel.lost = self._lost
@@ -147,3 +149,39 @@ def test_a_peer_may_not_send_more_than_it_was_granted() -> None:
         one.peer(wire.CHANNEL_DATA, string(b"x" * 2**15))
     with pytest.raises(LimitExceeded):
         one.peer(wire.CHANNEL_DATA, string(b"x"))
+
+
+@pytest.mark.parametrize("reason", ["full", "blocked"])
+def test_data_waits_in_its_channel_and_pauses_who_writes(reason: str) -> None:
+    """A peer that grants a large window, and then reads nothing or does not finish its part of a
+    key exchange, has nothing pile up behind it."""
+    one = Wire(room=2**32 - 1)
+    paused: list[bool] = []
+    producer = SimpleNamespace(
+        pauseProducing=lambda: paused.append(True), resumeProducing=lambda: paused.append(False)
+    )
+    one.channel.registerProducer(producer, True)
+    setattr(one.transport, reason, True)
+    count = 0
+    while not paused:
+        one.channel.write(wire.data(bytes(2**15)))
+        count += 1
+        assert count < 100
+    one.channel.write(EOF)
+    one.channel.loseConnection()
+    assert not one.sent
+    setattr(one.transport, reason, False)
+    one.mux.flush()
+    expected = [wire.CHANNEL_DATA] * count + [wire.CHANNEL_EOF, wire.CHANNEL_CLOSE]
+    assert one.numbers == expected
+    assert paused == [True, False]
+
+
+def test_refused_channels_leave_nothing_behind() -> None:
+    """CVE-2026-39827."""
+    one = Wire()
+    for _ in range(1000):
+        refused = one.mux.reserve()
+        one.mux.refuse(refused, 7, OpenRefused(wire.PROHIBITED, "no"))
+    one.mux.refuse(None, 7, OpenRefused(wire.PROHIBITED, "no"))
+    assert list(one.mux.channels.values()) == [one.channel]

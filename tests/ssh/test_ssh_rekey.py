@@ -172,3 +172,26 @@ def test_nothing_else_while_keys_are_exchanged(number: int) -> None:
     pair.client.transport.data += data
     pair.carry()
     assert pair.at_server.reason == "protocol"
+
+
+@pytest.mark.parametrize("reason", ["full", "blocked"])
+def test_answers_that_nobody_reads_are_bounded(reason: str) -> None:
+    """A peer may ask on and on, and read nothing, or not finish its part of an exchange."""
+    pair = Pair()
+    if reason == "full":
+        pair.server.full = True
+    else:
+        pair.server.rekey()
+    for _ in range(20_000):
+        pair.server.sendPacket(82, b"")
+    assert pair.at_server.reason
+    assert len(pair.server.transport.data) < 2**20
+
+
+def test_keys_that_changed_let_go_on() -> None:
+    pair = Pair()
+    calls: list[bool] = []
+    pair.server.unblocked = lambda: calls.append(pair.server.blocked)
+    pair.client.rekey()
+    pair.carry()
+    assert calls == [False]
