@@ -39,8 +39,14 @@ def receive(transport: Any, deliver: Callable[[bytes], None]) -> None:
     if type(transport) not in _KNOWN:
         return
     if transport.TLS:
-        tls_records.receive(transport, deliver)
-        return
+        opened = tls_records.opening(transport, deliver)
+        if opened is None:
+            return
+        deliver = opened
+    _read_to(transport, deliver)
+
+
+def _read_to(transport: Any, deliver: Callable[[bytes], None]) -> None:
     take: Callable[[int], bytes] = transport.socket.recv
     stock: Callable[[], object] = transport.doRead
 

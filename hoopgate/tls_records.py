@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any, Final, final
 
 from OpenSSL.SSL import Error, WantReadError
-from twisted.internet import main
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
 
 #: What is read from a socket at once, as Twisted does.
@@ -64,28 +63,19 @@ class RecordCounter:
         return ended
 
 
-def receive(connection: Any, deliver: Callable[[bytes], None]) -> None:
-    """Give the application data that ``connection`` reads from now on to ``deliver``.
+def opening(connection: Any, deliver: Callable[[bytes], None]) -> Callable[[bytes], None] | None:
+    """What gives the application data in the bytes that ``connection`` has read to ``deliver``;
+    None where that is not possible.
 
-    The protocol's ``dataReceived`` must do the same: it is called for what is not read here.
+    The protocol's ``dataReceived`` must do the same: it is called for what is not opened here.
     """
     tls: Any = connection.protocol
     if not isinstance(tls, BufferingTLSTransport):
-        return
-    take: Callable[[int], bytes] = connection.socket.recv
-    stock: Callable[[], object] = connection.doRead
+        return None
     secure = tls._tlsConnection
     records = RecordCounter()
 
-    def read() -> object:
-        try:
-            data = take(READ_BYTES)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return main.CONNECTION_LOST
-        if not data:
-            return stock()  # which meets the same end, and says what the reactor is to do
+    def opened(data: bytes) -> None:
         ended = records.count(data)
         if records.lost:
             del vars(connection)["doRead"]
@@ -97,7 +87,7 @@ def receive(connection: Any, deliver: Callable[[bytes], None]) -> None:
             or tls._lostTLSConnection
         ):
             tls.dataReceived(data)
-            return None
+            return
         secure.bio_write(data)
         parts: list[bytes] = []
         whole = True
@@ -112,9 +102,8 @@ def receive(connection: Any, deliver: Callable[[bytes], None]) -> None:
             deliver(b"".join(parts))
         if not whole and not tls._lostTLSConnection:
             tls._flushReceiveBIO()  # a message of TLS itself, its end, or damage
-        return None
 
-    vars(connection)["doRead"] = read
+    return opened
 
 
 def encrypt(tls: Any, data: bytes) -> bytes | None:

@@ -400,3 +400,72 @@ def test_fetch_does_not_get_around_a_name() -> None:
     play.sent()
     play.client(wire.query(b"fetch all from p"))
     assert b"hoopgate refused" in play.sent()[0]
+
+
+#: A message of each type a server has, with a body that is well formed.
+SAID: dict[str, bytes] = {
+    "R": b"\0\0\0\3",
+    "K": b"\0\0\0\1\0\0\0\2",
+    "S": b"is_superuser\0on\0",
+    "Z": b"I",
+    "T": b"\0\1a\0" + bytes(18),
+    "D": b"\0\1\xff\xff\xff\xff",
+    "C": b"SELECT 1\0",
+    "E": b"SERROR\0C42601\0Mx\0\0",
+    "N": b"SNOTICE\0C00000\0Mx\0\0",
+    "A": b"\0\0\0\1c\0secret\0",
+    "G": bytes(3),
+    "H": bytes(3),
+    "W": bytes(3),
+    "V": b"\xff\xff\xff\xff",
+    "d": b"x\n",
+    "t": b"\0\0",
+    "v": b"\0\3\0\0\0\0\0\0",
+    **dict.fromkeys("Ins123c", b""),
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "passes"),
+    [
+        ([], [], "SENA"),
+        ([wire.query(b"select id, ssn from patients")], [], "SZCENAIGc"),
+        (
+            [wire.query(b"select id, ssn from patients")],
+            [FIELDS, row(b"1", b"123-45-6789")],
+            "SZCENAIGc",
+        ),
+        (
+            [
+                wire.parse(b"", b"select id, ssn from patients", ()),
+                wire.bind(b"", b"", (), (), ()),
+                wire.execute(b""),
+                wire.sync(),
+            ],
+            [],
+            "SENA1",
+        ),
+    ],
+    ids=["idle", "query", "rows", "pipeline"],
+)
+@pytest.mark.parametrize("kind", SAID)
+def test_a_server_that_says_anything(
+    asked: list[bytes], answered: list[bytes], passes: str, kind: str
+) -> None:
+    """A hostile one: no request for a password, no key, no row or COPY that was not described."""
+    play = Play()
+    if asked:
+        play.client(*asked)
+    if answered:
+        play.server(*answered)
+    play.shown()
+    body = SAID[kind]
+    message = kind.encode() + (len(body) + 4).to_bytes(4, "big") + body
+    if kind in passes:
+        play.server(message)
+        shown = b"".join(play.shown())
+        assert shown[:1] == kind.encode()
+        assert b"secret" not in shown
+    else:
+        with pytest.raises(RemoteProtocolError):
+            play.server(message)
