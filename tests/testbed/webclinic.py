@@ -248,11 +248,16 @@ def running_twins(
     count: int = 12,
     *,
     adjust: Callable[[dict[str, Any]], None] = lambda settings: None,
+    populations: tuple[list[dict[str, Any]], list[dict[str, Any]]] | None = None,
 ) -> Iterator[Twins]:
-    """Start both servers, issuer and gateway."""
+    """Start both servers, issuer and gateway.
+
+    :param populations: resources of either; None: of ``count`` patients of our own making.
+    """
+    these, those = populations or (patients(count, 1), patients(count, 2))
     with (
-        FHIRServer(directory, patients(count, 1), "a") as one,
-        FHIRServer(directory, patients(count, 2), "b") as other,
+        FHIRServer(directory, these, "a") as one,
+        FHIRServer(directory, those, "b") as other,
         TestIssuer(
             web_clients("hoopgate:ehra", "hoopgate:ehrb"), {**AGENTS, **REVIEWERS}, certificates
         ) as issuer,
