@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -118,9 +119,34 @@ def commands(root: Table, resources: Collection[str]) -> tuple[CommandEntry, ...
         for option in entry.options:
             if not option.startswith("-"):
                 table.wrong("options", f'"{option}" is no option', '"-n", "--lines=*" or "-n *"')
+        _first_arguments(table, entry)
         table.finish()
         found.append(entry)
     return tuple(found)
+
+
+def _first_arguments(table: Table, entry: CommandEntry) -> None:
+    """An option that stands for a program's first argument makes that one a file."""
+    for program in entry.programs if entry.arguments else ():
+        for option in _STANDS_FIRST.get(program.rpartition("/")[2], ()):
+            for pattern in entry.options:
+                listed = re.split("[ =]", pattern, maxsplit=1)[0]
+                short = listed[2:] and listed.startswith("--") and option.startswith(listed)
+                if short or fnmatchcase(option, listed):  # programs know options by their begin
+                    table.wrong(
+                        "options",
+                        f'"{pattern}" takes the place of the first argument of {program}, which'
+                        " is a file then",
+                        "another entry for it, without arguments",
+                    )
+
+
+#: Options of programs whose first argument they stand for: patterns and scripts.
+_STANDS_FIRST: Final = {
+    **dict.fromkeys(("grep", "egrep", "fgrep", "zgrep", "rg"), ("-e", "-f", "--regexp", "--file")),
+    "sed": ("-e", "-f", "--expression", "--file"),
+    **dict.fromkeys(("awk", "gawk", "mawk", "jq"), ("-f", "--file", "--from-file")),
+}
 
 
 def canonical(entries: tuple[CommandEntry, ...]) -> tuple[str, ...]:
