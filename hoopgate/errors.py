@@ -21,7 +21,14 @@ class LocalProtocolError(HoopgateError):
 
 
 class LimitExceeded(RemoteProtocolError):
-    """A peer sent more (bytes, messages, fields) than the configured bound."""
+    """A peer sent more (bytes, messages, fields) than the configured bound.
+
+    :ivar shown: what the other side is to be sent of what came before.
+    """
+
+    def __init__(self, message: str, shown: bytes = b"") -> None:
+        super().__init__(message)
+        self.shown = shown
 
 
 class Refused(HoopgateError):

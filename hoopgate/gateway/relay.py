@@ -31,7 +31,7 @@ from hoopgate.actions import (
     WaitAtMost,
     Work,
 )
-from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
+from hoopgate.errors import LimitExceeded, RecorderFailed, RecorderFull, RemoteProtocolError
 from hoopgate.events import Event, Side
 from hoopgate.gateway.ends import End
 from hoopgate.gateway.logging import log_event
@@ -198,6 +198,8 @@ class Relay:
         if isinstance(error, RemoteProtocolError):
             reason = f"protocol.{side.value}"
             log_event(log, "session.protocol_error", session=self._session_id, code=reason)
+            if isinstance(error, LimitExceeded) and error.shown:
+                self._perform([Reply(error.shown)])
             self.end(reason, str(error))
         else:
             log.failure("session.bug", Failure(error))  # its type and place; no payload

@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, final
 
-from hoopgate.errors import RemoteProtocolError
+from hoopgate.errors import LimitExceeded, RemoteProtocolError
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.plans import MaskPlan, Spend
 from hoopgate.postgres import errors, wire
 from hoopgate.postgres.copy import CopyMasker
 from hoopgate.postgres.expected import Expected, Kind, Run
-from hoopgate.postgres.kernels import column_values, count_messages
+from hoopgate.postgres.kernels import bounded, column_values, count_messages
+from hoopgate.postgres.long_rows import LongRow
 from hoopgate.postgres.masking import RowMasker, Tokeniser, compile_plan, described
 from hoopgate.postgres.names import Names
 from hoopgate.trials import Trial
@@ -53,6 +54,7 @@ _DATA_ROW: Final = ord("D")
 _COMMAND_COMPLETE: Final = ord("C")
 _COPY_DATA: Final = ord("d")
 _READY: Final = ord("Z")
+_LIMIT_EXCEEDED: Final = b"54000"  #: program_limit_exceeded
 
 
 @final
@@ -81,7 +83,9 @@ class Answers:
         self._tokeniser = tokeniser
         self._meter = meter
         self._spend: Spend | None = None  # of the rows that come
-        self._reader = wire.BackendReader(message_limit)
+        self._reader = wire.BackendReader(message_limit, long_rows=True)
+        self._limit = message_limit
+        self._long: LongRow | None = None  # in the middle of a row above the limit
         self._masker: RowMasker | None = None
         self._described = False  # the rows of a Query may come
         self._copy: CopyMasker | None = None
@@ -100,7 +104,7 @@ class Answers:
     @property
     def buffered(self) -> int:
         """Bytes held."""
-        return self._reader.buffered
+        return self._reader.buffered + (self._long.held if self._long is not None else 0)
 
     def received(self, data: bytes) -> bytes:
         """The server's bytes arrived; the bytes for the client.
@@ -111,7 +115,27 @@ class Answers:
         reader = self._reader
         reader.feed(data)
         out: list[bytes] = []
-        while reader.ready():
+        try:
+            self._walk(out)
+        except LimitExceeded as error:
+            # What came before the row is out, whatever it was read together with.
+            shown = b"".join((*out, error.shown, reader.kept()))
+            raise LimitExceeded(str(error), b"" if self._keeps() else shown) from None
+        rest = reader.kept()
+        if self.trial is not None and self.trial.began:
+            self.trial.keep(b"".join((*out, rest)))
+            free = b"".join(self._free)
+            self._free.clear()
+            return free
+        if not out:
+            return rest
+        out.append(rest)
+        return b"".join(out)
+
+    def _walk(self, out: list[bytes]) -> None:
+        """The messages that are whole, one by one, and what there is of a long row."""
+        reader = self._reader
+        while self._row_whole(out) and self._ready(out):
             kind = reader.kind
             if kind == _DATA_ROW:
                 self._rows_expected()
@@ -133,7 +157,7 @@ class Answers:
                 else:
                     out.append(reader.kept())
                     rows = reader.take_run()
-                    out.append(copy.data(rows))
+                    out.append(bounded(copy.data(rows), self._limit // 2))
                     if self._spend is not None and self._meter is not None:
                         self._meter.rows(self._spend, count_messages(rows), None)
             else:
@@ -146,16 +170,36 @@ class Answers:
                     reader.drop()
                 if self._turn:
                     self._turned(out)
-        rest = reader.kept()
-        if self.trial is not None and self.trial.began:
-            self.trial.keep(b"".join((*out, rest)))
-            free = b"".join(self._free)
-            self._free.clear()
-            return free
-        if not out:
-            return rest
-        out.append(rest)
-        return b"".join(out)
+
+    def _ready(self, out: list[bytes]) -> bool:
+        """Whether a message is whole; a row above the limit is begun."""
+        if self._reader.ready():
+            return True
+        if not self._reader.long:
+            return False
+        out.append(self._reader.kept())
+        self._rows_expected()
+        if self._masker is None:
+            raise LimitExceeded("a message of the server is above the limit")
+        self._long = LongRow(self._reader.long, self._masker.unseen, self._limit)
+        self._reader.begin_long()
+        return self._row_whole(out) and self._ready(out)
+
+    def _row_whole(self, out: list[bytes]) -> bool:
+        """False in the middle of a long row."""
+        row = self._long
+        if row is None:
+            return True
+        row.feed(self._reader.piece(row.left))
+        if row.left:
+            return False
+        self._long = None
+        message = row.whole(_DATA_ROW)
+        assert self._masker is not None
+        out.append(self._masker.rewrite(message))
+        if self._spend is not None:
+            self._spent(message, self._spend)
+        return True
 
     # --- a trial --------------------------------------------------------------------------------
 
@@ -361,6 +405,7 @@ class Answers:
         return tail + self._reader.message() if tail else None
 
     def _on_error(self) -> bytes | None:
+        self._too_long()
         self._result_ended()
         shown = self._scrubbed()
         if self.trial is not None:
@@ -382,6 +427,15 @@ class Answers:
             self._forget(self.expected.popleft())
         self.discarding = not self.expected
         return shown
+
+    def _too_long(self) -> None:
+        """A row with masked columns above the server's own limit ends as one above ours does."""
+        masked = self._masker is not None or self._copy is not None
+        if not masked and self.expected and self.expected[0].kind is Kind.EXECUTE:
+            plan = self.expected[0].run.plan
+            masked = plan is not None and bool(plan.masks)
+        if masked and wire.error_fields(self._reader.message()).get(b"C") == _LIMIT_EXCEEDED:
+            raise LimitExceeded("a message of the server is above the limit")
 
     def _forget(self, expected: Expected) -> None:
         for change in expected.changes():

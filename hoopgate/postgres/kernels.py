@@ -14,7 +14,7 @@ from typing import Final
 from librt.strings import BytesWriter, read_i16_be, read_i32_be, read_i64_le
 from mypy_extensions import i64
 
-from hoopgate.errors import RemoteProtocolError
+from hoopgate.errors import LimitExceeded, RemoteProtocolError
 
 #: Whether this runs as an extension module.
 COMPILED: Final = not __file__.endswith(".py")
@@ -135,6 +135,26 @@ def _put(out: BytesWriter, place: i64, value: int) -> None:
     out[place + 1] = value >> 16 & 0xFF
     out[place + 2] = value >> 8 & 0xFF
     out[place + 3] = value & 0xFF
+
+
+def bounded(run: bytes, limit: int) -> bytes:
+    """Masked CopyData, if each leaves room for what was masked in it.
+
+    Else a client could fill a row up to what a message may have, and learn a secret's length by
+    whether the row comes.
+
+    :param limit: bytes of a masked row at most: half of what the server's may have.
+    :raises LimitExceeded: a row has more.
+    """
+    size: i64 = len(run)
+    if size > limit:
+        at: i64 = 0
+        while at < size:
+            length: int = read_i32_be(run, at + 1)
+            if length >= limit:
+                raise LimitExceeded("a message of the server is above the limit")
+            at += 1 + length
+    return run
 
 
 def count_messages(run: bytes) -> int:

@@ -62,6 +62,15 @@ class RowMasker:
         """
         return mask_rows(run, self._columns, self._masked, self._constants, self._functions)
 
+    @property
+    def unseen(self) -> frozenset[int]:
+        """Columns whose values do not matter: constants take their place."""
+        return frozenset(
+            index
+            for index, constant in zip(self._masked, self._constants, strict=True)
+            if constant is not None
+        )
+
 
 def compile_plan(
     plan: MaskPlan, formats: tuple[int, ...], tokeniser: Tokeniser | None = None

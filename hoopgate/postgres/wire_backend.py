@@ -21,6 +21,7 @@ from hoopgate.postgres.wire_buffer import StreamBuffer
 from hoopgate.postgres.wire_framing import counted, framed, terminated
 
 _FIELD: Final = struct.Struct(">IhIhih")
+_DATA_ROW: Final = ord("D")
 _KNOWN: Final = frozenset(b"RKSZTDCENAInst123VGHWdcv")
 
 
@@ -32,13 +33,17 @@ class BackendReader:
     that follow each other come out together, and uncopied where they are all that was fed.
 
     :param message_limit: bytes of a whole message, header included.
+    :param long_rows: stop at a DataRow above the limit, and let it be taken in pieces.
     :ivar kind: type byte of the message at the front, once :meth:`ready` was true.
+    :ivar long: bytes of the body of a DataRow above the limit, where :meth:`ready` stops; 0: none.
     """
 
-    __slots__ = ("_broken", "_buffer", "_end", "_kept", "_limit", "kind")
+    __slots__ = ("_broken", "_buffer", "_end", "_kept", "_limit", "_long_rows", "kind", "long")
 
-    def __init__(self, message_limit: int) -> None:
+    def __init__(self, message_limit: int, *, long_rows: bool = False) -> None:
         self.kind = 0
+        self.long = 0
+        self._long_rows = long_rows
         self._limit: i64 = message_limit
         self._buffer = StreamBuffer()
         self._end: i64 = 0  # where the message at the front ends; 0: not looked at yet
@@ -82,7 +87,11 @@ class BackendReader:
         if length < 4:
             self._fail(RemoteProtocolError("impossible message length"))
         if length >= self._limit:
-            self._fail(LimitExceeded("a message of the server is above the limit"))
+            if self._long_rows and kind == _DATA_ROW:
+                self.long = length - 4
+                return False
+            before = self.kept()
+            self._fail(LimitExceeded("a message of the server is above the limit", before))
         if held <= length:
             buffer.need = length + 1
             return False
@@ -149,6 +158,19 @@ class BackendReader:
         """:meth:`take` for it and the complete ones of the same type that follow it directly."""
         self.keep_run()
         return self.kept()
+
+    def begin_long(self) -> None:
+        """Take the head of the DataRow above the limit; its body is taken by :meth:`piece`."""
+        self._buffer.at += 5
+        self.long = 0
+
+    def piece(self, most: int) -> bytes:
+        """What is held, taken: at most so many bytes."""
+        held = self._buffer.drain()
+        if len(held) <= most:
+            return held
+        self._buffer.feed(held[most:])
+        return held[:most]
 
     def drain(self) -> bytes:
         """Everything held, whole messages or not; for a reader that hands over to another."""

@@ -15,6 +15,9 @@ NONE: Final[Columns] = frozenset()
 #: How many pieces a value may be put together of. A parameter has 16 MB at most, and PostgreSQL
 #: fails at 1 GB.
 MOST_PIECES: Final = 60
+#: How often one value may be in a row. With so many copies, only a value above 100 kB can be told
+#: to be so by a row that is too long for the gateway (``answers.py``).
+MOST_COPIES: Final = 300
 #: Expressions evaluated or columns looked up at most; a tree can be made that needs 2^n.
 MOST_STEPS: Final = 400_000
 

@@ -19,13 +19,14 @@ this file does not.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
-from hoopgate.events import OutputColumn, Resolution
+from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.catalogue import Catalogue, Overrun
-from hoopgate.sql.flows import MOST_PIECES, MOST_STEPS, NONE, Columns, Flow, Scope
+from hoopgate.sql.flows import MOST_COPIES, MOST_PIECES, MOST_STEPS, NONE, Columns, Flow, Scope
 from hoopgate.sql.functions import GROWING
 from hoopgate.sql.groups import Floor, Groups, promised
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
@@ -62,6 +63,7 @@ def resolve(
         node = _single(tree)
         outputs, names = lineage.statement(node)
         lineage.check_growth()
+        lineage.check_copies(outputs or [])
         loose = lineage.loose(node)
     except NodeTreeError as error:
         raise UnresolvableStatement(
@@ -177,6 +179,17 @@ class _Lineage(Writes):
         if bound > MOST_PIECES:
             grown = NONE.union(*(self.flows.get(signature, NONE) for signature in GROWING))
             self._flowed("syntax.growth()", grown)
+
+    def check_copies(self, outputs: list[Flow]) -> None:
+        """A row with a value in it many times over fails by the value's length, too."""
+        pieces = math.prod(calls + 1 for calls in (*self._growth.values(), self._pieces[0]))
+        copies: Counter[ColumnRef] = Counter()
+        for flow in outputs:
+            for source in flow.sources:
+                copies[source] += 1 if flow.direct else pieces
+        many = {source for source, count in copies.items() if count > MOST_COPIES}
+        if many:
+            self._flowed("syntax.growth()", frozenset(many))
 
     def _query(self, node: Node, parent: Scope | None) -> list[Flow]:
         key = (id(node), self._control)

@@ -273,11 +273,13 @@ def running_world(
     hospital: Sequence[Mapping[str, Any]] | None = None,
     *,
     packs: Sequence[str] = ("hipaa-baseline",),
+    limits: Mapping[str, str] | None = None,
 ) -> Iterator[World]:
     """PostgreSQL of ``version`` with the twins, an issuer and a gateway; gone afterwards.
 
     :param hospital: the hospital's labels: then it is there in the twins' place.
     :param packs: of rules; without any, labels are all that guards.
+    :param limits: other than the usual ones.
     """
     # In memory where there is room: the log's durability is not what is judged here.
     memory = Path("/dev/shm")
@@ -299,6 +301,7 @@ def running_world(
                 names, dictionary = ("hospital",), hospital
             made = settings(directory, certificates, postgres, issuer, names, dictionary)
             made["policy"] = {"packs": list(packs)}
+            made["limits"] = {**made.get("limits", {}), **(limits or {})}
             with Gateway(directory, made, certificates) as gateway:
                 world = World(postgres, gateway, issuer)
                 try:
