@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -471,7 +472,7 @@ class TestOnDisk:
     )
     def test_a_changed_row_is_not_decided_nor_used(self, world: World, change: str) -> None:
         request_id, _ = world.file(), world.file("d2")
-        with sqlite3.connect(world.directory / "state.sqlite3") as connection:
+        with closing(sqlite3.connect(world.directory / "state.sqlite3")) as connection, connection:
             connection.execute(f"UPDATE approvals SET {change} WHERE id = :id", {"id": request_id})
         connection.close()
         reviewer = principal("dora", "phi-reviewers", "agents")

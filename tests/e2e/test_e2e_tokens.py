@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -414,7 +415,7 @@ def test_what_is_kept_is_the_token(tokens: Clinic) -> None:
     deadline = time.monotonic() + 30
     state = tokens.gateway.state_dir / "state.sqlite"
     while count < 2 and time.monotonic() < deadline:
-        with sqlite3.connect(f"file:{state}?mode=ro", uri=True) as database:
+        with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as database, database:
             [(count,)] = database.execute("SELECT count(*) FROM tokens").fetchall()
         time.sleep(0.05)
     assert count >= 2

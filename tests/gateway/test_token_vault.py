@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_the_store_holds_no_value(world: World) -> None:
 def test_values_of_two_are_not_swapped_in_the_store(world: World) -> None:
     one, two = world.token(b"one"), world.token(b"two")
     world.written()
-    with sqlite3.connect(world.path) as other:
+    with closing(sqlite3.connect(world.path)) as other, other:
         rows = other.execute("SELECT rowid, sealed FROM tokens").fetchall()
         for (rowid, _), (_, sealed) in zip(rows, reversed(rows), strict=True):
             other.execute("UPDATE tokens SET sealed = ? WHERE rowid = ?", (sealed, rowid))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     command = [sys.executable, "-c", script, path, here, here.parent]
     done = subprocess.run(command, timeout=30, check=False)
     assert done.returncode == -9
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (50,)
     connection.close()
 
@@ -143,7 +144,7 @@ def test_a_bug_ends_one_statement_and_not_the_thread(loop: Loop, store: SQLiteSt
 def test_a_full_queue_refuses_at_once(loop: Loop, path: Path) -> None:
     store = SQLiteStore(path, loop, pending=2, steps=STEPS_OF_TEST, busy_seconds=5)
     store.open()
-    with sqlite3.connect(path, isolation_level=None) as other:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, other:
         other.execute("BEGIN IMMEDIATE")  # the store's thread now waits
         deferreds = [store.execute("INSERT INTO t VALUES (?, 1)", (k,)) for k in range(10)]
         refused = [deferred for deferred in deferreds if deferred.called]
@@ -226,7 +227,7 @@ class TestRefusedAtStart:
 
     def test_of_another_program(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700)
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("CREATE TABLE songs (title TEXT)")
         connection.close()
         path.chmod(0o600)
@@ -238,7 +239,7 @@ class TestRefusedAtStart:
 
     def test_locked(self, path: Path) -> None:
         self.made(path)
-        with sqlite3.connect(path, isolation_level=None) as other:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other, other:
             other.execute("BEGIN IMMEDIATE")
             self.refused(path, "locked by another process")
         other.close()
