@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "sql_mysql"), str(HERE)]
 
-from mysql_benign import BENIGN  # noqa: E402
+from mysql_benign import BENIGN, OF_MARIADB, OF_MYSQL  # noqa: E402
 from mytwin_cases import generated, in_modes, plain, written  # noqa: E402
 from mytwin_judge import Case, Judge, Outcome, Report, told  # noqa: E402
 from mytwin_world import running_world  # noqa: E402
@@ -56,7 +56,8 @@ def main() -> int:
                 others = []  # the same verdict meets every other way in: some of them will do
             for other in others:
                 report.add(judge.judge(other), False)
-        for source in [] if families else BENIGN:
+        own = OF_MYSQL if options.mysql else OF_MARIADB
+        for source in [] if families else (*BENIGN, *own):
             benign.add(judge.judge(plain("benign", source)), False)
         judge.close()
     name = "MySQL 9" if options.mysql else "MariaDB"

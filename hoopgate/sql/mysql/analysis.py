@@ -11,12 +11,11 @@ from typing import Final
 
 from hoopgate.errors import Refused
 from hoopgate.events import StatementFacts
-from hoopgate.sql.mysql import settings
 from hoopgate.sql.mysql.assignments import setting
 from hoopgate.sql.mysql.row_facts import MODIFIES, QUERIES, plain, row_facts, spelled
+from hoopgate.sql.mysql.showing import described, showing
 from hoopgate.sql.mysql.tokens import (
     QUOTED,
-    STRING,
     SYMBOL,
     WORD,
     Token,
@@ -47,13 +46,6 @@ _ROWS: Final = frozenset({"stored_rows"})
 #: CREATE of what holds code.
 _CODE: Final = frozenset("PROCEDURE FUNCTION TRIGGER EVENT PACKAGE".split())
 _RIGHTS: Final = frozenset("USER ROLE".split())
-#: SHOW of what says nothing of data.
-_SHOWN: Final = frozenset(
-    "DATABASES SCHEMAS TABLES COLLATION CHARSET ENGINES STORAGE PLUGINS PRIVILEGES".split()
-)
-#: SHOW whose answer is masked in a part, by the word for it.
-_COLUMNS: Final = frozenset({"COLUMNS", "FIELDS"})
-_INDEXES: Final = frozenset({"INDEX", "INDEXES", "KEYS"})
 
 
 def analyze(text: str, max_bytes: int = MAX_BYTES) -> tuple[StatementFacts, ...]:
@@ -88,7 +80,7 @@ def _facts(text: str, tokens: list[Token]) -> StatementFacts:
     if first in ("EXPLAIN", "DESCRIBE", "DESC"):
         return _explain(text, tokens)
     if first == "SHOW":
-        return _show(text, tokens, words)
+        return showing(text, tokens, words)
     if first == "SET":
         return setting(tokens)
     if first == "USE" and len(tokens) == 2 and tokens[1].kind in (WORD, QUOTED):
@@ -106,7 +98,7 @@ def _facts(text: str, tokens: list[Token]) -> StatementFacts:
     return plain(found, flags=_ROWS if found in ("maintenance", "truncate") else frozenset())
 
 
-# --- EXPLAIN, SHOW --------------------------------------------------------------------------------
+# --- EXPLAIN --------------------------------------------------------------------------------
 
 
 def _explain(text: str, tokens: list[Token]) -> StatementFacts:
@@ -130,83 +122,7 @@ def _explain(text: str, tokens: list[Token]) -> StatementFacts:
             fingerprint=facts.fingerprint,
             flags=facts.flags & {"parameters"},
         )
-    name, length = _dotted(text, rest)
-    if name and len(rest) in (length, length + 1):
-        return _shown_part("columns", (name,), text)
-    return plain("explain", "unknown")
-
-
-def _dotted(text: str, tokens: list[Token]) -> tuple[str, int]:
-    """A table's name at the beginning, and how many tokens it has."""
-    parts: list[str] = []
-    index = 0
-    while index < len(tokens) and tokens[index].kind in (WORD, QUOTED) and len(parts) < 2:
-        parts.append(spelled(text, tokens[index]))
-        index += 1
-        if index < len(tokens) and tokens[index].text == "." and tokens[index].kind == SYMBOL:
-            index += 1
-        else:
-            return ".".join(parts), index
-    return "", 0
-
-
-def _shown_part(name: str, relations: tuple[str, ...], text: str) -> StatementFacts:
-    return StatementFacts(
-        frozenset({"show"}), relations=relations, name=name, inner=text, fingerprint="=" + text
-    )
-
-
-_ADVERBS: Final = frozenset("FULL STORAGE SESSION LOCAL".split())
-
-
-def _show(text: str, tokens: list[Token], words: list[str]) -> StatementFacts:
-    words = [
-        word
-        for word in words[1:]
-        if word not in ("FULL", "EXTENDED", "STORAGE", "SESSION", "LOCAL")
-    ]
-    first = words[0]
-    start = next(i for i, token in enumerate(tokens) if token.text == first)
-    rest = tokens[start + 1 :]
-    if first == "CHARACTER" and words[1] == "SET":
-        first, rest = "CHARSET", rest[1:]
-    if first == "GLOBAL":
-        return plain("show", "unknown")
-    if first == "VARIABLES":
-        name = rest[1].text[1:-1].lower() if len(rest) == 2 and rest[0].text == "LIKE" else ""
-        name = name.replace("\\_", "_")
-        return plain("show") if name in settings.READABLE else plain("show", "unknown")
-    if first in _COLUMNS | _INDEXES and rest and rest[0].text in ("FROM", "IN"):
-        name, length = _dotted(text, rest[1:])
-        rest = rest[1 + length :]
-        if name and rest and rest[0].text in ("FROM", "IN") and len(rest) > 1 and "." not in name:
-            name, rest = f"{spelled(text, rest[1])}.{name}", rest[2:]
-        if name and (not rest or (rest[0].text == "LIKE" and len(rest) == 2)):
-            what = "columns" if first in _COLUMNS else "indexes"
-            return _shown_part(what, (name,), text)
-        return plain("show", "unknown")
-    if first == "CREATE" and rest and rest[0].text in ("TABLE", "VIEW"):
-        name, length = _dotted(text, rest[1:])
-        if name and len(rest) == 1 + length and name.count(".") == length // 2:
-            return _shown_part("create", (name,), text)
-    if first == "TABLE" and rest and rest[0].text == "STATUS" and _from_and_like(rest[1:]):
-        return _shown_part("status", (), text)
-    if first == "TRIGGERS" and _from_and_like(rest):
-        return _shown_part("triggers", (), text)
-    if first in _SHOWN and _from_and_like(rest):
-        return plain("show")
-    return plain("show", "unknown")
-
-
-def _from_and_like(tokens: list[Token]) -> bool:
-    """Nothing, or ``FROM name``, ``LIKE 'pattern'``."""
-    if tokens and tokens[0].text in ("FROM", "IN") and len(tokens) > 1:
-        if tokens[1].kind not in (WORD, QUOTED):
-            return False
-        tokens = tokens[2:]
-    if tokens and tokens[0].text == "LIKE" and len(tokens) == 2:
-        return tokens[1].kind == STRING
-    return not tokens
+    return described(text, rest) or plain("explain", "unknown")
 
 
 # --- the rest -------------------------------------------------------------------------------------

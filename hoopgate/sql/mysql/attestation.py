@@ -77,7 +77,8 @@ def attest(text: str) -> Attestation:
     :raises UnresolvableStatement: the server cannot be asked about it.
     """
     tree, tokens = parse(text)
-    cut = _Cut(text, tokens, _compared(tree))
+    given = tree.given if isinstance(tree, Modification) else ""
+    cut = _Cut(text, tokens, _compared(tree), given)
     plain = unnumbered(text, tokens)
     places = list(Places().of(tree))
     variables = tuple(t.text.lower() for t in tokens if t.kind == SYSTEM_VARIABLE)
@@ -142,6 +143,10 @@ def _modified(
         raise UnresolvableStatement(
             "resolve.class", "INSERT … SELECT … ON DUPLICATE KEY UPDATE cannot be judged."
         )
+    same = tree.given.lower() == tree.table[-1].lower()
+    if tree.given and (same or any(_queries(value) for _, value in tree.updates)):
+        # What has the name of the new row may be the table, or one of a query in there.
+        raise UnresolvableStatement("resolve.class", "The name of the new row may be another's.")
     where = ".".join(map(quote, tree.table))
     alias = f" AS {quote(tree.alias)}" if tree.alias else ""
     columns = [*tree.columns, *(name for name, _ in tree.updates)]
@@ -184,6 +189,12 @@ def _modified(
     )
 
 
+def _queries(expression: Expression) -> bool:
+    return expression.query is not None or any(
+        map(_queries, (*expression.arguments, *expression.keys))
+    )
+
+
 def _pinned(where: Expression | None, tokens: list[Token]) -> Iterator[tuple[str, bool]]:
     """Columns that must equal a constant for ``where`` to hold."""
     if where is None or where.kind != "operator":
@@ -200,7 +211,10 @@ def _pinned(where: Expression | None, tokens: list[Token]) -> Iterator[tuple[str
 class _Cut:
     """Cuts parts out of a statement's text, with constants in place of what no view may hold."""
 
-    def __init__(self, text: str, tokens: list[Token], compared: frozenset[int]) -> None:
+    def __init__(
+        self, text: str, tokens: list[Token], compared: frozenset[int], given: str
+    ) -> None:
+        self._given = given
         self._text = text
         self._tokens = tokens
         self._numbers: dict[int, int] = {}
@@ -228,6 +242,9 @@ class _Cut:
                     word = "1" if self._counts(index) else "NULL"
             elif token.kind == SYSTEM_VARIABLE:
                 word = "NULL"
+            elif self._given and self._is_given(index):
+                word = "NULL"
+                behind += 2
             elif token.kind == WORD and token.text == "VALUES" and self._symbol(behind, "("):
                 # The value that was to be inserted: it is among the others.
                 word = "NULL"
@@ -237,6 +254,13 @@ class _Cut:
             parts.append(f" {word}" if token.space and parts else word)
             index = behind
         return "".join(parts)
+
+    def _is_given(self, index: int) -> bool:
+        """Whether a column of the row that was to be inserted is named here."""
+        token = self._tokens[index]
+        name = token.text if token.kind == QUOTED else self._text[token.start : token.end]
+        qualifies = self._symbol(index + 1, ".") and not (index and self._symbol(index - 1, "."))
+        return token.kind in (WORD, QUOTED) and name == self._given and qualifies
 
     def _symbol(self, index: int, text: str) -> bool:
         token = self._tokens[index] if index < len(self._tokens) else None

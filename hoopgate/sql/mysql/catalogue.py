@@ -47,6 +47,28 @@ PUBLIC: Final = {
         action_timing definer character_set_client collation_connection database_collation""",
     "character_sets": "character_set_name default_collate_name description maxlen",
     "collations": "collation_name character_set_name id is_default is_compiled sortlen",
+    "check_constraints": "constraint_catalog constraint_schema constraint_name table_name level",
+    "routines": """specific_name routine_catalog routine_schema routine_name routine_type data_type
+        character_maximum_length character_octet_length numeric_precision numeric_scale
+        datetime_precision character_set_name collation_name dtd_identifier routine_body
+        external_name external_language parameter_style is_deterministic sql_data_access sql_path
+        security_type sql_mode routine_comment definer character_set_client collation_connection
+        database_collation""",
+    "parameters": """specific_catalog specific_schema specific_name ordinal_position parameter_mode
+        parameter_name data_type character_maximum_length character_octet_length numeric_precision
+        numeric_scale datetime_precision character_set_name collation_name dtd_identifier
+        routine_type""",
+    "events": """event_catalog event_schema event_name definer time_zone event_body event_type
+        interval_value interval_field sql_mode status on_completion event_comment originator
+        character_set_client collation_connection database_collation""",
+    "partitions": """table_catalog table_schema table_name partition_name subpartition_name
+        partition_ordinal_position subpartition_ordinal_position partition_method
+        subpartition_method partition_expression subpartition_expression partition_comment nodegroup
+        tablespace_name""",
+    "user_privileges": "grantee table_catalog privilege_type is_grantable",
+    "schema_privileges": "grantee table_catalog table_schema privilege_type is_grantable",
+    "table_privileges": """grantee table_catalog table_schema table_name privilege_type
+        is_grantable""",
     "engines": "engine support comment transactions xa savepoints",
 }
 _PUBLIC: Final = {table: frozenset(names.split()) for table, names in PUBLIC.items()}

@@ -302,6 +302,8 @@ class _Parser(Expressions):
                 self._rows(found)
             else:
                 found.query = self._query()
+        if found.query is None and self._took("AS"):
+            found.given = self._name()
         if self._took("ON", "DUPLICATE", "KEY", "UPDATE"):
             found.duplicate = True
             while True:

@@ -197,6 +197,8 @@ class Resolver(Memory[Key]):
                 side, self._place(tuple(facts.relations[0].split(".")), database)
             )
         if "show" in facts.classes:
+            if facts.name == "warnings":
+                return shown.warnings(statement.text)
             (outputs,) = await side.run(database, [Describe(statement.text)])
             return shown.shown(outputs)
         if facts.classes & {"unknown", "call", "do", "copy.file", "copy.program"}:

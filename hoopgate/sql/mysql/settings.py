@@ -40,6 +40,8 @@ MODES: Final = frozenset(
     TIME_TRUNCATE_FRACTIONAL TRADITIONAL
     """.split()
 )
+#: What the session tells of itself; it must not be switched off.
+TRACKED: Final = frozenset({"session_track_schema"})
 CHARACTER_SETS: Final = frozenset({"utf8mb4", "utf8", "utf8mb3"})
 #: Of ``character_set_results``, besides: texts come as they are stored.
 AS_STORED: Final = frozenset({"null", "binary"})
@@ -48,6 +50,10 @@ CHARACTER_SET: Final = frozenset(
     {"character_set_client", "character_set_connection", "character_set_results"}
 )
 
+#: How names begin of variables all of which may be shown.
+READABLE_BEGINNINGS: Final = ("character_set", "collation", "lower_case", "version")
+#: Status variables that say nothing of data or of what others do.
+READABLE_STATUS: Final = frozenset("ssl_cipher ssl_version uptime".split())
 #: System variables whose values say nothing of data or of what others do.
 READABLE: Final = (
     HARMLESS

@@ -13,6 +13,7 @@ from typing import Final
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.mysql.catalogue import HIDDEN, QUOTED_NAME, Relation, Rows, mentioned, text_of
+from hoopgate.sql.mysql.tokens import scan
 
 #: Of a Describe: names and type codes of columns, None when there are none.
 Outputs = list[tuple[str, int]] | None
@@ -20,12 +21,14 @@ Outputs = list[tuple[str, int]] | None
 #: Columns of SHOW CREATE TABLE, and of what it says of a view.
 _OF_TABLE: Final = ("Table", "Create Table")
 _OF_VIEW: Final = ("View", "Create View", "character_set_client", "collation_connection")
+_OF_WARNINGS: Final = ("Level", "Code", "Message")
 _TEXT: Final = 253  # MYSQL_TYPE_VAR_STRING
 #: Columns that may have to do with data.
 _OF_DATA: Final = frozenset(
     """
     default cardinality expression rows avg_row_length data_length max_data_length index_length
     data_free auto_increment create_time update_time check_time checksum statement created
+    modified
     """.split()
 )
 #: What holds a value: a default but for NULL and now.
@@ -35,7 +38,7 @@ _EXPRESSION: Final = re.compile(r" AS \(.*|\bCHECK\b.*| KEY .*\(\(.*", re.IGNORE
 
 
 def shown(outputs: Outputs) -> Resolution:
-    """Of SHOW COLUMNS, INDEX, TABLE STATUS, TRIGGERS: what says something of data is masked."""
+    """Of SHOW COLUMNS, INDEX, STATUS, TRIGGERS, EVENTS: what says something of data is masked."""
     if not outputs:
         raise UnresolvableStatement("resolve.unknown", "The columns are not known.")
     hidden = frozenset({HIDDEN})
@@ -46,6 +49,13 @@ def shown(outputs: Outputs) -> Resolution:
             for name, type_ in outputs
         )
     )
+
+
+def warnings(text: str) -> Resolution:
+    """Of SHOW WARNINGS and ERRORS, which is answered, and says nothing: an answer told that there
+    were none."""
+    columns = (OutputColumn(name, _TEXT, frozenset(), True) for name in _OF_WARNINGS)
+    return Resolution(tuple(columns), edits=((2, len(scan(text)), "LIMIT 0"),))
 
 
 def of_table(relation: Relation, rows: Rows) -> Resolution:

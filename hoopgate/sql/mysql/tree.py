@@ -110,6 +110,7 @@ class Modification:
     :ivar values: what is assigned: of an INSERT the expressions of all its rows.
     :ivar rows: how many values each row has.
     :ivar updates: of ON DUPLICATE KEY UPDATE.
+    :ivar given: the name that a row to be inserted has in those.
     :ivar duplicate: it has such a clause.
     :ivar returning: items of RETURNING, as in SELECT.
     """
@@ -123,6 +124,7 @@ class Modification:
     rows: list[int] = field(default_factory=list)
     query: Query | None = None
     updates: list[tuple[Name, Expression]] = field(default_factory=list)
+    given: str = ""
     duplicate: bool = False
     where: Expression | None = None
     order: list[Expression] = field(default_factory=list)
