@@ -29,6 +29,12 @@ def open_file(path: Path | str) -> tuple[int, int]:
     return fd, about.st_size
 
 
+def number_of(name: str) -> int:
+    """The number that a name is in decimal digits; -1: it is none. Whoever may write into a log's
+    directory may choose names, too."""
+    return int(name) if name.isascii() and name.isdecimal() and len(name) < 20 else -1
+
+
 def read_whole(path: Path | str) -> bytes:
     """A small file's content.
 

@@ -21,6 +21,7 @@ from hoopgate.errors import HeadAway
 from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.files import (
     make_directory,
+    number_of,
     read_whole,
     replace_file,
     sync_directory,
@@ -151,7 +152,7 @@ def discard_unsigned(directory: Path, size: int) -> None:
                 full = directory / path_of(at)
                 partials = directory / partial_directory(path_of(at))
                 for name in os.listdir(partials) if partials.is_dir() else ():
-                    if name.isdigit() and int(name) > width:
+                    if number_of(name) > width:
                         (partials / name).unlink()
                 if not full.exists():
                     break

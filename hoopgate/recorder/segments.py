@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
-from hoopgate.recorder.files import open_file, sync_directory, write_all, write_file
+from hoopgate.recorder.files import number_of, open_file, sync_directory, write_all, write_file
 from hoopgate.recorder.leaf import LEAF_BYTES
 
 _file = struct.Struct(">4sI")
@@ -33,7 +33,8 @@ RECORD_BYTES = 16 * 2**20
 
 _BLOCK_BYTES = 2**20  # read at a time
 
-_NAME = re.compile(r"(\d{8,})\.hgs\Z")
+_NAME = re.compile(r"([0-9]{8,10})\.hgs\Z")
+_MOST = 2**32 - 2  # a file's head has 32 bits for its number, and there is one more to come
 
 
 def segment_name(number: int) -> str:
@@ -45,9 +46,10 @@ def segment_path(directory: Path, number: int) -> Path:
 
 
 def segment_numbers(directory: Path) -> list[int]:
-    """Numbers of the segments there are, ascending."""
+    """Numbers of the segments there are, ascending. A name that no segment gets is none."""
     matches = (_NAME.match(name) for name in os.listdir(directory / "seg"))
-    return sorted(int(match[1]) for match in matches if match)
+    numbers = ((match[0], int(match[1])) for match in matches if match)
+    return sorted(n for name, n in numbers if n <= _MOST and name == segment_name(n))
 
 
 def encode_record(leaf: bytes, payload: bytes) -> tuple[bytes, bytes, bytes]:
@@ -112,8 +114,8 @@ def quarantined(directory: Path, number: int) -> int | None:
     """Bytes of a quarantined segment that are known to be durable; None: no quarantine."""
     stem = segment_name(number).removesuffix(".hgs")
     markers = [name.split(".") for name in os.listdir(directory / "seg") if name.startswith(stem)]
-    known = [int(m[1]) for m in markers if len(m) == 3 and m[2] == "quarantine" and m[1].isdigit()]
-    return min(known, default=None)
+    known = [number_of(m[1]) for m in markers if len(m) == 3 and m[2] == "quarantine"]
+    return min((number for number in known if number >= 0), default=None)
 
 
 class Scan:

@@ -22,7 +22,7 @@ from rfc3161_client import (
 )
 
 from hoopgate.errors import HoopgateError
-from hoopgate.recorder.files import make_directory, replace_file
+from hoopgate.recorder.files import make_directory, number_of, read_whole, replace_file
 from hoopgate.recorder.note import Checkpoint, Note
 from hoopgate.recorder.posting import NoAnswer, post
 
@@ -160,7 +160,7 @@ def timestamps(directory: Path) -> list[tuple[int, bytes, bytes]]:
     found = []
     base = directory / TIMESTAMPS
     for path in base.glob("*.tsr") if base.is_dir() else ():
-        if path.stem.isdigit():
+        if number_of(path.stem) >= 0:
             note = path.with_suffix(".checkpoint")
-            found.append((int(path.stem), note.read_bytes(), path.read_bytes()))
+            found.append((int(path.stem), read_whole(note), read_whole(path)))
     return sorted(found)

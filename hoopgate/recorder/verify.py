@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hoopgate.recorder.errors import BadLog
-from hoopgate.recorder.files import read_whole
+from hoopgate.recorder.files import number_of, read_whole
 from hoopgate.recorder.leaf import decode
 from hoopgate.recorder.note import Checkpoint, Verifier
 from hoopgate.recorder.prepared import content_end
@@ -274,7 +274,7 @@ def _check_outgrown(path: Path, content: bytes) -> None:
     """Earlier partial tiles that earlier checkpoints needed: beginnings of the present one."""
     width = int(path.name)
     for name in os.listdir(path.parent) if path.parent.is_dir() else ():
-        if not name.isdigit() or not 0 < int(name) < width:
+        if not 0 < number_of(name) < width:
             continue
         try:
             data = read_whole(path.parent / name)

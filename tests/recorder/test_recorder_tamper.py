@@ -112,7 +112,7 @@ def test_any_file_gone_cut_or_swapped_is_found(good: World, data: st.DataObject)
     elif how == "other":
         path.write_bytes(other.read_bytes())
     else:
-        path.write_bytes(original + b"\0")
+        path.write_bytes(original + b"x")
     last = sorted(good.directory.glob("seg/*"))[-1]
     try:
         if how == "longer" and path == last:

@@ -19,7 +19,9 @@ from recorder.recorder_world import ALLOWED, World
 
 from hoopgate.cli.main import main
 from hoopgate.errors import HoopgateError, RecorderFailed
+from hoopgate.evidence.export import export
 from hoopgate.evidence.stream import Cursor
+from hoopgate.evidence.verify import verify_bundle
 from hoopgate.recorder.cosign import Cosigner, WitnessKey
 from hoopgate.recorder.cosigning import Peer, WitnessAway
 from hoopgate.recorder.errors import BadLog, BadNote
@@ -148,6 +150,39 @@ def _hole(base: Path) -> None:
 def _grown_sparse(base: Path) -> None:
     """A terabyte of nothing behind a sealed segment."""
     os.truncate(base / "seg/00000001.hgs", 2**40)
+
+
+#: Names that are numbers to some readers, of what is in no log.
+NAMES = [
+    *("seg/\u0660\u0660\u0660\u0660\u0660\u0660\u0669\u0669.hgs", "seg/" + "9" * 200 + ".hgs"),
+    *("seg/0000000001.hgs", "seg/4294967295.hgs", "seg/00000001.\u00b2.quarantine"),
+    *("seg/00000001.-1.quarantine", "tile/0/001.p/\u00b2", "tile/entries/001.p/" + "1" * 100),
+    *("tile/0/001.p/\u0661", "timestamps/\u00b2.tsr", "timestamps/" + "1" * 200 + ".tsr"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_names_that_are_no_numbers(log: World, name: str, tmp_path: Path) -> None:
+    """They say nothing, and stop nobody."""
+    path = log.directory / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    size = log.reader().size
+    assert log.verify().checkpoint.size == size
+    times = [leaf["time"] for leaf in log.leaves()]
+    export(log.reader(), tmp_path / "out", min(times), max(times) + 1)
+    verify_bundle(tmp_path / "out", Policy((log.vkey(),)))
+    log.open()
+    log.stop()
+    assert log.verify().checkpoint.size > size
+
+
+def test_a_pipe_for_a_timestamp(log: World, tmp_path: Path) -> None:
+    (log.directory / "timestamps").mkdir()
+    os.mkfifo(log.directory / "timestamps/5.tsr")
+    (log.directory / "timestamps/5.checkpoint").write_bytes(b"")
+    with pytest.raises(OSError, match="regular file"):
+        export(log.reader(), tmp_path / "out", 0, 2**62)
 
 
 MOVES: list[Callable[[Path], None]] = [
