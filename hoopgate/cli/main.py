@@ -58,4 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # behind ^C
+        return 130
     return status

@@ -78,7 +78,7 @@ def ask(
         response = connection.getresponse()
         data = response.read(MAXIMUM_ANSWER_BYTES + 1)
     except (OSError, http.client.HTTPException) as error:
-        raise FetchFailed(f"{host}: {error or type(error).__name__}") from None
+        raise FetchFailed(f"{parts.netloc}: {_reason(error)}") from None
     finally:
         connection.close()
     try:
@@ -88,6 +88,16 @@ def ask(
     if response.status != 200:
         raise OAuthRefused(host, response.status, answer)
     return answer
+
+
+def _reason(error: Exception) -> str:
+    """Why a server was not reached, without numbers and places in a library's source."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); --ca-file names whose is"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    said = error.strerror if isinstance(error, OSError) else ""
+    return said or str(error) or type(error).__name__
 
 
 def discover(issuer: str, context: ssl.SSLContext) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import stat
 import subprocess
 import time
@@ -27,6 +28,7 @@ from testbed.hospital import (
 )
 from testbed.mariadb import MariaDB
 from testbed.node import HOOPGATE
+from testbed.ports import free_port
 from testbed.postgres import Postgres
 
 ASKED = "SELECT ssn FROM patients LIMIT 1"
@@ -99,6 +101,11 @@ class Account:
         """What is kept of the last log-in."""
         path = self.state / (self.state / "current").read_text().strip()
         return path, json.loads(path.read_text())
+
+
+@pytest.fixture
+def unused_tcp() -> int:
+    return free_port()
 
 
 @pytest.fixture
@@ -180,6 +187,27 @@ def test_a_person_refuses(account: Account) -> None:
     _, error = process.communicate(timeout=60)
     assert (process.returncode, "it was refused in the browser" in error) == (2, True)
     assert not (account.state / "current").exists()
+
+
+def test_a_person_gives_up(account: Account) -> None:
+    process, _ = begin_device(account)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, out, error.strip()) == (130, "", "")
+    assert not (account.state / "current").exists()
+
+
+def test_who_is_not_reached(account: Account, unused_tcp: int) -> None:
+    """Why is said in words, and what to do where it can be said."""
+    nowhere = f"https://127.0.0.1:{unused_tcp}"
+    done = account.run("login", "--issuer", nowhere)
+    told = f"hoopgate login: 127.0.0.1:{unused_tcp}: Connection refused\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    done = account.run("login", "--issuer", account.hospital.issuer.url)
+    assert done.returncode == 2
+    assert "its certificate is not trusted" in done.stderr
+    assert "--ca-file" in done.stderr
+    assert "_ssl.c" not in done.stderr
 
 
 def test_psql(account: Account) -> None:
