@@ -27,11 +27,11 @@ from typing import Any, Final
 
 from hoopgate.errors import HoopgateError
 from hoopgate.evidence.export import tile_content
-from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.errors import BadLog, BadNote
 from hoopgate.recorder.files import make_directory, read_whole, replace_file
 from hoopgate.recorder.known import check_known
 from hoopgate.recorder.leaf import decode
-from hoopgate.recorder.note import Verifier
+from hoopgate.recorder.note import Checkpoint, Note, Verifier
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.segments import OVERHEAD, segment_path
 from hoopgate.recorder.tiles import WIDTH, bundle_path, tile_path, tile_width
@@ -41,8 +41,8 @@ PART_BYTES: Final = 16 * 2**20
 _DIGITS: Final = 12
 _CHECKPOINTS: Final = "checkpoints/"
 _NAME = re.compile(
-    r"(?:checkpoints/\d{12}|tile/(?:\d+|entries)/[x0-9/]+(?:\.p/\d+)?|"
-    r"seg/\d{8,}\.hgs/\d{12}|wraps/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.json)\Z"
+    r"(?:checkpoints/[0-9]{12}|tile/(?:[0-9]+|entries)/[x0-9/]+(?:\.p/[0-9]+)?|"
+    r"seg/[0-9]{8,10}\.hgs/[0-9]{12}|wraps/[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.json)\Z"
 )
 
 
@@ -261,7 +261,7 @@ def upload(
             progress.segments[number] = end
     for name in _tiles(progress.size, log.size):
         bucket.put(name, tile_content(log.directory, name))
-    name = f"{_CHECKPOINTS}{log.size:0{_DIGITS}d}"
+    name = _checkpoint_name(log.size)
     if bucket.first(name) is None:  # the same one may have got more cosignatures since
         bucket.put(name, log.note)
     progress.size = log.size
@@ -300,12 +300,26 @@ def _tiles(done: int, size: int) -> Iterator[str]:
 
 
 def newest_checkpoint(bucket: Bucket) -> bytes | None:
-    """The archive's checkpoint over the most leaves."""
+    """The archive's checkpoint over the most leaves.
+
+    :raises ArchiveFailed: there is something else in its place.
+    """
     names = bucket.versions(_CHECKPOINTS)
-    if not names:
-        return None
-    newest = max(names)
-    return bucket.get(newest, names[newest])
+    for newest in sorted(names, reverse=True):
+        note = bucket.get(newest, names[newest])
+        # Who has the credentials may add a name, so that an old checkpoint comes to be the newest.
+        try:
+            size = Checkpoint.parse(Note.parse(note).text).size
+        except BadNote:
+            size = -1
+        if newest != _checkpoint_name(size):
+            raise ArchiveFailed(f"{newest[:80]!r} holds no checkpoint of that many leaves")
+        return note
+    return None
+
+
+def _checkpoint_name(size: int) -> str:
+    return f"{_CHECKPOINTS}{size:0{_DIGITS}d}"
 
 
 def fetch(bucket: Bucket, out: Path) -> int:
@@ -315,7 +329,8 @@ def fetch(bucket: Bucket, out: Path) -> int:
     :raises ArchiveFailed: there is none, an object is damaged, not locked, or of no log.
     """
     found = bucket.versions()
-    if not any(name.startswith(_CHECKPOINTS) for name in found):
+    newest = newest_checkpoint(bucket)
+    if newest is None:
         raise ArchiveFailed("there is no archive of a log")
     if out.exists():
         raise ArchiveFailed(f"{out} is there already: name a new directory")
@@ -333,8 +348,6 @@ def fetch(bucket: Bucket, out: Path) -> int:
         elif not name.startswith(_CHECKPOINTS):
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             (out / name).write_bytes(data)
-    newest = newest_checkpoint(bucket)
-    assert newest is not None
     (out / "checkpoint").write_bytes(newest)
     return len(found)
 

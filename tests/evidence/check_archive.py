@@ -135,6 +135,23 @@ def test_overwritten_hidden_and_deleted_objects(
     verify_log(tmp_path / "fetched", [world.vkey()])
 
 
+def test_an_old_checkpoint_under_the_newest_name(
+    client: Any, bucket: str, world: World, tmp_path: Path
+) -> None:
+    """Who has the credentials can add names, and what was recorded since would seem unsigned."""
+    there = place(client, bucket)
+    upload(world.reader(), there, Progress(tmp_path / "p"))
+    old = world.reader().note
+    grow(world, "s-2")
+    upload(world.reader(), there, Progress(tmp_path / "p"))
+    for name, note in (("099999999999", b"nobody signed this"), ("999999999999", old)):
+        there.put(f"checkpoints/{name}", note)
+        with pytest.raises(ArchiveFailed, match="no checkpoint of that many leaves"):
+            fetch(there, tmp_path / "fetched")
+        with pytest.raises(ArchiveFailed, match="no checkpoint of that many leaves"):
+            upload(world.reader(), there, Progress(tmp_path / "p"))
+
+
 def test_a_log_that_does_not_continue_the_archive(
     client: Any, bucket: str, world: World, tmp_path: Path
 ) -> None:
