@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from librt.strings import BytesWriter, read_i16_le, read_i32_le, read_i64_le
+from mypy_extensions import i64
+
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.mysql.wire import MOST_PAYLOAD, packets
 
@@ -70,29 +73,128 @@ def mask_text_rows(
     :return: the rows, and the number of the packet after them.
     :raises RemoteProtocolError: a row whose fields are not as many, or do not fill it.
     """
-    out: list[bytes] = []
-    at = 0
-    size = len(run)
-    steps = list(zip(masked, constants, functions, strict=True))
-    while at < size:
-        end = at + 4 + (run[at] | run[at + 1] << 8 | run[at + 2] << 16)
-        body, at = text_row(run, at + 4, end, columns, steps)
-        sequence = _packet(out, body, sequence)
-    return b"".join(out), sequence
+    # A field that overruns its row is found at the row's end: offsets only grow, so once past it
+    # they cannot come back to it.
+    size: i64 = len(run)
+    fields: i64 = columns
+    count: i64 = len(masked)
+    number: i64 = sequence
+    out = BytesWriter()
+    at: i64 = 0
+    done: i64 = 0
+    first: i64 = 0
+    start: i64 = 0
+    try:
+        while at < size:
+            header: int = read_i32_le(run, at)
+            length: i64 = header & 0xFFFFFF
+            place: i64 = len(out) + at - done  # of the packet's header, in the output
+            at += 4
+            end: i64 = at + length
+            if end > size:
+                raise RemoteProtocolError("a field overruns its row")
+            if count == 0:
+                out.write(run[done:at])
+                done = at
+            column: i64 = 0
+            step: i64 = 0
+            while step < count:
+                target: i64 = masked[step]
+                while column < target:
+                    first = run[at]
+                    at += 1
+                    if first < 0xFB:
+                        at += first
+                    elif first != 0xFB:
+                        at = _wide(run, at, first)
+                    column += 1
+                out.write(run[done:at])
+                first = run[at]
+                start = at + 1
+                done = start
+                if first < 0xFB:
+                    done += first
+                elif first != 0xFB:
+                    done = _wide(run, start, first)
+                    start += _width(first)
+                if done > end:
+                    raise RemoteProtocolError("a field overruns its row")
+                new = constants[step]
+                if new is None:
+                    new = functions[step](None if first == 0xFB else run[start:done])
+                    if new is None:
+                        new = b"\xfb"
+                out.write(new)
+                length += len(new) - (done - at)
+                at = done
+                column += 1
+                step += 1
+            while column < fields:
+                first = run[at]
+                at += 1
+                if first < 0xFB:
+                    at += first
+                elif first != 0xFB:
+                    at = _wide(run, at, first)
+                column += 1
+            if at != end:
+                raise RemoteProtocolError("the fields of a row do not fill it")
+            if length >= MOST_PAYLOAD:  # it has become too long for one packet
+                out.write(run[done:end])
+                done = end
+                row = out.getvalue()[place + 4 :]
+                out.truncate(place)
+                out.write(packets(row, number))
+                number += length // MOST_PAYLOAD
+            else:
+                _put(out, place, length | number << 24)
+            number = (number + 1) & 0xFF
+    except IndexError:
+        raise RemoteProtocolError("a field overruns its row") from None
+    out.write(run[done:size])
+    return out.getvalue(), number
+
+
+def _put(out: BytesWriter, place: i64, value: int) -> None:
+    """Write four bytes over what stands at ``place``."""
+    out[place] = value & 0xFF
+    out[place + 1] = (value >> 8) & 0xFF
+    out[place + 2] = (value >> 16) & 0xFF
+    out[place + 3] = (value >> 24) & 0xFF
+
+
+def _put_byte(out: BytesWriter, place: i64, value: int) -> None:
+    out[place] = value & 0xFF
+
+
+def _width(first: i64) -> i64:
+    """Of a length behind ``first``, in bytes; 0: there is none such."""
+    if first == 0xFC:
+        return 2
+    if first == 0xFD:
+        return 3
+    return 8 if first == 0xFE else 0
+
+
+def _wide(data: bytes, at: i64, first: i64) -> i64:
+    """Where a field ends whose length takes more than a byte."""
+    length: int = 0
+    if first == 0xFC:
+        short: int = read_i16_le(data, at)
+        length = short & 0xFFFF
+    elif first == 0xFD:
+        length = read_i32_le(data, at - 1) >> 8 & 0xFFFFFF
+    elif first == 0xFE:
+        length = read_i64_le(data, at)
+    else:
+        raise RemoteProtocolError("a field of a row has an impossible length")
+    if length < 0 or length > len(data):
+        raise RemoteProtocolError("a field overruns its row")
+    return at + _width(first) + length
 
 
 #: The column, the new field or None, and what makes one then.
 Steps = list[tuple[int, bytes | None, FieldMaker]]
-
-
-def _packet(out: list[bytes], body: bytes, sequence: int) -> int:
-    length = len(body)
-    if length >= MOST_PAYLOAD:
-        out.append(packets(body, sequence))
-        return (sequence + length // MOST_PAYLOAD + 1) & 0xFF
-    out.append((length | sequence << 24).to_bytes(4, "little"))
-    out.append(body)
-    return (sequence + 1) & 0xFF
 
 
 def text_row(data: bytes, at: int, end: int, columns: int, steps: Steps) -> tuple[bytes, int]:
@@ -152,7 +254,10 @@ def _long(data: bytes, at: int, first: int) -> int:
     if width is None:
         raise RemoteProtocolError("a field of a row has an impossible length")
     start = at + width
-    return start + int.from_bytes(data[at:start], "little")
+    length = int.from_bytes(data[at:start], "little")
+    if length > len(data):
+        raise RemoteProtocolError("a field overruns its row")
+    return start + length
 
 
 def mask_binary_rows(
@@ -167,15 +272,99 @@ def mask_binary_rows(
 
     :param sizes: of each column's values, or :data:`COUNTED`, :data:`BYTE_COUNTED`.
     """
-    out: list[bytes] = []
-    at = 0
-    size = len(run)
-    steps = list(zip(masked, constants, functions, strict=True))
-    while at < size:
-        end = at + 4 + (run[at] | run[at + 1] << 8 | run[at + 2] << 16)
-        body, at = binary_row(run, at + 4, end, sizes, steps)
-        sequence = _packet(out, body, sequence)
-    return b"".join(out), sequence
+    size: i64 = len(run)
+    fields: i64 = len(sizes)
+    nulls: i64 = (fields + 9) // 8
+    count: i64 = len(masked)
+    number: i64 = sequence
+    out = BytesWriter()
+    at: i64 = 0
+    done: i64 = 0
+    first: i64 = 0
+    start: i64 = 0
+    bit: i64 = 0
+    try:
+        while at < size:
+            header: int = read_i32_le(run, at)
+            length: i64 = header & 0xFFFFFF
+            place: i64 = len(out) + at - done  # of the packet's header, in the output
+            bits: i64 = at + 5  # where it says which are NULL
+            end: i64 = at + 4 + length
+            if bits + nulls > end or end > size or run[at + 4] != 0:
+                raise RemoteProtocolError("a binary row is malformed")
+            at = bits + nulls
+            if count == 0:
+                out.write(run[done:at])
+                done = at
+            column: i64 = 0
+            step: i64 = 0
+            while step < count:
+                target: i64 = masked[step]
+                while column < target:
+                    bit = column + 2
+                    if not run[bits + (bit >> 3)] >> (bit & 7) & 1:
+                        at = _after(run, at, sizes[column])
+                    column += 1
+                out.write(run[done:at])
+                done = at
+                bit = column + 2
+                null = run[bits + (bit >> 3)] >> (bit & 7) & 1 != 0
+                if not null:
+                    done = _after(run, at, sizes[column])
+                    if done > end:
+                        raise RemoteProtocolError("a field overruns its row")
+                new = constants[step]
+                if new is None:
+                    start = at
+                    if not null and sizes[column] < 0:
+                        first = run[at]
+                        start = at + 1
+                        if sizes[column] == COUNTED:
+                            start += _width(first)
+                    new = functions[step](None if null else run[start:done])
+                if null != (new is None):
+                    here: i64 = place + 5 + (bit >> 3)
+                    old: int = out[here]
+                    change: i64 = 1 << (bit & 7)
+                    _put_byte(out, here, old ^ change)
+                if new is not None:
+                    out.write(new)
+                    length += len(new)
+                length -= done - at
+                at = done
+                column += 1
+                step += 1
+            while column < fields:
+                bit = column + 2
+                if not run[bits + (bit >> 3)] >> (bit & 7) & 1:
+                    at = _after(run, at, sizes[column])
+                column += 1
+            if at != end:
+                raise RemoteProtocolError("the fields of a row do not fill it")
+            if length >= MOST_PAYLOAD:  # it has become too long for one packet
+                out.write(run[done:end])
+                done = end
+                row = out.getvalue()[place + 4 :]
+                out.truncate(place)
+                out.write(packets(row, number))
+                number += length // MOST_PAYLOAD
+            else:
+                _put(out, place, length | number << 24)
+            number = (number + 1) & 0xFF
+    except IndexError:
+        raise RemoteProtocolError("a field overruns its row") from None
+    out.write(run[done:size])
+    return out.getvalue(), number
+
+
+def _after(data: bytes, at: i64, size: i64) -> i64:
+    """Where the value at ``at`` of a binary row ends."""
+    if size >= 0:
+        return at + size
+    first: i64 = data[at]
+    if size == BYTE_COUNTED or first < 0xFB:
+        return at + 1 + first
+    return _wide(data, at + 1, first)
 
 
 def binary_row(data: bytes, at: int, end: int, sizes: list[int], steps: Steps) -> tuple[bytes, int]:

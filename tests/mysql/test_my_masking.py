@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hoopgate.errors import RemoteProtocolError
@@ -155,6 +155,8 @@ def test_of_long_rows_what_is_masked_is_not_held(
 
 
 @given(st.binary(min_size=1, max_size=60), st.booleans(), st.integers(1, 5))
+@example(b"\xfe" + b"\xff" * 8, False, 1)
+@example(b"\0\0\xfe" + b"\xff" * 8, True, 1)
 def test_arbitrary_long_rows_raise_protocol_errors_only(
     data: bytes, binary: bool, count: int
 ) -> None:
@@ -166,6 +168,8 @@ def test_arbitrary_long_rows_raise_protocol_errors_only(
 
 
 @given(st.binary(min_size=1, max_size=60), st.booleans(), st.integers(1, 5))
+@example(b"\xfe" + b"\xff" * 8, False, 1)
+@example(b"\0\0\xfe" + b"\xff" * 8, True, 1)
 def test_arbitrary_rows_raise_protocol_errors_only(data: bytes, binary: bool, count: int) -> None:
     plan = MaskPlan((mask(),) * count)
     masker = compile_plan(plan, [column(Type.VAR_STRING)] * count, binary)
