@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
+from hoopgate.cli import tables
 from hoopgate.cli.node import Node, Page, RefusedByNode, add_node_arguments, inert
 
 STATES = ("pending", "approved", "used", "denied", "expired", "abandoned", "revoked", "all")
@@ -204,7 +204,7 @@ def shown(page: Page) -> list[str]:
         rows += [
             ("Because", statement["message"]),
             ("Effect", _effect(page, statement)),
-            ("Estimate", _rows(statement["estimated"])),
+            ("Estimate", _estimate(page, statement)),
             ("Touches", ", ".join(statement["relations"])),
             ("Functions", ", ".join(statement["functions"])),
             ("Settings", ", ".join(f"{k} = {v}" for k, v in statement["settings"].items())),
@@ -272,6 +272,13 @@ def _effect(page: Page, statement: Page) -> str:
     return f"{done} changed{waits}"
 
 
+def _estimate(page: Page, statement: Page) -> str:
+    if statement["estimated"] is None:
+        return ""
+    before = ", before grouping and LIMIT" if page["protocol"] in ("mariadb", "mysql") else ""
+    return f"about {_rows(statement['estimated'])}{before}"
+
+
 def _rows(count: int | None) -> str:
     return "" if count is None else f"{count} row{'' if count == 1 else 's'}"
 
@@ -317,28 +324,8 @@ def _print_table(found: Iterable[Page], *, with_state: bool) -> None:
         ]
         for page in found
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if sys.stdout.isatty():
-        widths = _fitted(widths, shutil.get_terminal_size().columns)
-    for row in rows:
-        cells = (_cut(cell, width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
-
-
-def _fitted(widths: list[int], columns: int) -> list[int]:
-    """Take from the widest columns (never from id and time) until the line fits."""
-    widths = list(widths)
-    middle = range(1, len(widths) - 1)
-    while sum(widths) + 2 * (len(widths) - 1) > columns:
-        widest = max(middle, key=lambda index: widths[index])
-        if widths[widest] <= 6:
-            break
-        widths[widest] -= 1
-    return widths
-
-
-def _cut(cell: str, width: int) -> str:
-    return cell.ljust(width) if len(cell) <= width else cell[: width - 1] + "…"
+    for line in tables.lines(rows, whole=(0, len(head) - 1)):
+        print(line)
 
 
 def _print_json(page: Page) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
+from hoopgate.cli import tables
 from hoopgate.cli.logfiles import add_place, moment, open_reader
 from hoopgate.errors import HoopgateError
 from hoopgate.recorder.listing import Listing
@@ -82,10 +83,8 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps(dataclasses.asdict(summary)))
         return 0
     rows = [("SESSION", "SUBJECT", "RESOURCE", "START (UTC)", "END", "REQUESTS"), *map(_row, found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    for line in tables.lines(rows, whole=(0,)):
+        print(line)
     if not found:
         print("No session matches.", file=sys.stderr)
     elif next(matching, None) is not None:
