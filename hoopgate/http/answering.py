@@ -169,7 +169,11 @@ class Answering:
         links = Links(self._hosts, self._http.base, exchange.opening.public)
         exchange.status = head.status
         exchange.written = headers.to_client(
-            head, phi=self._phi, links=links, request_id=exchange.request_id
+            head,
+            phi=self._phi,
+            links=links,
+            request_id=exchange.request_id,
+            mcp=exchange.inquiry.answers == "mcp",
         )
         if self._phi and exchange.inquiry.filled is not None:
             exchange.written = [

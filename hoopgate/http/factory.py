@@ -26,7 +26,7 @@ from hoopgate.http.forwarding import Credential, Fixed
 from hoopgate.http.gate import Gate, Metadata, Opening, Refusal, metadata, not_opened
 from hoopgate.http.h2_server import HTTP2Server
 from hoopgate.http.oauth import TokenSource
-from hoopgate.http.problems import Problem
+from hoopgate.http.problems import Problem, named, remedy_of
 from hoopgate.http.session import HTTPSession
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader
 from hoopgate.identity.certificates import require_same
@@ -140,9 +140,8 @@ class HTTPServer(Protocol):
                 if isinstance(event, RequestHead):
                     self._on_head(event)
         except Malformed as error:
-            log.info("http.refused", code=error.code, peer=self._peer)
-            problem = Problem(error.status, error.code, str(error), "Fix the client.")
-            self._end(problem.encode(close=True))
+            problem = Problem(error.status, error.code, str(error), remedy_of(error.code))
+            self._end(self._logged(problem).encode(close=True))
 
     def _on_head(self, head: RequestHead) -> None:
         try:
@@ -161,10 +160,15 @@ class HTTPServer(Protocol):
     def _answer(self, head: RequestHead, problem: Problem) -> None:
         """Refuse a request that no session was made for; the connection stays, if it can."""
         assert self.transport is not None
-        log.info("http.refused", code=problem.code, peer=self._peer)
         close = head.close or head.length != 0
-        data = problem.encode(head_only=head.method == "HEAD", close=close)
+        data = self._logged(problem).encode(head_only=head.method == "HEAD", close=close)
         self._finish(data, close=close)
+
+    def _logged(self, problem: Problem) -> Problem:
+        """With an id to quote, which the log has."""
+        problem = named(problem)
+        log.info("http.refused", code=problem.code, peer=self._peer, request_id=problem.request_id)
+        return problem
 
     def _tell(self, head: RequestHead, question: Metadata) -> None:
         close = head.close or head.length != 0

@@ -17,6 +17,7 @@ from hoopgate.http.inquiry import Link, Pairs
 from hoopgate.http.targets import Target, encode_query, parse_query
 from hoopgate.http.wire import Malformed
 from hoopgate.phi import fhir_search
+from hoopgate.phi.fhir_links import plain
 from hoopgate.phi.fhir_tokens import TokenSearch
 from hoopgate.phi.fhir_types import is_resource
 from hoopgate.phi.tokens import Token
@@ -74,9 +75,11 @@ class Pages:
 
     def _page(self, link: Link, url: str) -> str | None:
         shown = link(url)
-        if shown is None or "?" not in shown:
-            return shown
+        if shown is None:
+            return None
         address, _, query = shown.partition("?")
+        if not plain(address):
+            return None
         try:
             found = parse_query(query)
         except Malformed:
@@ -89,7 +92,7 @@ class Pages:
         if len(kept) < len(found):
             # Whatever the server made of the values, the client gets its own words.
             kept += [(one.name, one.value) for one in self.searches]
-        return f"{address}?{encode_query(tuple(kept))}"
+        return f"{address}?{encode_query(tuple(kept))}" if kept else address
 
 
 def _harmless(kind: str, name: str, value: str, tokens: set[str]) -> bool:

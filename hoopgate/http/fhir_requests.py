@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hoopgate.events import ComparedTokens, Operation, OperationFacts
-from hoopgate.http import documents, targets
+from hoopgate.http import documents, fhir_patches, targets
 from hoopgate.http.fhir_filling import Pages, filling
 from hoopgate.http.inquiry import (
     Inquiry,
@@ -310,23 +310,18 @@ class _Interaction:
         if self.method == "DELETE":
             return "fhir.delete"
         if self.method == "PATCH":
-            self._patch(document, media)
+            self._patch(kind, document, media)
             return "fhir.patch"
         if not isinstance(document, dict) or document.get("resourceType") != kind:
             raise Malformed(400, "resource", "the body is not a resource of the path's type")
         return "fhir.create" if self.method == "POST" else "fhir.update"
 
-    def _patch(self, document: Any, media: str) -> None:
-        """JSON Patch (RFC 6902): its tests are predicates, its copies carry PHI to other places."""
+    def _patch(self, kind: str, document: Any, media: str) -> None:
+        """JSON Patch; FHIRPath Patch is not understood."""
         if isinstance(document, list) and media in ("application/json-patch+json", ""):
-            for step in document:
-                verb = step.get("op") if isinstance(step, dict) else None
-                if verb == "test":
-                    self._say("phi.predicate", "phi_predicate")
-                elif verb in ("copy", "move"):
-                    self._say("phi.sink", "sink")
-                elif verb not in ("add", "remove", "replace"):
-                    raise Malformed(400, "patch", "the body is no JSON Patch")
+            for reason in fhir_patches.reasons(kind, document):
+                flag = "sink" if reason == fhir_patches.SINK else "phi_predicate"
+                self._say(reason, flag)
         else:
             self._say("phi.opaque", "opaque")
 

@@ -32,7 +32,7 @@ from zope.interface import implementer
 
 from hoopgate.http import h2_messages, wire
 from hoopgate.http.h2_lanes import Budget, Lane
-from hoopgate.http.problems import Problem
+from hoopgate.http.problems import Problem, named, remedy_of
 from hoopgate.http.wire import HEAD_BYTES, Data, End, Malformed, ResponseHead, ResponseReader
 from hoopgate.network import hang_up, write
 
@@ -149,8 +149,8 @@ class HTTP2Server(Protocol):
         try:
             method, head, chunked = h2_messages.request(fields, ended=ended)
         except Malformed as error:
-            problem = Problem(error.status, error.code, str(error), "Fix the client.")
-            self._refuse(stream, problem, bodiless=ended)
+            problem = Problem(error.status, error.code, str(error), remedy_of(error.code))
+            self._refuse(stream, named(problem), bodiless=ended)
             return
         self._busy()
         lane = self._lane(_key(fields))

@@ -25,29 +25,36 @@ _REPLACED: Final = HOP_BY_HOP | {
     *(b"alt-used", b"sec-websocket-extensions", b"sec-websocket-key", OWN_HEADER),
     *(b"sec-websocket-version", b"sec-websocket-protocol", b"sec-websocket-accept"),
 }
-#: On PHI also what asks for less than the whole answer, or whether it has changed: the answer is
-#: rewritten, so these would be about something else.
+#: On PHI also what asks for less than the whole answer: it is rewritten, so that would be about
+#: something else.
 _PARTIAL: Final = frozenset(
     {
-        *(b"range", b"if-range", b"if-none-match", b"if-modified-since"),
-        *(
-            b"accept-encoding",
-            b"cookie",
-            b"want-digest",
-            b"want-content-digest",
-            b"want-repr-digest",
-        ),
+        *(b"range", b"if-range", b"if-modified-since", b"accept-encoding", b"cookie"),
+        *(b"want-digest", b"want-content-digest", b"want-repr-digest"),
     }
 )
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Conditions, by which a read would tell what has not changed. A write has to keep to them.
+_CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since"})
+#: Versions as FHIR has them, which are shown; not the digest of an answer that is not.
+_VERSIONS: Final = re.compile(rb'\*|(W/)?"[A-Za-z0-9.-]{1,64}"(, *(W/)?"[A-Za-z0-9.-]{1,64}"){0,9}')
 #: Of the upstream's, on a resource that holds PHI: what carries no text of its own.
 _PLAIN: Final = {
     b"date": re.compile(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"),
-    b"retry-after": re.compile(rb"[0-9]{1,9}"),
+    b"retry-after": re.compile(rb"[0-9]{1,5}"),
     b"allow": re.compile(rb"[A-Z]{1,10}(, ?[A-Z]{1,10}){0,20}"),
     b"accept-patch": re.compile(rb"[a-z/+-]{1,60}(, ?[a-z/+-]{1,60}){0,9}"),
+}
+#: The same, of MCP.
+_OF_MCP: Final = {
     b"mcp-session-id": re.compile(rb"[!-~]{1,512}"),
     b"mcp-protocol-version": re.compile(rb"[0-9-]{10}"),
 }
+#: A URL that holds names and ids alone, and of its query the number of a job.
+_ADDRESS: Final = re.compile(
+    r"(https?://[^/?#\s]{1,300})?/?[A-Za-z0-9$._~-]{0,128}(/[A-Za-z0-9$._~-]{1,128}){0,32}/?"
+    r"(\?_?(jobId|job|jobid)=[A-Za-z0-9._-]{1,128})?"
+)
 #: Of the upstream's, elsewhere: what would lead past the gateway, or is made anew.
 _DROPPED: Final = HOP_BY_HOP | {
     *(b"alt-svc", b"content-length", b"server", b"via", b"strict-transport-security"),
@@ -86,6 +93,11 @@ def to_upstream(
             raise Malformed(400, "override", "a header that changes method or path is not taken")
         if name in _REPLACED or name.startswith(b"x-forwarded-") or (phi and name in _PARTIAL):
             continue
+        if phi and name in _CONDITIONS:
+            if head.method in _READS:
+                continue
+            if name != b"if-unmodified-since" and not _VERSIONS.fullmatch(value):
+                raise Malformed(400, "condition", "a condition that is about no version")
         if name in CREDENTIALS and not (pass_authorization and name == b"authorization"):
             continue
         written.append((name, value))
@@ -111,7 +123,9 @@ def recorded(head: RequestHead) -> Written:
     ]
 
 
-def to_client(head: ResponseHead, *, phi: bool, links: Links, request_id: str) -> Written:
+def to_client(
+    head: ResponseHead, *, phi: bool, links: Links, request_id: str, mcp: bool = False
+) -> Written:
     """The headers for the client, without those that frame the body."""
     written: Written = []
     for name, value in head.headers:
@@ -120,7 +134,7 @@ def to_client(head: ResponseHead, *, phi: bool, links: Links, request_id: str) -
             if rewritten is not None:
                 written.append((name, rewritten))
         elif phi:
-            plain = _PLAIN.get(name)
+            plain = _PLAIN.get(name) or (_OF_MCP.get(name) if mcp else None)
             if plain is not None and plain.fullmatch(value):
                 written.append((name, value))
         elif name not in _DROPPED:
@@ -155,6 +169,8 @@ class Links:
     def location(self, value: bytes, *, phi: bool) -> bytes | None:
         """Location or Content-Location; None when the client should not have it."""
         text = value.decode("latin-1")
+        if phi and _ADDRESS.fullmatch(text) is None:
+            return None
         rewritten = self.url(text)
         if rewritten is not None:
             return rewritten.encode("latin-1")

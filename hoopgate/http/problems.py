@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -13,6 +14,15 @@ from hoopgate.telling import retry_of
 from hoopgate.verdicts import Block, Hold
 
 _TYPE: Final = "urn:hoopgate:problem:"
+#: What to do about a request that is not taken, where "fix it" says too little.
+_REMEDIES: Final = {
+    "http.format": "Ask for JSON: leave _format out, and accept application/fhir+json.",
+    "http.json": "Send one JSON document in UTF-8, each member once.",
+    "http.resource": "Send a resource of the type that the path names.",
+    "http.path": "Write the path in its plain form, with the resource as its first part.",
+    "http.method": "Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.",
+    "http.version": "Speak HTTP/1.1, or HTTP/2 where it is offered.",
+}
 #: Seconds after which it makes sense to send a held request again.
 _RETRY: Final = 15
 
@@ -131,6 +141,16 @@ def refused_in_json(
         return {"jsonrpc": "2.0", "id": identity, "result": result}
     error = {"code": code, "message": text, "data": fields}
     return {"jsonrpc": "2.0", "id": identity, "error": error}
+
+
+def named(problem: Problem) -> Problem:
+    """One of before there was a session to give out ids, with an id to quote."""
+    return replace(problem, request_id=f"req-{secrets.token_hex(6)}")
+
+
+def remedy_of(code: str) -> str:
+    """What to do about a request that is not taken for ``code``, one sentence."""
+    return _REMEDIES.get(code, "Fix the request.")
 
 
 def refusal(decision: Decision) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from hoopgate.http.wire import ResponseHead
 from hoopgate.phi import documents
 from hoopgate.phi.documents import JSONMasker, Tokens, Unreadable
 from hoopgate.phi.fhir import FHIRMasker
+from hoopgate.phi.fhir_types import is_resource
 from hoopgate.phi.hl7 import HL7Masker
 from hoopgate.phi.texts import CSVMasker, TextMasker
 from hoopgate.plans import BodyPlan
@@ -38,6 +40,8 @@ _HL7: Final = frozenset(
     {"application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/hl7v2"}
 )
 _EVENTS: Final = "text/event-stream"
+#: A file of an export: names, ids and keys.
+_FILE: Final = re.compile(r"https?://[^/?#\s]+(/[A-Za-z0-9$._~-]+)+(\?[A-Za-z0-9._~=&-]{1,2048})?")
 
 
 class _FHIR:
@@ -80,9 +84,9 @@ class _FHIR:
     def _file(self, value: dict[str, Any]) -> dict[str, Any]:
         url, kind = value.get("url"), value.get("type")
         shown = self._links.url(url) if isinstance(url, str) else None
-        if shown is None or not isinstance(kind, str):
+        if shown is None or not isinstance(url, str) or not _FILE.fullmatch(url):
             raise Unreadable("the export's files are not at the server itself")
-        return {"type": kind[:64], "url": shown}
+        return {"type": kind if is_resource(kind) else "[TEXT]", "url": shown}
 
 
 @dataclass(frozen=True, slots=True)

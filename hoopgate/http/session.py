@@ -25,7 +25,7 @@ from hoopgate.http.answering import Answering
 from hoopgate.http.exchange import Exchange
 from hoopgate.http.forwarding import Credential, NoCredential, Upstream, received
 from hoopgate.http.gate import Gate, Opening, Refusal
-from hoopgate.http.problems import Problem, refusal
+from hoopgate.http.problems import Problem, refusal, remedy_of
 from hoopgate.http.wire import Data, End, Malformed, RequestHead, RequestReader
 from hoopgate.interfaces import IDelegatingSession
 from hoopgate.phi.documents import Tokens
@@ -214,7 +214,7 @@ class HTTPSession(Answering):
         exchange = self._exchange
         if exchange is None or not exchange.answering:
             request_id = self._mint()
-            block = Block("http", error.code, str(error), "Fix the client.")
+            block = Block("http", error.code, str(error), remedy_of(error.code))
             self._actions.append(Forward(b"", b"", (Decision(request_id, block),)))
             problem = Problem(error.status, error.code, str(error), "Fix the client.", "http")
             self._actions.append(Reply(problem.encode(close=True)))
@@ -279,7 +279,7 @@ class HTTPSession(Answering):
         try:
             inquiry = requests.inquire(self._http, head, exchange.opening.target, body)
         except Malformed as error:
-            block = Block("http", error.code, str(error), "Fix the request.")
+            block = Block("http", error.code, str(error), remedy_of(error.code))
             decision = Decision(exchange.request_id, block)
             exchange.told = error.told
             self._refuse(exchange, decision, error.status)

@@ -18,27 +18,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from hoopgate.phi.documents import DEPTH, Places, Tokens, Unreadable, replacement
+from hoopgate.phi.fhir_links import RELATIONS, Link, address_of
 from hoopgate.phi.fhir_places import NONE, below, mask_of, roots, within
-from hoopgate.phi.fhir_types import (
-    DATE,
-    INSTANT,
-    KEEP,
-    NUMBER,
-    TEXT,
-    TRUTH,
-    Element,
-    is_resource,
-    types,
-)
+from hoopgate.phi.fhir_scalars import BIRTHS, DROP, ID, WORD, scalar
+from hoopgate.phi.fhir_types import TEXT, Element, is_resource, types
 from hoopgate.phi.safe_harbor import OLDEST_AGE
 from hoopgate.plans import Method, PathMask
 
-#: A URL of the server → the one by which the client reaches it; None: it is not the server's.
-Link = Callable[[str], "str | None"]
-
-_DROP: Final = object()
-
-_BASE64: Final = "W1JFREFDVEVEXQ=="  # "[REDACTED]"
 _DIV: Final = '<div xmlns="http://www.w3.org/1999/xhtml">[NARRATIVE]</div>'
 
 #: Definitions: they are about no patient. Within another resource they are masked as all else.
@@ -47,15 +33,6 @@ _DEFINITIONS: Final = frozenset(
         *("CapabilityStatement", "StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap"),
         *("SearchParameter", "OperationDefinition", "NamingSystem", "CompartmentDefinition"),
         *("TerminologyCapabilities", "ImplementationGuide", "StructureMap", "GraphDefinition"),
-    }
-)
-#: Text that says nothing of a patient: names of codes and units.
-_PUBLIC_TEXT: Final = frozenset(
-    {
-        *(("Coding", "display"), ("Coding", "version"), ("BundleLink", "relation")),
-        *((unit, "unit") for unit in ("Quantity", "Age", "Count", "Distance", "Duration")),
-        ("MoneyQuantity", "unit"),
-        ("SimpleQuantity", "unit"),
     }
 )
 #: Numbers that say where or who, whatever their type.
@@ -72,18 +49,6 @@ _EXTENDING: Final = frozenset(
 )
 #: Types with constants in a fixed form, in which single elements may be shown otherwise.
 _FORMS: Final = frozenset({"HumanName", "Address", "ContactPoint", "Identifier"})
-_BIRTHS: Final = frozenset(
-    (kind, "birthDate") for kind in ("Patient", "Person", "RelatedPerson", "Practitioner")
-)
-
-_YEAR: Final = re.compile(r"([0-9]{4})(-.*)?")
-_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
-#: FHIR allows blanks in codes; no terminology in use has them, and text would pass for one.
-_WORD: Final = re.compile(r"[^\s\x00-\x20\x7f]+")
-_RELATIVE: Final = re.compile(
-    r"#[A-Za-z0-9.-]{0,64}|[A-Z][A-Za-z]{1,40}/[A-Za-z0-9.-]{1,64}(/_history/[A-Za-z0-9.-]{1,64})?"
-)
-_URN: Final = re.compile(r"urn:uuid:[0-9a-fA-F-]{36}|urn:oid:[0-9.]{3,100}")
 _TYPED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_$-]{0,63}")
 _ETAG: Final = re.compile(r'W/"[A-Za-z0-9.-]{1,64}"')
 _STATUS: Final = re.compile(r"([1-5][0-9]{2})\b.*", re.DOTALL)
@@ -111,7 +76,7 @@ class FHIRMasker:
     ) -> None:
         self._types = types()
         self._link = link
-        self._page = page or link
+        self._page = page or (lambda url: address_of(url, link))
         self._tokens = tokens
         self._oldest = year - OLDEST_AGE
         self._tables: dict[tuple[str, ...], dict[str, tuple[Element, str]]] = {}
@@ -124,7 +89,7 @@ class FHIRMasker:
             "Attachment": self._attachment,
             "Annotation": self._annotation,
             "Narrative": lambda _: {"status": "empty", "div": _DIV},
-            "Signature": lambda _: _DROP,
+            "Signature": lambda _: DROP,
             "Extension": self._extension,
             "FHIRPrimitiveExtension": self._primitive,
             "Reference": self._reference,
@@ -160,7 +125,7 @@ class FHIRMasker:
             return self._definition(value)
         found: dict[str, Any] = {"resourceType": kind}
         own = value.get("id")
-        if isinstance(own, str) and _ID.fullmatch(own):
+        if isinstance(own, str) and ID.fullmatch(own):
             found["id"] = own
         if _restricted(value):
             security = {"security": [{"system": _CONFIDENTIALITY, "code": "R"}]}
@@ -205,14 +170,14 @@ class FHIRMasker:
                 masked = self._extensions(item)
             elif name.startswith("_"):
                 # When somebody was born is also in its extensions.
-                birth = any((kind, name[1:]) in _BIRTHS for kind in kinds)
-                masked = _DROP if birth else self._each(item, self._primitive)
+                birth = any((kind, name[1:]) in BIRTHS for kind in kinds)
+                masked = DROP if birth else self._each(item, self._primitive)
             else:
                 said = table.get(name)
                 if said is None:
                     continue
                 masked = self._value(item, said[0], said[1], name, said_below, depth)
-            if masked is not _DROP:
+            if masked is not DROP:
                 found[name] = masked
         return found
 
@@ -229,7 +194,7 @@ class FHIRMasker:
                 masked = self._value(item, self._types[kind][name], kind, name, said, 0)
             else:
                 continue
-            if masked is not _DROP:
+            if masked is not DROP:
                 shown[name] = masked
             else:
                 shown.pop(name, None)
@@ -241,9 +206,9 @@ class FHIRMasker:
         if isinstance(value, list):
             texts = [one for one in value if isinstance(one, str)]
             if mask.method is Method.TOKEN and self._tokens is not None:
-                return [replacement(one, mask, self._tokens) for one in texts] or _DROP
-            return [replacement("", mask)] if value and isinstance(value[0], str) else _DROP
-        return replacement(value, mask, self._tokens) if isinstance(value, str) else _DROP
+                return [replacement(one, mask, self._tokens) for one in texts] or DROP
+            return [replacement("", mask)] if value and isinstance(value[0], str) else DROP
+        return replacement(value, mask, self._tokens) if isinstance(value, str) else DROP
 
     def _table(self, kinds: tuple[str, ...]) -> dict[str, tuple[Element, str]]:
         """Element → what is said of it and of which type it is; where types disagree, the first."""
@@ -267,11 +232,11 @@ class FHIRMasker:
         depth: int,
     ) -> Any:
         if isinstance(value, str):
-            return self._scalar(value, element.scalar, kind, name)
+            return scalar(value, element.scalar, kind, name, self._oldest)
         if isinstance(value, dict):
             kinds = element.kinds
             if not kinds:
-                return _DROP
+                return DROP
             if element.resource or "resourceType" in value:
                 return self._resource(value)
             said = places is not None and any(place.keys for place in places)
@@ -286,55 +251,29 @@ class FHIRMasker:
             return self._members(value, kinds, places, depth + 1)
         if isinstance(value, list):
             items = [
-                _DROP
+                DROP
                 if isinstance(item, list)
                 else self._value(item, element, kind, name, places, depth)
                 for item in value
             ]
-            items = [item for item in items if item is not _DROP]
+            items = [item for item in items if item is not DROP]
             if element.scalar == TEXT and items and all(isinstance(one, str) for one in items):
                 items = items[:1]
-            return items if items or not value else _DROP
+            return items if items or not value else DROP
         if value is None:
             return None  # in a list, beside its extension
-        return self._scalar(value, element.scalar, kind, name)
-
-    def _scalar(self, value: Any, scalar: int, kind: str, name: str) -> Any:
-        if scalar == KEEP:
-            if isinstance(value, str) and len(value) <= 2048 and _WORD.fullmatch(value):
-                return value
-        elif scalar == NUMBER:
-            if isinstance(value, int | Decimal | float) and not isinstance(value, bool):
-                return value
-        elif scalar == TRUTH:
-            if isinstance(value, bool):
-                return value
-        elif scalar == TEXT:
-            if (kind, name) in _PUBLIC_TEXT and isinstance(value, str):
-                return value
-            if name == "data" or name.endswith("Base64Binary"):
-                return _BASE64
-            return "[TEXT]"
-        elif isinstance(value, str):
-            found = _YEAR.fullmatch(value)
-            if found is not None and scalar == DATE:
-                if (kind, name) in _BIRTHS:
-                    return f"{max(int(found[1]), self._oldest):04}"
-                return found[1]
-            if found is not None and scalar == INSTANT:
-                return f"{found[1]}-01-01T00:00:00Z"
-        return _DROP
+        return scalar(value, element.scalar, kind, name, self._oldest)
 
     def _extensions(self, value: Any) -> Any:
         items = [self._extension(one) for one in value if isinstance(one, dict)]
         items = [item for item in items if len(item) > 1]  # more than its URL
-        return items or _DROP
+        return items or DROP
 
     def _each(self, value: Any, mask: Callable[[dict[str, Any]], Any]) -> Any:
         if isinstance(value, list):
             items = [mask(item) if isinstance(item, dict) else None for item in value]
-            return [None if item is _DROP else item for item in items]
-        return mask(value) if isinstance(value, dict) else _DROP
+            return [None if item is DROP else item for item in items]
+        return mask(value) if isinstance(value, dict) else DROP
 
     def _plain(self, value: dict[str, Any], kind: str, *names: str) -> dict[str, Any]:
         """Those of an object's members that are masked by their types."""
@@ -376,7 +315,7 @@ class FHIRMasker:
                     kept[name] = item
         url = kept.pop("url", None)
         found = self._members(kept, ("Extension",), None, 0)
-        if isinstance(url, str) and len(url) <= 2048 and _WORD.fullmatch(url):
+        if isinstance(url, str) and len(url) <= 2048 and WORD.fullmatch(url):
             found["url"] = url
         return found
 
@@ -384,27 +323,18 @@ class FHIRMasker:
         found = self._members(
             {name: item for name, item in value.items() if name == "extension"}, ("Element",), [], 0
         )
-        return found or _DROP
+        return found or DROP
 
     def _reference(self, value: dict[str, Any]) -> Any:
         found = self._plain(value, "Reference", "type", "identifier")
         target = value.get("reference")
         if isinstance(target, str):
-            shown = self._address_of(target)
+            shown = address_of(target, self._link)
             if shown is not None:
                 found["reference"] = shown
         if "display" in value or not found:
             found["display"] = "[TEXT]"
         return found
-
-    def _address_of(self, target: str) -> str | None:
-        """A link to a resource: relative, a URN, or a URL of the server; not a search."""
-        if _RELATIVE.fullmatch(target) or _URN.fullmatch(target):
-            return target
-        url = self._link(target)
-        if url is not None and "?" not in url:
-            return url
-        return None
 
     def _age(self, value: dict[str, Any]) -> Any:
         found = self._plain(value, "Age", "value", "comparator", "unit", "system", "code")
@@ -420,16 +350,15 @@ class FHIRMasker:
         url = value.get("fullUrl")
         rest = {name: item for name, item in value.items() if name != "fullUrl"}
         found = self._members(rest, ("BundleEntry",), None, 0)
-        shown = self._address_of(url) if isinstance(url, str) else None
+        shown = address_of(url, self._link) if isinstance(url, str) else None
         return found if shown is None else {"fullUrl": shown, **found}
 
     def _bundle_link(self, value: dict[str, Any]) -> Any:
-        found = self._plain(value, "BundleLink", "relation")
-        url = value.get("url")
+        url, relation = value.get("url"), value.get("relation")
         shown = self._page(url) if isinstance(url, str) else None
-        if shown is not None:
-            found["url"] = shown
-        return found
+        if shown is None or relation not in RELATIONS:
+            return {}
+        return {"relation": relation, "url": shown}
 
     def _response(self, value: dict[str, Any]) -> Any:
         found = self._plain(value, "BundleEntryResponse", "lastModified", "outcome")
@@ -437,7 +366,7 @@ class FHIRMasker:
         match = _STATUS.fullmatch(status) if isinstance(status, str) else None
         if match is not None:
             found["status"] = match[1]
-        shown = self._address_of(location) if isinstance(location, str) else None
+        shown = address_of(location, self._link) if isinstance(location, str) else None
         if shown is not None:
             found["location"] = shown
         if isinstance(etag, str) and _ETAG.fullmatch(etag):
@@ -447,7 +376,7 @@ class FHIRMasker:
     def _request(self, value: dict[str, Any]) -> Any:
         found = self._plain(value, "BundleEntryRequest", "method")
         url = value.get("url")
-        shown = self._address_of(url) if isinstance(url, str) else None
+        shown = address_of(url, self._link) if isinstance(url, str) else None
         return {**found, "url": shown or "[TEXT]"}
 
     def _parameter(self, value: dict[str, Any]) -> Any:

@@ -86,7 +86,8 @@ def _extension(make: Callable[[Phi], dict[str, Any]]) -> Callable[[Phi], Answer]
 
 def _header(**headers: str) -> Callable[[Phi], Answer]:
     return lambda phi: document(
-        patient(active=True), **{name: value.format(p=phi) for name, value in headers.items()}
+        patient(active=True),
+        **{name: value.format(p=phi, base="/fhir/R4") for name, value in headers.items()},
     )
 
 
@@ -142,6 +143,9 @@ CASES: dict[str, Callable[[Phi], Answer]] = {
     "contact": lambda p: document(patient(contact=[{"name": {"text": p.name}, "organization": {"display": p.name}}])),
     "link": lambda p: document(patient(link=[{"other": {"reference": f"Patient?identifier={p.ssn}", "display": p.name}, "type": "seealso"}])),
     "reference-foreign": lambda p: document(patient(generalPractitioner=[{"reference": f"https://other.example/P/{p.ssn}"}])),
+    "reference-own": lambda p: document(patient(generalPractitioner=[{"reference": f"http://127.0.0.1/fhir/R4/Practitioner/of {p.name}"}])),
+    "reference-escapes": lambda p: document(patient(generalPractitioner=[{"reference": f"/fhir/R4/Practitioner/of%20{p.number}"}])),
+    "reference-fragment": lambda p: document(patient(generalPractitioner=[{"reference": f"#{p.name}"}])),
     "reference-query": lambda p: document(patient(generalPractitioner=[{"reference": f"/Practitioner?name={p.name}"}])),
     "reference-identifier": lambda p: document(patient(generalPractitioner=[{"identifier": {"value": p.ssn}}])),
     "contained": lambda p: document(of("Condition", contained=[patient(name=[{"text": p.name}])])),
@@ -199,6 +203,11 @@ CASES: dict[str, Callable[[Phi], Answer]] = {
     # --- bundles and parameters
     "bundle": lambda p: document(bundle({"resource": patient(name=[{"text": p.name}]), "fullUrl": f"https://x/{p.ssn}"})),
     "bundle-links": lambda p: document(bundle(link=[{"relation": "self", "url": f"https://x/Patient?name={p.name}"}, {"relation": "next", "url": f"/fhir/R4/Patient?name={p.name}"}])),
+    "bundle-links-known": lambda p: document(bundle(link=[{"relation": "next", "url": f"@/fhir/R4/Patient?_count=2&q={p.number}"}, {"relation": "self", "url": f"@/fhir/R4/Patient?gender=of%20{p.number}"}, {"relation": "previous", "url": f"@/fhir/R4/Patient/of%20{p.number}?_count=2"}])),
+    "bundle-links-relation": lambda p: document(bundle(link=[{"relation": p.name, "url": "@/fhir/R4/Patient?_count=2"}])),
+    "bundle-full-url": lambda p: document(bundle({"resource": patient(), "fullUrl": f"@/fhir/R4/Patient/of%20{p.number}"}, {"resource": patient(), "fullUrl": f"@/fhir/R4/{p.number}/x/y/z?#/"})),
+    "bundle-location": lambda p: document(bundle({"response": {"status": "201", "location": f"@/fhir/R4/Patient/of%20{p.number}"}})),
+    "manifest": lambda p: raw(json.dumps({"output": [{"type": p.name, "url": f"@/fhir/R4/files/of%20{p.number}.ndjson", "count": p.number, "extension": {"x": p.name}}], "error": [], "request": p.name, "message": p.name}).encode(), "application/json"),
     "bundle-request": lambda p: document(bundle({"request": {"method": "PUT", "url": f"Patient?identifier={p.ssn}", "ifNoneExist": f"name={p.name}", "ifMatch": p.name}})),
     "bundle-response": lambda p: document(bundle({"response": {"status": f"201 {p.name}", "location": f"Patient?name={p.name}", "etag": f'W/"{p.name}"', "outcome": outcome(diagnostics=p.text)}})),
     "bundle-signature": lambda p: document(bundle(signature={"data": p.name, "who": {"display": p.name}}, identifier={"value": p.ssn})),
@@ -231,6 +240,18 @@ CASES: dict[str, Callable[[Phi], Answer]] = {
     "header-warning": _header(Warning='199 - "{p.text}"'),
     "header-disposition": _header(Content_Disposition='attachment; filename="{p.ssn}.json"'),
     "header-location": _header(Content_Location="https://x/{p.ssn}"),
+    "header-location-search": _header(Location="{base}/Patient?name={p.number}"),
+    "header-location-text": _header(Location="{base}/Patient/of%20{p.number}"),
+    "header-location-relative": _header(Location="Patient?identifier={p.ssn}"),
+    "header-location-fragment": _header(Location="{base}/Patient/p#{p.number}"),
+    "header-content-location": _header(Content_Location="{base}/Patient?identifier={p.ssn}"),
+    "redirect-search": lambda p: raw(b"", FHIR, "303 See Other", Location=f"/fhir/R4/Patient?identifier={p.ssn}"),
+    "header-refresh": _header(Refresh="0; url=/{p.ssn}"),
+    "header-cors": _header(Access_Control_Allow_Origin="https://{p.ssn}.example"),
+    "header-policy": _header(Content_Security_Policy="report-uri /{p.ssn}", NEL="{p.ssn}", Report_To="{p.ssn}"),
+    "header-timing": _header(Server_Timing="db;desc={p.number}", X_Powered_By="{p.number}"),
+    "header-session": _header(Mcp_Session_Id="{p.number}"),
+    "header-progress": _header(X_Progress="{p.text}", Expires="{p.text}", Age="{p.number}"),
     "header-digest": _header(Digest="sha-256={p.number}", Content_MD5="{p.number}"),
     "header-challenge": _header(WWW_Authenticate='Basic realm="{p.ssn}"'),
     "header-retry": _header(Retry_After="{p.ssn} days"),
@@ -305,6 +326,8 @@ class _Handler(socketserver.StreamRequestHandler):
             server = self.server
             assert isinstance(server, _Server)
             status, headers, body = CASES[name](server.phi)
+            own = f"http://127.0.0.1:{server.server_address[1]}"
+            body = body.replace(b'"@/', f'"{own}/'.encode())
             lines = [f"HTTP/1.1 {status}", *(f"{key}: {value}" for key, value in headers)]
             if not status.startswith("304"):
                 lines.append(f"Content-Length: {len(body)}")

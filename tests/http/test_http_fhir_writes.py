@@ -1,0 +1,105 @@
+"""Writes to a FHIR server that would tell by failing: steps of a patch, conditions of a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hoopgate.http import fhir_patches, headers
+from hoopgate.http.wire import Malformed, RequestHead, RequestReader
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"op": "replace", "path": "/active"},
+        {"op": "add", "path": "/birthDate"},
+        {"op": "remove", "path": "/name/1"},
+        {"op": "add", "path": "/name/-"},
+        {"op": "replace", "path": "/maritalStatus/coding/0/code"},
+        {"op": "replace", "path": "/maritalStatus/text"},
+        {"op": "replace", "path": "/managingOrganization/reference"},
+        {"op": "add", "path": "/contact/0/relationship/0/coding/0"},
+        {"op": "replace", "path": ""},
+    ],
+)
+def test_what_is_shown_may_be_patched(step: dict[str, Any]) -> None:
+    assert fhir_patches.reasons("Patient", [step]) == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"op": "test", "path": "/active", "value": True},
+        {"op": "replace", "path": "/name/0/given/2"},
+        {"op": "remove", "path": "/name/0/prefix"},
+        {"op": "add", "path": "/name/0/given/9"},
+        {"op": "remove", "path": "/identifier/0/period"},
+        {"op": "replace", "path": "/address/0/line/3"},
+        {"op": "replace", "path": "/contact/0/telecom/0/value"},
+        {"op": "remove", "path": "/photo/0/hash"},
+        {"op": "remove", "path": "/extension/0/valueInteger"},
+        {"op": "remove", "path": "/name/0/extension/0"},
+        {"op": "remove", "path": "/text/div"},
+        {"op": "remove", "path": "/nickname"},
+        {"op": "remove", "path": "/_birthDate"},
+        {"op": "remove", "path": "/birthDate/x"},
+    ],
+)
+def test_what_is_hidden_is_not_asked_for_by_patches(step: dict[str, Any]) -> None:
+    assert fhir_patches.reasons("Patient", [step]) == ["phi.predicate"]
+
+
+def test_a_list_of_texts_has_no_length_to_be_found_out() -> None:
+    steps = [{"op": "remove", "path": "/alias/3"}, {"op": "add", "path": "/alias/-"}]
+    assert fhir_patches.reasons("Organization", steps) == ["phi.predicate"]
+
+
+@pytest.mark.parametrize("step", [7, {"op": "replace"}, {"op": "x", "path": "/a"}, {"path": "a"}])
+def test_what_is_no_patch_is_none(step: Any) -> None:
+    with pytest.raises(Malformed):
+        fhir_patches.reasons("Patient", [step])
+
+
+def sent(method: str, *lines: str, phi: bool = True) -> list[str]:
+    """The conditions that go on."""
+    reader = RequestReader()
+    reader.feed("\r\n".join([f"{method} / HTTP/1.1", "Host: h", *lines, "", ""]).encode())
+    head = reader.next_event()
+    assert isinstance(head, RequestHead)
+    written = headers.to_upstream(
+        head,
+        host="u",
+        phi=phi,
+        pass_authorization=False,
+        peer="1.2.3.4:5",
+        secure=True,
+        request_id="req",
+    )
+    return [f"{name.decode()}: {value.decode()}" for name, value in written if b"if-" in name]
+
+
+@pytest.mark.parametrize("name", ["if-match", "if-none-match", "if-unmodified-since"])
+def test_a_read_has_no_conditions(name: str) -> None:
+    assert sent("GET", f"{name}: *") == []
+    assert sent("GET", f"{name}: *", phi=False) == [f"{name}: *"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if-none-match: *",
+        'if-match: W/"7"',
+        'if-match: W/"7", "a.b-c"',
+        "if-unmodified-since: Wed, 21 Oct 2015 07:28:00 GMT",
+    ],
+)
+def test_a_write_keeps_its_conditions(line: str) -> None:
+    assert sent("PUT", line) == [line]
+
+
+@pytest.mark.parametrize("line", ['if-match: "a digest of everything"', "if-none-match: x"])
+def test_a_condition_is_about_a_version(line: str) -> None:
+    with pytest.raises(Malformed):
+        sent("PUT", line)
