@@ -153,8 +153,9 @@ class Exchange:
             actor = await self._verifier.verify(asked.actor_token, resource)
             self._check_first(actor)
             self._check_actor(actor, issuer, subject)
-            # The one that acts now, then those before it (RFC 8693 4.1).
-            actors = (actor.subject, *actors)
+            # The one that acts now, then those before it (RFC 8693 4.1): who holds the actor's
+            # token by a delegation of its own comes first.
+            actors = (*actor.actors, actor.subject, *actors)
             expires = min(expires, actor.expires_at)
             if len(actors) > MAXIMUM_ACTORS:
                 raise IdentityRefused("identity.actor", "the chain of actors is too long")
