@@ -26,11 +26,8 @@ from hoopgate.ssh import authentication, wire
 from hoopgate.ssh.channels import Channel, Mux
 from hoopgate.ssh.exchanges import ClientTransport
 from hoopgate.ssh.known_hosts import KnownHosts
-from hoopgate.ssh.transport import (
-    SERVICE_ACCEPT,
-    SERVICE_REQUEST,
-    HostKeyRefused,
-)
+from hoopgate.ssh.signatures import HostKeyRefused
+from hoopgate.ssh.transport import SERVICE_ACCEPT, SERVICE_REQUEST
 from hoopgate.ssh.wire import Reader, string
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from hoopgate.ssh import security_certificates
 from hoopgate.ssh.known_hosts import CERTIFICATE, public_blob
 from hoopgate.ssh.security_certificates import SecurityKeyCertificate
 from hoopgate.ssh.security_keys import CERTIFICATE_KINDS, KINDS, SecurityKey
-from hoopgate.ssh.transport import SIGNATURES, signed
+from hoopgate.ssh.signatures import SIGNATURES, signed
 from hoopgate.ssh.wire import Reader
 
 #: Options that are carried out; a certificate with any other is refused.

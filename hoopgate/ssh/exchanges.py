@@ -15,18 +15,16 @@ from twisted.conch.ssh.common import MP
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.network import write
 from hoopgate.ssh.security_keys import KINDS
+from hoopgate.ssh.signatures import SIGNATURES, HostKeyRefused, signed
 from hoopgate.ssh.transport import (
     CURVES,
     EXT_INFO,
     HYBRID,
     KEX_INIT,
     KEX_REPLY,
-    SIGNATURES,
     STRICT_CLIENT,
     STRICT_SERVER,
-    HostKeyRefused,
     SSHTransport,
-    signed,
 )
 from hoopgate.ssh.wire import Reader, string
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.conch.ssh.keys import Key
 
-from hoopgate.ssh.transport import SIGNATURES
+from hoopgate.ssh.signatures import SIGNATURES
 
 HOST_KEY: Final = "ssh_host_ed25519_key"
 AUTHORITY: Final = "ssh_user_ca"

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.conch.ssh.keys import BadKeyError, Key
 
-from hoopgate.ssh.transport import SIGNATURES, HostKeyRefused
+from hoopgate.ssh.signatures import SIGNATURES, HostKeyRefused
 from hoopgate.ssh.wire import Reader
 
 CERTIFICATE: Final = b"-cert-v01@openssh.com"

@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from twisted.conch.ssh import transport as conch
-from twisted.conch.ssh.keys import Key
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from hoopgate.errors import HoopgateError, LimitExceeded, RemoteProtocolError
+from hoopgate.errors import LimitExceeded, RemoteProtocolError
 from hoopgate.network import hang_up, write
 from hoopgate.ssh.packets import CIPHERS, MACS, Plain, Seal, derive, make_seal
 from hoopgate.ssh.wire import Reader, string
@@ -40,16 +39,6 @@ HYBRID: Final = b"mlkem768x25519-sha256"
 CURVES: Final = (b"curve25519-sha256", b"curve25519-sha256@libssh.org")
 STRICT_CLIENT: Final = b"kex-strict-c-v00@openssh.com"
 STRICT_SERVER: Final = b"kex-strict-s-v00@openssh.com"
-
-#: Signature algorithms for host keys and users, by preference. SHA-1 is not among them.
-SIGNATURES: Final = (
-    b"ssh-ed25519",
-    b"ecdsa-sha2-nistp256",
-    b"ecdsa-sha2-nistp384",
-    b"ecdsa-sha2-nistp521",
-    b"rsa-sha2-512",
-    b"rsa-sha2-256",
-)
 
 DISCONNECT: Final = 1
 IGNORE: Final = 2
@@ -239,6 +228,11 @@ class SSHTransport(conch.SSHTransportBase):
         self._count(len(payload) + sum(map(len, more)))
 
     @property
+    def over(self) -> bool:
+        """The connection is gone, or will be."""
+        return self._ended
+
+    @property
     def blocked(self) -> bool:
         """An exchange is under way: messages wait."""
         return bool(self._keyExchangeState != self._KEY_EXCHANGE_NONE)
@@ -297,7 +291,7 @@ class SSHTransport(conch.SSHTransportBase):
         if self._may_rekey and not self._ended and not self.blocked and self._phase == "open":
             self._seen = self._packets = 0  # KEXINIT is counted itself
             self._kexinit_out()
-            self._after("exchange", EXCHANGE_SECONDS, self._too_slow)
+            self.after("exchange", EXCHANGE_SECONDS, self._too_slow)
 
     def _count(self, size: int) -> None:
         self._seen += size
@@ -327,7 +321,7 @@ class SSHTransport(conch.SSHTransportBase):
             raise RemoteProtocolError("no key exchange in common")
         own = self.supportedKeyExchanges[0], self.supportedPublicKeys[0]
         self._ignore_guess = rest[:1] != b"\0" and (offered[0], key_algorithms[0]) != own
-        self._after("exchange", EXCHANGE_SECONDS, self._too_slow)
+        self.after("exchange", EXCHANGE_SECONDS, self._too_slow)
         self.begin_exchange()
 
     def begin_exchange(self) -> None:
@@ -382,7 +376,7 @@ class SSHTransport(conch.SSHTransportBase):
         self._phase = "open"
         self._seen = self._packets = 0
         self._stop("exchange")
-        self._after("rekey", self.rekey_seconds, self.rekey)
+        self.after("rekey", self.rekey_seconds, self.rekey)
         names = self.nextEncryptions
         self.algorithms = {
             "version": "SSH-2.0",
@@ -431,7 +425,7 @@ class SSHTransport(conch.SSHTransportBase):
             self._stop(name)
         self.ended(reason)
 
-    def _after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
+    def after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
         self._stop(name)
         if not self._ended:
             self._timers[name] = self.reactor.callLater(seconds, call)
@@ -440,25 +434,3 @@ class SSHTransport(conch.SSHTransportBase):
         timer = self._timers.pop(name, None)
         if timer is not None and timer.active():
             timer.cancel()
-
-
-class HostKeyRefused(HoopgateError):
-    """A backend's host key is not the one that is known, or nothing is known of it."""
-
-
-def signed(key: Key, algorithm: bytes, signature: bytes, data: bytes) -> bool:
-    """Whether ``signature`` is of ``data`` by ``key``, with exactly the algorithm agreed on.
-
-    :param algorithm: a name of :data:`SIGNATURES`, or of a certificate with such a key.
-    """
-    plain = algorithm.replace(b"-cert-v01@openssh.com", b"")
-    reader = Reader(signature)
-    try:
-        name = reader.string()
-        reader.string()
-        reader.end()
-    except RemoteProtocolError:
-        return False
-    if name != plain or plain not in key.supportedSignatureAlgorithms():
-        return False
-    return bool(key.verify(signature, data))

@@ -13,7 +13,7 @@ from testbed.sshd import keygen
 
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.ssh.known_hosts import HostKeys, KnownHosts, fingerprint
-from hoopgate.ssh.transport import HostKeyRefused
+from hoopgate.ssh.signatures import HostKeyRefused
 
 
 class Keys:

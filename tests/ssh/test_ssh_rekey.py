@@ -13,10 +13,8 @@ from twisted.internet.task import Clock
 
 from hoopgate.ssh.exchanges import ClientTransport, ServerTransport
 from hoopgate.ssh.keys import host_keys
-from hoopgate.ssh.transport import (
-    HostKeyRefused,
-    SSHTransport,
-)
+from hoopgate.ssh.signatures import HostKeyRefused
+from hoopgate.ssh.transport import SSHTransport
 
 HOST = Key(ed25519.Ed25519PrivateKey.generate())
 
