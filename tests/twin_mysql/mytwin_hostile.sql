@@ -364,3 +364,22 @@ SELECT hex(id), upper(who) FROM visits WHERE ward = 'a' ORDER BY id
 SELECT a.who, b.ward FROM visits a JOIN visits b ON a.id = b.id WHERE a.id = unhex(lpad(3, 32, 0))
 SELECT ward FROM visits WHERE who = unhex('51')
 UPDATE visits SET ward = 'c' WHERE id = unhex(lpad(3, 32, 0))
+-- family: lazy
+SELECT if(isnull(p.email), d.x, 1) FROM patients p, (SELECT id, exp(id * 300) x FROM encounters) d WHERE d.id = 3 AND p.id = 4
+SELECT coalesce(p.email, d.x) FROM patients p JOIN (SELECT id, exp(id * 300) x FROM encounters) d ON d.id = p.id WHERE p.id = 4
+WITH d AS (SELECT id, exp(id * 300) x FROM encounters) SELECT if(isnull(p.email), d.x, 1) FROM patients p, d WHERE d.id = 3 AND p.id = 4
+SELECT if(isnull(p.email), (SELECT d.x FROM (SELECT exp(id * 300) x, id FROM encounters) d WHERE d.id = 3), 1) FROM patients p WHERE p.id = 4
+SELECT d.y FROM (SELECT if(isnull(p.email), e.x, 1) y FROM patients p, (SELECT id, pow(10, id * 100) x FROM encounters) e WHERE e.id = 5 AND p.id = 4) d
+SELECT id, if(isnull(email), x, 1) FROM (SELECT id, email, exp(id * 300) x FROM patients) d WHERE id = 4
+SELECT id, coalesce(email, x) FROM (SELECT id, email, exp(id * 300) x FROM patients) d WHERE id = 4
+SELECT if(isnull(p.email), v.x, 1) FROM patients p, v_big v WHERE v.id = 3 AND p.id = 4
+SELECT if(isnull(email), (SELECT max(x) FROM (SELECT exp(id * 300) x FROM encounters) d), 1) FROM patients WHERE id = 4
+SELECT if(isnull(p.email), d.x, 1) FROM patients p, (SELECT id, exp(id * 300) x FROM encounters ORDER BY id) d WHERE d.id = 3 AND p.id = 4
+SELECT if(isnull(p.email), d.x, 1) FROM patients p, (SELECT id, exp(id * 300) x FROM encounters WHERE id < 4 LIMIT 9) d WHERE d.id = 3 AND p.id = 4
+SELECT if(isnull(p.email), d.x, 1) FROM patients p, (SELECT id, (SELECT f.id FROM encounters f WHERE f.id < 5) x FROM encounters) d WHERE d.id = 3 AND p.id = 4
+SELECT if(isnull(p.email), d.x, 1) FROM patients p, (SELECT id, EXISTS (SELECT 1 FROM encounters f WHERE exp(f.id * 300)) x FROM encounters) d WHERE d.id = 3 AND p.id = 4
+SELECT if(isnull(p.email), d.z, 1) FROM patients p, (SELECT id, x AS z FROM (SELECT id, exp(id * 300) x FROM encounters) c) d WHERE d.id = 3 AND p.id = 4
+SELECT if(isnull(p.email), upper(d.x), 1) FROM patients p, (SELECT id, exp(id * 300) x FROM encounters UNION ALL SELECT 5, 5) d WHERE d.id = 5 AND p.id = 4
+UPDATE staging SET n = (SELECT if(isnull(p.email), d.x, 1) FROM patients p, (SELECT id, exp(id * 300) x FROM encounters) d WHERE d.id = 3 AND p.id = 4)
+SELECT concat(p.name, ' ', d.n) FROM patients p JOIN (SELECT patient_id, round(avg(id), 1) n FROM encounters GROUP BY patient_id) d ON d.patient_id = p.id WHERE p.id < 4 ORDER BY p.id
+SELECT concat(p.name, e.d) FROM patients p JOIN (SELECT patient_id, upper(dept) d FROM encounters) e ON e.patient_id = p.id WHERE p.id < 4 ORDER BY p.id

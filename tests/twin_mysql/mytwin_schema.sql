@@ -19,6 +19,7 @@ CREATE VIEW v_filtered AS SELECT id, sex FROM patients WHERE ssn < '5';
 CREATE VIEW v_nested(a, b) AS SELECT id, s FROM v_pat;
 CREATE VIEW v_sorted AS SELECT id FROM patients ORDER BY name LIMIT 5;
 CREATE VIEW v_public AS SELECT id, dept FROM encounters;
+CREATE VIEW v_big AS SELECT id, exp(id * 300) AS x FROM encounters;
 CREATE TRIGGER bitten BEFORE UPDATE ON triggered FOR EACH ROW SET NEW.plain = OLD.secret;
 CREATE FUNCTION leak() RETURNS varchar(40) READS SQL DATA RETURN (SELECT name FROM patients WHERE id = 1);
 CREATE FUNCTION same(x varchar(200)) RETURNS varchar(200) DETERMINISTIC RETURN x;

@@ -25,6 +25,7 @@ COMPARED = [
     "UPDATE mixed SET plain = 100 WHERE id = 1",
     "DELETE FROM tree WHERE grp = 'a'",
     "SELECT quote(data) FROM raw WHERE id = 2",
+    "SELECT if(isnull(p.email), v.x, 1) FROM patients p, v_big v WHERE v.id = 3 AND p.id = 4",
     "SELECT cast(concat('1e', left(ssn, 2)) AS float) FROM patients WHERE id = 1",
     "WITH RECURSIVE r(n, s) AS (SELECT 1, cast('x' AS char(9)) UNION ALL SELECT n + 1,"
     " (SELECT name FROM patients WHERE id = 1) FROM r WHERE n < 3) SELECT n FROM r",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef
 from hoopgate.sql import equality
+from hoopgate.sql.mysql import functions
 from hoopgate.sql.mysql.catalogue import SYSTEM, Relation
 from hoopgate.sql.mysql.grammar import parse
 from hoopgate.sql.mysql.places import named_in
@@ -21,6 +23,7 @@ from hoopgate.sql.mysql.scopes import (
     Scope,
     SystemColumns,
     Table,
+    either,
     named,
 )
 from hoopgate.sql.mysql.tree import Expression, Query, Select, Source, Union
@@ -80,6 +83,8 @@ class Reading(Values):
         columns, inner = self._body(query.body, scope)
         for one in query.order:
             self._key(one, columns, inner)
+        if _made_first(query):
+            return [(name, replace(flow, calls=frozenset())) for name, flow in columns]
         return columns
 
     def _common(
@@ -148,7 +153,7 @@ class Reading(Values):
                 for _, flow in (*left, *right):
                     self.influences |= flow.sources
             union = [
-                (name, Flow(a.sources | b.sources, a.direct and b.direct))
+                (name, either((a, b), direct=a.direct and b.direct))
                 for (name, a), (_, b) in zip(left, right, strict=True)
             ]
             own = Scope(scope, scope.common)
@@ -172,7 +177,7 @@ class Reading(Values):
             columns.append((name, flow))
             if name:
                 known = scope.aliases.get(name.lower(), CONSTANT)
-                scope.aliases[name.lower()] = Flow(flow.sources | known.sources)
+                scope.aliases[name.lower()] = either((flow, known))
         for condition in (select.where, select.having):
             if condition is not None:
                 self.influences |= self._expression(condition, scope, NOTHING).sources
@@ -289,7 +294,27 @@ class Reading(Values):
         if len(flows) != len(relation.columns):
             raise UnresolvableStatement("resolve.unknown", "A view's columns do not match.")
         found = self._seen[*place, strict] = {
-            column: Flow(flow.sources | {relation.ref(column)}, flow.direct)
+            column: Flow(flow.sources | {relation.ref(column)}, flow.direct, flow.calls)
             for column, flow in zip(relation.columns, flows, strict=True)
         }
         return found
+
+
+def _made_first(query: Query) -> bool:
+    """Whether a query is made as a whole, not as its values are used: it cannot be put into the one
+    around it (MySQL's manual, "Optimizing Derived Tables"; MariaDB's, "Derived Table Merge")."""
+    body = query.body
+    if query.limited or isinstance(body, Union):
+        return True
+    if isinstance(body, Query):
+        return _made_first(body)
+    if body is None or body.distinct or body.group or body.having is not None or body.windows:
+        return body is not None
+    return any(_gathers(item) for item, _ in body.items)
+
+
+def _gathers(node: Expression) -> bool:
+    """Whether several rows are in a value: there is an aggregate or a window function."""
+    aggregate = functions.classify(node.name) == functions.AGGREGATE
+    own = node.kind == "call" and (node.windowed or aggregate)
+    return own or any(map(_gathers, node.arguments))

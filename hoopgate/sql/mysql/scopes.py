@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,15 +18,32 @@ NOTHING: Final[Columns] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A value: the columns it can depend on; whether it is one of them unchanged."""
+    """A value.
+
+    :ivar sources: the columns it can depend on.
+    :ivar direct: it is one of them unchanged.
+    :ivar calls: what may fail when it is made. A server that puts a derived table or a view into
+        the query makes its values where they are used, or does not.
+    """
 
     sources: Columns
     direct: bool = False
+    calls: frozenset[str] = frozenset()
 
 
 CONSTANT: Final = Flow(NOTHING)
 #: Stands among the columns of a value that may be a binary string: no column.
 BINARY: Final = ColumnRef("", "", "binary", True)
+
+
+def either(flows: Iterable[Flow], *, direct: bool = False) -> Flow:
+    """A value that is one of these, or is made of them."""
+    known = list(flows)
+    return Flow(
+        NOTHING.union(*(flow.sources for flow in known)),
+        direct,
+        frozenset[str]().union(*(flow.calls for flow in known)),
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +88,7 @@ def named(columns: list[tuple[str, Flow]], names: list[str]) -> dict[str, Flow]:
     for index, (own, flow) in enumerate(columns):
         name = (names[index] if names else own).lower()
         known = found.get(name)
-        found[name] = flow if known is None else Flow(flow.sources | known.sources)
+        found[name] = flow if known is None else either((flow, known))
     return found
 
 

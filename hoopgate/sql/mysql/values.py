@@ -9,13 +9,24 @@ from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef
 from hoopgate.sql import equality
 from hoopgate.sql.mysql import comparisons, functions
-from hoopgate.sql.mysql.scopes import BINARY, CONSTANT, NOTHING, Columns, Flow, Scope, same
+from hoopgate.sql.mysql.scopes import (
+    BINARY,
+    CONSTANT,
+    NOTHING,
+    Columns,
+    Flow,
+    Scope,
+    either,
+    same,
+)
 from hoopgate.sql.mysql.tree import Expression, Name, Query
 
 #: Expressions looked at; names can be chosen so that it were 2^n.
 MOST_STEPS: Final = 200_000
 #: Reported for whatever reads bytes together with texts.
 MIXED: Final = "syntax.mixed()"
+#: Reported for a query that is a value: it fails where it has several rows, or something in it.
+SUBQUERY: Final = "syntax.subquery()"
 _BYTES: Final = ("0x", "x'", "0b", "b'", "_binary")
 #: Reported for whatever works on a value in a statement that writes: strict mode makes the
 #: warnings errors.
@@ -61,7 +72,10 @@ class Values:
     def _evaluated(self, node: Expression, scope: Scope, control: Columns) -> Flow:
         self._step()
         if node.kind == "column":
-            return self._column(node.parts, scope)
+            flow = self._column(node.parts, scope)
+            for name in flow.calls if control else ():
+                self.flowed(name, control)
+            return flow
         if node.kind == "literal" and node.name.lower().startswith(_BYTES):
             return Flow(frozenset({BINARY}))
         if node.kind in ("literal", "parameter", "variable"):
@@ -69,9 +83,8 @@ class Values:
         if node.kind == "query":
             assert node.query is not None
             columns = self._query(node.query, scope, control)
-            if node.name == "exists":
-                return CONSTANT
-            return Flow(NOTHING.union(*(flow.sources for _, flow in columns)))
+            read = [] if node.name == "exists" else [flow.sources for _, flow in columns]
+            return Flow(NOTHING.union(*read), False, frozenset({SUBQUERY}))
         if node.kind == "star":
             raise UnresolvableStatement("resolve.unknown", "A column list is not written out.")
         return self._applied(node, scope, control)
@@ -88,7 +101,8 @@ class Values:
             # Once more, now that it is known what decides whether each is looked at.
             for index, one in enumerate(arguments):
                 others = NOTHING.union(*(f.sources for i, f in enumerate(flows) if i != index))
-                if one.kind not in ("column", "literal", "parameter") and not others <= control:
+                lazy = one.kind not in ("column", "literal", "parameter") or flows[index].calls
+                if lazy and not others <= control:
                     self._expression(one, scope, control | others)
         sources = NOTHING.union(*(flow.sources for flow in flows))
         keys = NOTHING
@@ -101,7 +115,8 @@ class Values:
         name = node.name
         if functions.classify(name) == functions.AGGREGATE:
             self.aggregated |= sources | keys
-        if self._mixes(node, flows):
+        mixes = self._mixes(node, flows)
+        if mixes:
             self.flowed(MIXED, sources | control)
         if name == "match":
             self.influences |= sources  # rows come by how well they match
@@ -112,7 +127,12 @@ class Values:
             sources |= {BINARY}
         elif name in functions.PLAIN:
             sources -= {BINARY}
-        return Flow(sources | keys)
+        calls = frozenset[str]().union(*(flow.calls for flow in flows))
+        if name not in functions.CALM and functions.classify(name) != functions.TOTAL:
+            calls |= {name}
+        if mixes:
+            calls |= {MIXED}
+        return Flow(sources | keys, False, calls)
 
     def _mixes(self, node: Expression, flows: list[Flow]) -> bool:
         """Whether a binary string may be read as text, or a text be put together with one."""
@@ -167,18 +187,14 @@ class Values:
                 # A name that the server left bare is looked for in every table.
                 everywhere = [t.columns[column] for t in place.tables if column in t.columns]
                 if everywhere:
-                    return Flow(NOTHING.union(*(flow.sources for flow in everywhere)))
+                    return either(everywhere)
             named = [t.columns for t in place.tables if parts[:-1] and same(t, parts[:-1])]
             if named:
                 found = [columns[column] for columns in named if column in columns]
                 if not found:
                     raise UnresolvableStatement("resolve.unknown", "A column is not known.")
                 # Two tables of one name in two schemas: it may be either's.
-                return (
-                    found[0]
-                    if len(found) == 1
-                    else Flow(NOTHING.union(*(f.sources for f in found)))
-                )
+                return found[0] if len(found) == 1 else either(found)
             place = place.parent
         raise UnresolvableStatement("resolve.unknown", "A column is not known.")
 
