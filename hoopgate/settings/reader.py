@@ -140,6 +140,16 @@ class Table:
             return None
         return value
 
+    def prose(self, name: str) -> str:
+        """Words for people, in one line however they are laid out; "" where there are none."""
+        value: str | None = self._value(name, str, '"…"')
+        line = " ".join((value or "").split())
+        if value is not None and not line:
+            self.wrong(name, "empty", '"…"')
+        elif not _plain(line):
+            self.wrong(name, "a control character in it", '"…"')
+        return line
+
     def choice(self, name: str, choices: Iterable[str], default: str | None = None) -> str:
         """One of the words ``choices``."""
         words = list(choices)

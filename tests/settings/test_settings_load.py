@@ -146,6 +146,17 @@ def test_rules(file: File) -> None:
     assert found.match.times == TimeWindow(frozenset({0, 4}), 510, 1440, "UTC")
 
 
+def test_a_message_may_be_laid_out(file: File) -> None:
+    told = "Exports need a person.\n    Ask in #data.\n"
+    rule = {"name": "x", "verdict": "block", "message": told, "remedy": "Ask."}
+    found = file.load(rules=[rule]).policy.rules[0]
+    assert (found.message, found.remedy) == ("Exports need a person. Ask in #data.", "Ask.")
+    (problem,) = file.problems({"rules": [{**rule, "message": "a\x1b[31mb"}]})
+    assert problem.startswith("rules[0].message: a control character in it; write")
+    (problem,) = file.problems({"rules": [{**rule, "message": "\n"}]})
+    assert problem.startswith("rules[0].message: empty; write")
+
+
 @pytest.mark.parametrize(
     ("target", "endpoint", "host"),
     [
