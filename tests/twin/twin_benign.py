@@ -76,7 +76,8 @@ def answers(world: World) -> list[Answer]:
     """Every query through the gateway and straight to the server, rolled back."""
     gateway, server = world.client(DATABASE), world.direct(DATABASE)
     found = []
-    for name, statement in queries_of((HERE / "queries.sql").read_text()):
+    texts = [(HERE / name).read_text() for name in ("queries.sql", "tools.sql")]
+    for name, statement in queries_of("\n\n".join(texts)):
         both = []
         for client in (gateway, server):
             messages = []
