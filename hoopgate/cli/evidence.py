@@ -278,6 +278,7 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
                         size: when.isoformat() for size, when in verified.stamped.items()
                     },
                     "unproven": verified.unproven,
+                    "absent_rules": verified.absent,
                     "doubts": verified.doubts,
                 }
             )
@@ -293,6 +294,9 @@ def _good(verified: Verified, bundle: Path, as_json: bool) -> None:
         print(f"  {name} cosigned {moment(time * 1_000_000)} UTC")
     for size, when in list(verified.stamped.items())[-1:]:
         print(f"  timestamped: the first {size} leaves by {when:%Y-%m-%d %H:%M:%S} UTC")
+    if verified.absent:
+        digests = ", ".join(rules[:12] for rules in verified.absent)
+        print(f"  rules that sessions were judged by are not in it: {digests}")
     for doubt in verified.doubts:
         print(f"  {doubt}")
     for path in verified.unproven:

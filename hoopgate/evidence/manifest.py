@@ -27,6 +27,10 @@ _FILES = 2_000_000
 #: One part of a path: no beginning dot, so neither ``..`` nor a hidden file.
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 _PATH = re.compile(rf"{_PART}(/{_PART}){{0,15}}\Z")
+#: Nobody signs a manifest, and people read it: it holds what is checked.
+_KEYS: Final = {"format", "origin", "size", "created", "version", "recordings", "period"} | {
+    *("leaves", "opened_before", "purged", "witnessed", "files")
+}
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 #: It stands in the report, which nobody has signed: a number, not a text of the bearer's.
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!-]{0,63}\Z")
@@ -83,6 +87,8 @@ class Manifest:
             given = json.loads(data, object_pairs_hook=_once)
             if given["format"] != FORMAT:
                 raise BadBundle(f"{MANIFEST}: another format than {FORMAT}")
+            if given.keys() != _KEYS or type(given["recordings"]) is not bool:
+                raise ValueError
             start, end = _whole(given["period"][0]), _whole(given["period"][1])
             first, last = _whole(given["leaves"][0]), _whole(given["leaves"][1])
             opened, purged = _indices(given["opened_before"]), _indices(given["purged"])
@@ -97,7 +103,7 @@ class Manifest:
                 Selection(start, end, first, last, opened, purged, witnessed),
                 _whole(given["created"]),
                 str(given["version"]),
-                bool(given["recordings"]),
+                given["recordings"],
                 files,
             )
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):

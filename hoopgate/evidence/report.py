@@ -88,7 +88,10 @@ def _page(manifest: Manifest, checkpoint: Checkpoint, facts: Facts) -> Iterator[
         ("Leaves", f"{chosen.first:,} to {chosen.last:,} of {checkpoint.size:,}, without a gap"),
         ("Root of the tree", b64encode(checkpoint.root).decode()),
         ("Rules in force", ", ".join(facts.rules) or "none recorded"),
-        ("Made", f"{utc(manifest.created)} UTC by hoopgate {manifest.version}"),
+        (
+            "Made",
+            f"{utc(manifest.created)} UTC by hoopgate {manifest.version}, as the exporter says",
+        ),
     )
     yield _cards(facts)
     yield from _who(facts)

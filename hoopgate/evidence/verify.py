@@ -39,6 +39,7 @@ class Verified:
     :ivar witnesses: who cosigned, and when (seconds since the epoch).
     :ivar stamped: leaves that an authority's timestamp covers → when it saw them.
     :ivar unproven: files that are in the manifest and follow from nothing that is signed.
+    :ivar absent: digests of rules that sessions were judged by and that are not in the bundle.
     :ivar doubts: why leaves of the period may stand outside of the range all the same.
     """
 
@@ -48,6 +49,7 @@ class Verified:
     witnesses: Mapping[str, int]
     stamped: Mapping[int, datetime]
     unproven: list[str]
+    absent: list[str]
     doubts: list[str]
 
 
@@ -105,7 +107,8 @@ def verify_bundle(
         raise BadBundle(f"{min(stray)} is no part of the log that the bundle needs")
     unproven = sorted(manifest.files.keys() - proven)
     when = {size: time for size, time in stamped.items() if time is not None}
-    return Verified(manifest, log.checkpoint, facts, witnesses, when, unproven, doubts)
+    absent = [rules for rules in facts.rules if f"config/rules/{rules}.json" not in proven]
+    return Verified(manifest, log.checkpoint, facts, witnesses, when, unproven, absent, doubts)
 
 
 def _check_timestamps(

@@ -65,6 +65,7 @@ def test_a_bundle_of_today(clinic: Clinic, session: str, tmp_path: Path) -> None
     assert checked.returncode == 0, checked.stdout
     report = json.loads(checked.stdout)
     assert report["unproven"] == ["config/hoopgate.toml"]
+    assert (report["absent_rules"], report["doubts"]) == ([], [])
     listed = [json.loads(line) for line in (out / "sessions.ndjson").read_text().splitlines()]
     found = next(one for one in listed if one["session"] == session)
     assert found["verdicts"] == {"mask": 1, "block": 1}

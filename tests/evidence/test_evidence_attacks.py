@@ -104,6 +104,20 @@ def _words_for_a_version(bundle: Path) -> None:
     refit(bundle, change)
 
 
+def _a_word_more(bundle: Path) -> None:
+    def change(about: dict[str, Any]) -> None:
+        about["certified_by"] = "an auditor"
+
+    refit(bundle, change)
+
+
+def _recordings_perhaps(bundle: Path) -> None:
+    def change(about: dict[str, Any]) -> None:
+        about["recordings"] = "yes"
+
+    refit(bundle, change)
+
+
 def _too_deep_to_look(bundle: Path) -> None:
     """Files where their path is longer than any that can be opened."""
     at = os.open(bundle, os.O_RDONLY)
@@ -219,7 +233,13 @@ ATTACKS = [
     *(_narrowed, _moved_period, _session_forgotten, _purged_by_hand, _without_recordings),
     *(_extra_leaf_file, _extra_in_log, _homoglyph, _decomposed, _newline, _pipe),
     *(_pipe_for_the_manifest, _device, _loop, _deep_manifest, _huge_number, _sparse),
-    *(_purged_by_a_view, _words_for_a_version, _too_deep_to_look),
+    *(
+        _a_word_more,
+        _recordings_perhaps,
+        _purged_by_a_view,
+        _words_for_a_version,
+        _too_deep_to_look,
+    ),
     *(_manifest_twice, _report, _instructions, _fewer_events, _rules_of_others, _proof_of_another),
 ]
 
@@ -303,6 +323,23 @@ def world_after(world: World, ahead: int) -> int:
         for leaf in world.leaves()
         if leaf["index"] > ahead and leaf["time"] < hour(20)
     )
+
+
+def test_rules_left_out(
+    eventful_log: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the exporter, who has them or has not: it is told."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    reader = eventful_log.reader()
+    judged = {leaf["rules"] for leaf in eventful_log.leaves() if "rules" in leaf}
+    export(reader, tmp_path / "without", hour(1.5), hour(3.5), rules=rules)
+    absent = verify_bundle(tmp_path / "without", Policy((eventful_log.vkey(),))).absent
+    assert judged < set(absent)
+    (tmp_path / "policy").write_text(f"log {eventful_log.vkey()}\nquorum none\n")
+    where = ["--policy", str(tmp_path / "policy")]
+    assert main(["evidence", "verify", str(tmp_path / "without"), *where]) == 0
+    assert f"not in it: {absent[0][:12]}" in capsys.readouterr().out
 
 
 def test_a_key_shredded_too_early(tmp_path: Path) -> None:
