@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -162,7 +163,11 @@ def _ports(settings: Settings) -> Iterator[str]:
                 place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 place.bind((interface, port))
         except OSError as error:
+            if error.errno == errno.EACCES:  # the node may begin with more rights than this
+                continue
+            taken = error.errno == errno.EADDRINUSE
+            why = "this node, or another program" if taken else "is it an address of this machine?"
             yield (
                 f"listener {listener.name}: {listener.endpoint} cannot be had now "
-                f"({error.strerror or 'no such address'}): by a running node, or by another program"
+                f"({error.strerror}): {why}"
             )

@@ -285,6 +285,14 @@ def test_what_may_match_is_not_told(
     assert "never" not in capsys.readouterr().out
 
 
+def test_an_address_of_another_machine(file: File, capsys: pytest.CaptureFixture[str]) -> None:
+    endpoint = "tcp:5432:interface=192.0.2.1"
+    assert run(file.write({"listeners.0.endpoint": endpoint})) == 0
+    told = capsys.readouterr().out
+    assert f"note: listener main: {endpoint} cannot be had now" in told
+    assert "is it an address of this machine?" in told
+
+
 def test_a_port_that_is_taken(file: File, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
