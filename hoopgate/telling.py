@@ -28,6 +28,7 @@ _LATER: Final = frozenset(
         *("parse.timeout", "parse.crash", "guard.error", "gateway.error", "upstream.error"),
         *("gateway.busy", "upstream.gone", "budget.unavailable", "token.unavailable"),
         *("resolve.busy", "resolve.timeout", "resolve.lost", "resolve.connect", "resolve.changing"),
+        *("identity.keys_unavailable", "identity.introspection"),
         *("tokens.unavailable", "approval.stale", "statement.stale", "schema.changing", "canceled"),
     }
 )
@@ -42,6 +43,35 @@ def retry_of(reason: str) -> str:
     if reason.startswith("identity."):
         return AFTER_LOGIN
     return NO
+
+
+#: Reason → what helps somebody who is not let in. Of the others a new credential does.
+_LOGIN: Final = {
+    "scope.missing": "Ask your issuer for a token with that scope; another one like this is"
+    " refused again.",
+    "identity.audience": "Ask your issuer for a token whose audience is this gateway.",
+    "identity.issuer": "Get a token from an issuer that this gateway names.",
+    "identity.subject": "Ask an operator whether your subject is to be accepted.",
+    "identity.unknown": "Ask an administrator of the directory for an account.",
+    "identity.ambiguous": "Ask an administrator of the directory: several accounts are called so.",
+    "identity.disabled": "Ask an administrator of the directory about the account.",
+    "identity.key": "Get a new token; if that is refused, too, tell the operator.",
+    "identity.algorithm": "Tell the operator: the issuer signs in another way than was agreed.",
+}
+#: Of these another token is refused as this one was.
+_NOT_BY_LOGIN: Final = frozenset(_LOGIN) - {"identity.key"}
+
+
+def login_remedy(code: str) -> str:
+    """What to do when a login is refused for ``code``, one sentence."""
+    if retry_of(code) == LATER:
+        return "Try again later."
+    return _LOGIN.get(code, "Get a new token.")
+
+
+def login_refusal(code: str) -> dict[str, str]:
+    """The members for a login that is refused: there is no request yet, and no rule."""
+    return {"reason": code, "retry": NO if code in _NOT_BY_LOGIN else retry_of(code)}
 
 
 def refusal(decision: Decision) -> dict[str, str]:

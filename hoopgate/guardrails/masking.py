@@ -49,6 +49,36 @@ _REMEMBERED: Final = 4096
 _SET_CONFIG: Final = "pg_catalog.set_config(text, text, boolean)"
 _SETTERS: Final = frozenset({"setting_function", "state_function"})
 
+_NO_TABLE: Final = (
+    "A table or view that the statement names is not there, or not for the gateway's account.",
+    "Look which there are, and write names with their schema.",
+)
+_NO_COLUMN: Final = (
+    "A column that the statement names is not there.",
+    "Look which columns the tables have.",
+)
+_NO_FUNCTION: Final = (
+    "A function or operator that the statement uses is not there for these types.",
+    "Check its name and the types of what it is given.",
+)
+#: What the database said when it was asked, by SQLSTATE or MariaDB's and MySQL's number. Its own
+#: words are not passed on: the names are the client's, and it has them.
+_UNRESOLVED: Final = {
+    **dict.fromkeys(("42P01", "1146", "3F000"), _NO_TABLE),
+    **dict.fromkeys(("42703", "1054"), _NO_COLUMN),
+    **dict.fromkeys(("42883", "1305"), _NO_FUNCTION),
+    "42601": ("The statement is not valid SQL for this database.", "Check its syntax."),
+    "42702": ("A column's name is in several tables.", "Write it with its table."),
+    "42803": (
+        "A column is neither grouped by nor aggregated.",
+        "Add it to GROUP BY, or leave it out.",
+    ),
+}
+_UNKNOWN: Final = (
+    "The database could not say what this statement reads.",
+    "Check its names and syntax; it must be valid for the present schema.",
+)
+
 _Outcome = Block | MaskPlan | None
 
 
@@ -174,12 +204,8 @@ class MaskingGuard:
                 "Commit or roll back first.",
             )
         if unresolved or (resolution is None and needs_resolution(facts)):
-            return _block(
-                "unresolved",
-                "The database could not say what this statement reads.",
-                "Check its names and syntax; it must be valid for the present schema.",
-                unresolved,
-            )
+            message, remedy = _UNRESOLVED.get(unresolved.removeprefix("resolve."), _UNKNOWN)
+            return _block("unresolved", message, remedy, unresolved)
         if resolution is None:
             return None
         key = (

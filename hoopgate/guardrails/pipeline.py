@@ -142,12 +142,7 @@ class Pipeline:
         if hold is not None:
             return replace(hold, plans=plans)
         if allowed is None:
-            return Block(
-                "default",
-                "rule.none",
-                "No rule allows this statement.",
-                "Ask an operator for a rule that allows it.",
-            )
+            return _nobody_allows(judged)
         return Mask(allowed, plans) if any(plans) else Allow(allowed)
 
 
@@ -175,6 +170,17 @@ def _merged(one: Plans, other: Plans) -> Plans:
                 )
             )
     return tuple(merged)
+
+
+def _nobody_allows(judged: Judged) -> Block:
+    """No opinion is a refusal. It names the classes that a rule would have to."""
+    classes = sorted(frozenset().union(*(facts.classes for facts in judged.facts or ())))
+    return Block(
+        "default",
+        "rule.none",
+        f"No rule lets you do this here ({', '.join(classes)}).",
+        "Ask an operator for a rule that allows it.",
+    )
 
 
 def _unparsable(code: str) -> Block:

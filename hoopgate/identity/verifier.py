@@ -43,6 +43,7 @@ class IdentityVerifier:
 
     :ivar on_failure: called with the code of every refusal, for metrics.
     :ivar own: tokens of the gateway's own; None: it gives none out.
+    :ivar spelled: adds to groups how else their names are written, where the directory ignores it.
     """
 
     log = Logger()
@@ -69,6 +70,7 @@ class IdentityVerifier:
         self._now = now
         self.on_failure = on_failure
         self.own: OwnTokens | None = None
+        self.spelled: Callable[[frozenset[str]], frozenset[str]] = lambda groups: groups
 
     def verify(self, token: str, resource: Resource) -> Deferred[Principal]:
         """Fails with :class:`IdentityRefused` or :class:`DirectoryUnavailable`; nothing else."""
@@ -138,9 +140,10 @@ class IdentityVerifier:
             raise IdentityRefused("identity.expired", "the token has expired")
         if resource is not None and resource.scope not in principal.scopes:
             raise IdentityRefused(
-                "scope.missing", f"the token lacks the scope for resource {resource.name}"
+                "scope.missing",
+                f"the token lacks the scope {resource.scope}, which opens {resource.name}",
             )
-        groups = await self._directory.groups(principal)
+        groups = self.spelled(await self._directory.groups(principal))
         if principal.expires_at <= self._now():
             raise IdentityRefused("identity.expired", "the token has expired")
         return dataclasses.replace(principal, groups=groups)

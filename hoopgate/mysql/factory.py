@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener, ITLSTransport
 from zope.interface import implementer
 
-from hoopgate.errors import HoopgateError, IdentityRefused, Refused
+from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.identity.certificates import require_same
 from hoopgate.incoming import Busy, DatabaseFactory, DatabaseServer, Early, Gone, Late
@@ -23,6 +23,7 @@ from hoopgate.interfaces import IGateway, IProtocolSession, IRelay, MakeSession
 from hoopgate.mysql import render as _render  # noqa: F401 - for the console of this node
 from hoopgate.mysql import startup, upstream
 from hoopgate.mysql.kills import Kills
+from hoopgate.mysql.refusals import not_let_in
 from hoopgate.mysql.session import MysqlSession
 from hoopgate.mysql.wire import packets
 from hoopgate.mysql.wire_results import Ok
@@ -230,10 +231,8 @@ class MysqlServer(DatabaseServer):
             return self._login.error(1043, "08S01", str(why))
         if isinstance(why, BackendUnavailable):
             return self._login.error(1429, "HY000", f"{why} ({why.code}); tell the operator")
-        if isinstance(why, IdentityRefused):
-            return self._login.error(1045, "28000", f"{why} ({why.code}); get a new token")
         if isinstance(why, Refused):
-            return self._login.error(1045, "28000", f"{why} ({why.code}); try again later")
+            return self._login.error(1045, "28000", not_let_in(why.code, str(why)))
         if isinstance(why, HoopgateError):
             message = "the log cannot record a session now; try again later"
             return self._login.error(1105, "HY000", message)

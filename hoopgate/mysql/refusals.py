@@ -47,6 +47,12 @@ def error(code: int, state: str, message: str) -> bytes:
     return Err(code, state.encode(), f"hoopgate: {message}".encode()).encode()
 
 
+def not_let_in(code: str, message: str) -> str:
+    """What whoever may not log in is told, for ``code``: as a refusal it ends with JSON."""
+    program = json.dumps(telling.login_refusal(code), separators=(",", ":"))
+    return _fitted(f"{message} ({code}). {telling.login_remedy(code)}", program)
+
+
 def refusal(decision: Decision) -> bytes:
     """The payload of the ERR packet for a decision that is a Block."""
     verdict = decision.verdict
@@ -54,10 +60,13 @@ def refusal(decision: Decision) -> bytes:
         raise TypeError("only a Block is a refusal")
     code, state = CODES.get(verdict.reason, _DENIED)
     program = json.dumps(telling.refusal(decision), separators=(",", ":"))
-    told = f"{verdict.message} {verdict.remedy}".strip()
-    # Clients cut long messages: what is for programs must be whole, so it is people's that is cut.
+    return error(code, state, _fitted(f"{verdict.message} {verdict.remedy}".strip(), program))
+
+
+def _fitted(told: str, program: str) -> str:
+    """Clients cut long messages: what is for programs must be whole, so it is people's that is."""
     room = _MOST - len(f"hoopgate:   {program}".encode())
     if len(told.encode()) > room:
         kept = max(room - 3, 0)
         told = told.encode()[:kept].decode("utf-8", "ignore") + "…"
-    return error(code, state, f"{told} {program}")
+    return f"{told} {program}"

@@ -32,7 +32,7 @@ from hoopgate.postgres.authentication import (
     Token,
 )
 from hoopgate.postgres.cancels import Cancels
-from hoopgate.postgres.refusals import fatal
+from hoopgate.postgres.refusals import fatal, not_let_in
 from hoopgate.postgres.scram_server import ScramServer
 from hoopgate.postgres.session import PostgresSession
 from hoopgate.postgres.side import search_path
@@ -295,10 +295,8 @@ class PostgresServer(DatabaseServer):
             return fatal("08P01", str(why))
         if isinstance(why, BackendUnavailable):
             return fatal("08001", f"{why} ({why.code})", hint="Tell the operator.")
-        if isinstance(why, IdentityRefused):
-            return fatal("28000", f"{why} ({why.code})", hint="Get a new token.")
         if isinstance(why, Refused):
-            return fatal("28000", f"{why} ({why.code})", hint="Try again later.")
+            return not_let_in(why.code, str(why))
         if isinstance(why, HoopgateError):
             return fatal("58030", "the log cannot record a session now", hint="Try again later.")
         return fatal("XX000", "an internal error ended the login")

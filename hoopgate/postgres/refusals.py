@@ -57,6 +57,13 @@ def hold_notice(request_id: str, hold: Hold) -> bytes:
     )
 
 
-def fatal(sqlstate: str, message: str, *, hint: str = "") -> bytes:
+def fatal(sqlstate: str, message: str, *, hint: str = "", detail: str = "") -> bytes:
     """A FATAL ErrorResponse: the connection ends after it."""
-    return wire.error_response("FATAL", sqlstate, f"hoopgate: {message}", hint=hint)
+    text = f"hoopgate: {message}"
+    return wire.error_response("FATAL", sqlstate, text, detail=detail, hint=hint)
+
+
+def not_let_in(code: str, message: str) -> bytes:
+    """The FATAL ErrorResponse to whoever may not log in, for ``code``."""
+    detail = json.dumps(telling.login_refusal(code))
+    return fatal("28000", f"{message} ({code})", hint=telling.login_remedy(code), detail=detail)
