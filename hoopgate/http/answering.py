@@ -15,6 +15,7 @@ from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Side
 from hoopgate.http import headers, masking_work, wire
 from hoopgate.http.bodies import BodyRefused
+from hoopgate.http.cors import Origins
 from hoopgate.http.exchange import Exchange
 from hoopgate.http.headers import Links
 from hoopgate.http.problems import Problem, answer, status_line
@@ -34,6 +35,7 @@ class Answering:
     :param hosts: names under which the upstream may speak of itself.
     :param mint: makes request ids.
     :param tokens: makes the tokens of what comes as tokens.
+    :param origins: whose pages may read the answers.
     :param again: the head of a request that has been sent before, with another credential.
     :ivar keeps_client: the client's connection goes on when the session is over.
     :ivar next_head: the request that ended the session; None: none did.
@@ -49,9 +51,11 @@ class Answering:
         tokens: Tokens | None,
         *,
         phi: bool,
-        again: RequestHead | None = None,
+        again: RequestHead | None,
+        origins: Origins,
     ) -> None:
         self._again = again
+        self._origins = origins
         self._reader = reader
         self._http = http
         self._hosts = hosts
@@ -175,6 +179,7 @@ class Answering:
             request_id=exchange.request_id,
             mcp=exchange.inquiry.answers == "mcp",
         )
+        exchange.written += self._origins.headers(exchange.head)
         if self._phi and exchange.inquiry.filled is not None:
             exchange.written = [
                 pair for pair in exchange.written if pair[0] not in headers.OF_THE_SEARCH
@@ -359,10 +364,12 @@ class Answering:
         # Only little is read away of a body that nobody wants.
         close = close or exchange.head.close or not exchange.whole
         own = exchange.told(problem) if exchange.told is not None else None
+        more = self._origins.headers(exchange.head)
         if own is not None:
-            data = answer(*own, problem.request_id, close=close)
+            data = answer(*own, problem.request_id, close=close, more=more)
         else:
-            data = problem.encode(head_only=exchange.head.method == "HEAD", close=close)
+            only = exchange.head.method == "HEAD"
+            data = problem.encode(head_only=only, close=close, more=more)
         self._actions.append(Reply(data))
         exchange.answering = exchange.answered = True
         self._close_after = self._close_after or close

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from hoopgate.errors import HoopgateError
 from hoopgate.events import Principal, SessionFacts
 from hoopgate.http import upstream
+from hoopgate.http.cors import Origins
 from hoopgate.http.ends import ClientEnd
 from hoopgate.http.forwarding import Credential, Fixed
 from hoopgate.http.gate import Gate, Metadata, Opening, Refusal, metadata, not_opened
@@ -144,6 +145,10 @@ class HTTPServer(Protocol):
             self._end(self._logged(problem).encode(close=True))
 
     def _on_head(self, head: RequestHead) -> None:
+        preflight = self._node.origins.preflight(head)
+        if preflight is not None:
+            self._finish(preflight, close=head.close)
+            return
         try:
             found = self._node.gate.read(head)
         except Refusal as refusal:
@@ -161,7 +166,9 @@ class HTTPServer(Protocol):
         """Refuse a request that no session was made for; the connection stays, if it can."""
         assert self.transport is not None
         close = head.close or head.length != 0
-        data = self._logged(problem).encode(head_only=head.method == "HEAD", close=close)
+        data = self._logged(problem).encode(
+            head_only=head.method == "HEAD", close=close, more=self._node.origins.headers(head)
+        )
         self._finish(data, close=close)
 
     def _logged(self, problem: Problem) -> Problem:
@@ -172,7 +179,13 @@ class HTTPServer(Protocol):
 
     def _tell(self, head: RequestHead, question: Metadata) -> None:
         close = head.close or head.length != 0
-        data = metadata(question, self._node.issuers, head_only=head.method == "HEAD", close=close)
+        data = metadata(
+            question,
+            self._node.issuers,
+            head_only=head.method == "HEAD",
+            close=close,
+            more=self._node.origins.headers(head),
+        )
         self._finish(data, close=close)
 
     def _finish(self, data: bytes, *, close: bool) -> None:
@@ -247,6 +260,7 @@ class HTTPServer(Protocol):
             mint=mint,
             tokens=self._gateway.tokeniser(opening.resource),
             again=self._again,
+            origins=self._node.origins,
         )
 
     async def _credential(self, opening: Opening, principal: Principal) -> Credential:
@@ -423,6 +437,7 @@ class HTTPFactory(Factory):
         self.gateway = gateway
         self.listener = listener
         self.issuers = tuple(issuers)
+        self.origins = Origins(listener.origins)
         self.gate = Gate(
             resources,
             secure=listener.tls is not None,

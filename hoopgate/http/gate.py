@@ -182,7 +182,14 @@ def not_opened(error: BaseException | None, resource: Resource, public: str) -> 
     return Problem(500, "internal", "An internal error ended the request.")
 
 
-def metadata(question: Metadata, issuers: Sequence[str], *, head_only: bool, close: bool) -> bytes:
+def metadata(
+    question: Metadata,
+    issuers: Sequence[str],
+    *,
+    head_only: bool,
+    close: bool,
+    more: Sequence[tuple[bytes, bytes]] = (),
+) -> bytes:
     """The metadata of a protected resource (RFC 9728 3.2)."""
     document = {
         "resource": question.public,
@@ -196,6 +203,7 @@ def metadata(question: Metadata, issuers: Sequence[str], *, head_only: bool, clo
         (b"Content-Length", str(len(body)).encode()),
         (b"Cache-Control", b"no-store"),
         (b"X-Content-Type-Options", b"nosniff"),
+        *more,
     ]
     if close:
         headers.append((b"Connection", b"close"))

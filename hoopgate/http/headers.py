@@ -137,7 +137,7 @@ def to_client(
             plain = _PLAIN.get(name) or (_OF_MCP.get(name) if mcp else None)
             if plain is not None and plain.fullmatch(value):
                 written.append((name, value))
-        elif name not in _DROPPED:
+        elif name not in _DROPPED and not name.startswith(b"access-control-"):
             written.append((name, value))
     if phi:
         written.append((b"Cache-Control", b"private, no-store"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -12,6 +13,8 @@ from hoopgate.actions import Decision
 from hoopgate.http import wire
 from hoopgate.telling import retry_of
 from hoopgate.verdicts import Block, Hold
+
+Pair = tuple[bytes, bytes]
 
 _TYPE: Final = "urn:hoopgate:problem:"
 #: What to do about a request that is not taken, where "fix it" says too little.
@@ -82,14 +85,20 @@ class Problem:
         }
         return {name: value for name, value in found.items() if value not in ("", None)}
 
-    def encode(self, *, head_only: bool = False, close: bool = False) -> bytes:
-        """The whole response."""
+    def encode(
+        self, *, head_only: bool = False, close: bool = False, more: Sequence[Pair] = ()
+    ) -> bytes:
+        """The whole response.
+
+        :param more: headers besides.
+        """
         body = json.dumps(self.fields(), ensure_ascii=True).encode()
         headers = [
             (b"Content-Type", b"application/problem+json"),
             (b"Content-Length", str(len(body)).encode()),
             (b"Cache-Control", b"no-store"),
             (b"X-Content-Type-Options", b"nosniff"),
+            *more,
         ]
         if self.challenge:
             headers.append((b"WWW-Authenticate", self.challenge.encode("ascii")))
@@ -103,7 +112,9 @@ class Problem:
         return start if head_only else start + body
 
 
-def answer(status: int, body: bytes, request_id: str, *, close: bool = False) -> bytes:
+def answer(
+    status: int, body: bytes, request_id: str, *, close: bool = False, more: Sequence[Pair] = ()
+) -> bytes:
     """A response with JSON of the gateway's own."""
     headers = [
         (b"Content-Type", b"application/json"),
@@ -111,6 +122,7 @@ def answer(status: int, body: bytes, request_id: str, *, close: bool = False) ->
         (b"Cache-Control", b"no-store"),
         (b"X-Content-Type-Options", b"nosniff"),
         (b"Hoopgate-Request", request_id.encode()),
+        *more,
     ]
     if close:
         headers.append((b"Connection", b"close"))

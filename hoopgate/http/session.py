@@ -22,6 +22,7 @@ from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
 from hoopgate.events import Side
 from hoopgate.http import requests, wire
 from hoopgate.http.answering import Answering
+from hoopgate.http.cors import Origins
 from hoopgate.http.exchange import Exchange
 from hoopgate.http.forwarding import Credential, NoCredential, Upstream, received
 from hoopgate.http.gate import Gate, Opening, Refusal
@@ -51,7 +52,7 @@ class HTTPSession(Answering):
     :param hosts: names under which the upstream may speak of itself.
     :param mint: makes request ids.
     :param tokens: makes the tokens of what comes as tokens.
-    :param again: see :class:`Answering`.
+    :param again, origins: see :class:`Answering`.
     """
 
     def __init__(
@@ -69,9 +70,18 @@ class HTTPSession(Answering):
         mint: Callable[[], str],
         tokens: Tokens | None = None,
         again: RequestHead | None = None,
+        origins: Origins | None = None,
     ) -> None:
-        phi = opening.resource.phi
-        super().__init__(reader, opening.http, hosts, mint, tokens, phi=phi, again=again)
+        super().__init__(
+            reader,
+            opening.http,
+            hosts,
+            mint,
+            tokens,
+            phi=opening.resource.phi,
+            again=again,
+            origins=origins or Origins(),
+        )
         self._gate = gate
         self._resource = opening.resource
         self._digest = opening.digest
@@ -223,7 +233,8 @@ class HTTPSession(Answering):
 
     def _open(self, head: RequestHead) -> None:
         try:
-            found = self._gate.read(head)
+            # A browser that asks whether it may ask has no token.
+            found = None if self._origins.preflight(head) else self._gate.read(head)
         except Refusal:
             found = None
         if (

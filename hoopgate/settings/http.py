@@ -16,7 +16,6 @@ _BASE = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 #: Headers that frame a message, or that the gateway makes itself.
 _RESERVED: Final = frozenset(
     [
@@ -75,15 +74,12 @@ def _websocket(table: Table) -> WebSocketTarget:
     default = defaults(WebSocketTarget)
     found = WebSocketTarget(
         subprotocols=table.texts("subprotocols", (), '["graphql-transport-ws"]'),
-        origins=tuple(one.lower() for one in table.texts("origins", (), '["https://a.example"]')),
+        origins=urls.origins(table),
         refusal=table.choice("refusal", ("close", "message"), default["refusal"]),
         **table.bounds(WebSocketTarget),
     )
     for one in found.subprotocols:
         if not _TOKEN.fullmatch(one):
             table.wrong("subprotocols", f'"{one}" is no subprotocol', '"graphql-transport-ws"')
-    for one in found.origins:
-        if not _ORIGIN.fullmatch(one):
-            table.wrong("origins", f'"{one}" is no origin', '"https://app.example.org"')
     table.finish()
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hoopgate.settings import endpoints, material
+from hoopgate.settings import endpoints, material, urls
 from hoopgate.settings.model import ClientCertificates, Issuer, Listener, Resource, SSHListener
 from hoopgate.settings.reader import Table
 from hoopgate.settings.resources import PROTOCOLS
@@ -38,9 +38,12 @@ def listeners(
             clients=_clients(table, check),
             ssh=_ssh_listener(table, issuers, check),
             http2=table.boolean("http2", False),
+            origins=urls.origins(table),
         )
         if listener.http2 and (tls is None or listener.protocol != "http"):
             table.wrong("http2", "is for HTTP with TLS only", "leave it out")
+        if listener.origins and listener.protocol != "http":
+            table.wrong("origins", "is for HTTP only", "leave it out")
         if listener.clients is not None and tls is None:
             table.wrong("clients", "has no meaning without TLS", "tls = { … } on the listener")
         plain = tls is None and listener.ssh is None

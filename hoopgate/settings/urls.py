@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from hoopgate.settings import endpoints
 from hoopgate.settings.reader import Table
+
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 def parts(url: str) -> SplitResult | None:
@@ -36,6 +40,15 @@ def is_origin(url: str) -> bool:
     """True for ``https://host`` or ``https://host:port`` with nothing behind it."""
     found = parts(url)
     return found is not None and found.scheme == "https" and f"https://{found.netloc}" == url
+
+
+def origins(table: Table) -> tuple[str, ...]:
+    """``origins`` of a table: of pages in browsers, as these write them."""
+    found = tuple(one.lower() for one in table.texts("origins", (), '["https://a.example"]'))
+    for one in found:
+        if not _ORIGIN.fullmatch(one):
+            table.wrong("origins", f'"{one}" is no origin', '"https://app.example.org"')
+    return found
 
 
 def check(table: Table, key: str, url: str, encrypted: str = "https", plain: str = "http") -> None:

@@ -62,6 +62,7 @@ class Listener:
     :ivar tls: None means plaintext: accepted on loopback and unix sockets only.
     :ivar resources: names a client may ask for here.
     :ivar http2: HTTP/2 is offered besides HTTP/1.1.
+    :ivar origins: of pages in browsers that may ask here, and read the answers.
     """
 
     name: str
@@ -74,3 +75,4 @@ class Listener:
     clients: ClientCertificates | None = None
     ssh: SSHListener | None = None  #: not None where the protocol is SSH
     http2: bool = False
+    origins: tuple[str, ...] = ()
