@@ -19,7 +19,7 @@ from typing import Final
 from hoopgate.recorder.files import sync_directory, write_all
 
 NAME: Final = "next"
-#: A log that writes less into a segment is quiet: it would prepare one for years.
+#: Before the present segment has as many, none is prepared: a quiet log would keep it for years.
 WORTH_BYTES = 2**20
 #: Zeros at most: what is written beyond them makes the file longer, as in any other.
 MOST_BYTES: Final = 256 * 2**20
@@ -47,7 +47,7 @@ class Preparer:
 
     def look(self, position: int) -> None:
         """The present segment has ``position`` bytes: prepare the next one, if it is time."""
-        if self._thread is None and position > min(WORTH_BYTES, self._size // 8):
+        if self._thread is None and position > WORTH_BYTES:
             self._thread = threading.Thread(
                 target=self._prepare, name="hoopgate-log-preparer", daemon=True
             )

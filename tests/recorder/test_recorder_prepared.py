@@ -192,6 +192,7 @@ def test_a_name_that_is_taken_is_not_written_over(tmp_path: Path) -> None:
     assert kept.read_bytes() == b"evidence"
 
 
+@pytest.mark.usefixtures("busy")
 class TestPreparer:
     @pytest.fixture
     def directory(self, tmp_path: Path) -> Path:
