@@ -482,6 +482,26 @@ def test_arbitrary_servers_raise_protocol_errors_only(parts: list[bytes], tls: b
         pass
 
 
+def test_connection_attributes_are_few_and_stay_here() -> None:
+    """PROTOCOLS B19: the one that people read is known; none goes to the database."""
+    many = {b"a%d" % index: b"x" for index in range(65)}
+    error = fatal(Client().answer(CACHING_SHA2, b"x" * 32, attributes=many))
+    assert error.code == 1043
+    large = {b"a": b"x" * 100_000}
+    assert fatal(Client().answer(CACHING_SHA2, b"x" * 32, attributes=large)).code == 1043
+    known = {b"program_name": b"psy\xffcho", b"_os": b"a secret"}
+    events = Client().answer(CACHING_SHA2, b"x" * 32, attributes=known)
+    (hello,) = [event for event in events if isinstance(event, startup.Hello)]
+    assert hello.program == "psy\ufffdcho"
+    assert "a secret" not in repr(hello)
+
+
+def test_progress_reports_are_not_taken_for_errors() -> None:
+    """PROTOCOLS B9: they were not agreed."""
+    with pytest.raises(RemoteProtocolError):
+        err_packet(b"\xff\xff\xff\x01\x02\x02\0\0\0\x05stage")
+
+
 def test_what_is_asked_of_a_backend_was_agreed_with_the_client() -> None:
     for protocol in ("mariadb", "mysql"):
         everything = 2**40 - 1

@@ -23,7 +23,7 @@ from hoopgate.events import Side, Statement, StatementFacts
 from hoopgate.mysql import wire_commands as commands
 from hoopgate.mysql.prepared import MOST_PREPARED, MOST_PREPARED_SIZE, Prepared
 from hoopgate.mysql.session import MysqlSession
-from hoopgate.mysql.wire import MOST_PAYLOAD, PacketReader, Payload, Reader, packets
+from hoopgate.mysql.wire import MOST_PAYLOAD, PacketReader, Payload, Reader, Status, packets
 from hoopgate.mysql.wire_handshake import Capability
 from hoopgate.plans import ColumnMask, MaskPlan, Method
 from hoopgate.verdicts import Allow, Block, Hold, Mask, Verdict
@@ -351,8 +351,9 @@ def test_a_connection_that_is_reset_begins_anew(bridge: Bridge) -> None:
 class Raw:
     """A client that says whatever it is told, after a login by PyMySQL."""
 
-    def __init__(self, bridge: Bridge, *, eof: bool = False) -> None:
-        self._connection = connect(bridge, client_flag=0 if eof else Capability.DEPRECATE_EOF)
+    def __init__(self, bridge: Bridge, *, eof: bool = False, flags: int = 0) -> None:
+        flags = flags or (0 if eof else Capability.DEPRECATE_EOF)
+        self._connection = connect(bridge, client_flag=flags)
         self.socket: socket.socket = self._connection._sock
         self.socket.settimeout(30)
         self._reader = PacketReader(2**26)
@@ -424,6 +425,27 @@ def test_rows_of_a_cursor_are_masked(bridge: Bridge, eof: bool) -> None:
         assert end[0] == 0xFE
         assert raw.ask(struct.pack("<BI", commands.STMT_RESET, statement))[0] == 0
         assert b"no open cursor" in raw.ask(fetch(statement, 1))
+
+
+def test_out_parameters_come_as_a_result_of_their_own(bridge: Bridge) -> None:
+    """PROTOCOLS B14: behind the procedure's results, marked by SERVER_PS_OUT_PARAMS."""
+    flags = Capability.DEPRECATE_EOF | Capability.MULTI_RESULTS | Capability.PS_MULTI_RESULTS
+    with Raw(bridge, flags=flags) as raw:
+        statement, _ = raw.prepare(b"CALL several(?, ?)")
+        raw.send(execute(statement, b"\0\x01\x03\0\x03\0\x29\0\0\0\0\0\0\0"))
+        values, statuses = [], []
+        for columns in (1, 2, 1):
+            assert raw.payload() == bytes((columns,))
+            *described, row, end = raw.until()
+            assert len(described) == columns
+            values.append(row[2:])
+            statuses.append(int.from_bytes(end[3:5], "little"))
+        (done,) = raw.until(0)
+        assert values == [b"\x01\0\0\0", b"\x02\0\0\0\x03\0\0\0", b"\x2a\0\0\0"]
+        assert [bool(one & Status.PS_OUT_PARAMS) for one in statuses] == [False, False, True]
+        assert all(one & Status.MORE_RESULTS for one in statuses)
+        assert not int.from_bytes(done[3:5], "little") & Status.MORE_RESULTS
+        assert raw.ask(b"\x0e")[0] == 0
 
 
 def test_long_data_is_part_of_what_is_judged(bridge: Bridge) -> None:
