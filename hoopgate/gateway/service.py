@@ -38,6 +38,7 @@ from hoopgate.gateway.protocols import Protocols
 from hoopgate.gateway.reactor import make_lean
 from hoopgate.gateway.recordings import Recordings
 from hoopgate.gateway.rules import Rules
+from hoopgate.gateway.spelling import Spellings
 from hoopgate.gateway.starting import Late, bind, log_failed, or_fail
 from hoopgate.gateway.streams import Streams
 from hoopgate.gateway.tls import NodeTLS
@@ -224,6 +225,9 @@ class GatewayService(Service):
             make_pipeline(settings.policy, settings.resources, budgets.meter),
             settings.policy.digest,
         )
+        if isinstance(settings.directory, LDAPDirectory):
+            rules = self._rules
+            verifier.spelled = Spellings(settings, lambda: rules.pipeline.policy)
         protocols = Protocols(
             settings, reactor, self._tls, secrets, analyzer, self._rules, self._ssh, self._stop
         )

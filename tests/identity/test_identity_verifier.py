@@ -23,6 +23,7 @@ from zope.interface.verify import verifyObject
 
 from hoopgate.errors import DirectoryUnavailable, IdentityRefused
 from hoopgate.events import Principal
+from hoopgate.gateway.spelling import Spellings
 from hoopgate.identity.jwks import KeySource
 from hoopgate.identity.verifier import IdentityVerifier, make_verifier
 from hoopgate.interfaces import IGroupDirectory, IIdentityVerifier
@@ -31,10 +32,12 @@ from hoopgate.settings.model import (
     Issuer,
     LDAPDirectory,
     Limits,
+    Match,
     Node,
     Policy,
     Recording,
     Resource,
+    Rule,
     Secret,
     Settings,
 )
@@ -138,6 +141,24 @@ def test_from_token_to_groups(
     assert principal.owner == "dr.smith"
     assert principal.expires_at > time.time() + 800
     assert failures == []
+
+
+def test_the_case_of_a_groups_name_is_the_settings_matter(
+    verifier: IdentityVerifier, issuer: TestIssuer
+) -> None:
+    """A rule that blocks AGENTS blocks who the directory says is in agents; and the rules in force
+    are asked, not those of the start."""
+    rules = [Rule("one", "block", Match(groups=frozenset({"AGENTS", "others"})))]
+    policy = [Policy(tuple(rules), (), (), "")]
+    settings = settings_with(LDAPDirectory(url="ldap://x", base="dc=x"))
+    verifier.spelled = Spellings(settings, lambda: policy[0])
+    text = issuer.token("agent")
+    assert verify(verifier, text).groups == {"agents", "staff", "AGENTS"}
+    reviewed = Rule("two", "approve", reviewers=frozenset({"Staff", "agents"}))
+    policy[0] = Policy((reviewed,), (), (), "")
+    found = verify(verifier, text)
+    assert found.groups == {"agents", "staff", "Staff"}
+    assert on_reactor(verifier.recheck, found, CLINIC) == found
 
 
 def test_who_does_not_get_in(
