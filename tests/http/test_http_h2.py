@@ -434,6 +434,67 @@ def test_who_is_turned_away(web2: Web, agent: httpx.Client, name: str) -> None:
     assert '"event": "http2.bug"' not in log and "Traceback" not in log
 
 
+def post(web: Web, body: bytes, *more: tuple[str, str], trailers: Any = ()) -> tuple[int, Any]:
+    """The status and text of an answer to a request in frames of our own; 0: it was reset."""
+    raw = Raw(web)
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    connection.initiate_connection()  # Raw has said the same
+    connection.data_to_send()
+    connection.send_headers(
+        1,
+        [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", raw.host),
+            (":path", "/web/x"),
+            ("authorization", f"Bearer {raw.token}"),
+        ],
+    )
+    connection.data_to_send()
+    fields = raw.head("/web/x", *more, method="POST")
+    data = frame(1, fields, flags=4, stream=1)
+    data += frame(0, body, flags=0 if trailers else 1, stream=1)
+    if trailers:
+        data += frame(1, bytes(raw.encoder.encode(trailers)), flags=5, stream=1)
+    sent(raw, data)
+    status, text = 0, b""
+    while True:
+        piece = raw.socket.recv(65536)
+        if not piece:
+            return status, text
+        for event in connection.receive_data(piece):
+            if isinstance(event, h2.events.ResponseReceived):
+                status = int(dict(event.headers)[b":status"])
+            elif isinstance(event, h2.events.DataReceived):
+                text += event.data
+            elif isinstance(event, h2.events.StreamEnded):
+                return status, text
+            elif isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
+                return 0, text
+
+
+def test_trailers_are_read_and_forgotten(web2: Web) -> None:
+    """Both those of HTTP/2, and of HTTP/1.1 beside it."""
+    trailers = [("x-trailer", "Canary"), ("content-length", "9"), ("authorization", "Bearer x")]
+    status, text = post(web2, b"body", trailers=trailers)
+    assert status == 200
+    assert json.loads(text)["body"] == "body"
+    assert "Canary" not in text.decode() and "Bearer x" not in text.decode()
+
+
+@pytest.mark.parametrize("trailers", [[(":path", "/secret")], [("X-Upper", "x")], [("te", "x")]])
+def test_malformed_trailers_end_it(web2: Web, trailers: list[tuple[str, str]]) -> None:
+    assert post(web2, b"body", trailers=trailers)[0] in (0, 400)
+
+
+@pytest.mark.parametrize("length", ["3", "5", "0"])
+def test_a_body_is_as_long_as_it_says(web2: Web, length: str) -> None:
+    assert post(web2, b"body", ("content-length", "4"))[0] == 200
+    before = web2.gateway.log_text().count("Traceback")
+    assert post(web2, b"body", ("content-length", length))[0] in (0, 400)
+    assert web2.gateway.log_text().count("Traceback") == before
+
+
 def test_a_stream_that_is_reset_ends_its_session(web2: Web) -> None:
     raw = Raw(web2)
     before = len(events(web2.gateway, "session.close"))
