@@ -49,12 +49,6 @@ _REASONS: Final = {
         " not masked.",
         "Ask an operator for an approve rule with the flag sink.",
     ),
-    "phi.unmasked": (
-        "unmasked",
-        "The command would show what is in files that hold PHI; its output cannot be masked by the"
-        " data dictionary.",
-        "Show one whole file with cat, or read it by SFTP: there it is masked.",
-    ),
     "phi.redacted": (
         "redacted",
         "The request writes back a value that this gateway has masked; it would destroy the"
@@ -100,11 +94,11 @@ class BodyGuard:
             return Mask("phi/labels", (clear,) * len(judged.facts or ())) if listing else None
         plan = replace(plan, permits=listing) if listing else plan
         for facts in judged.facts or ():
-            block = self._misplaced(facts, plan)
+            block = self._misplaced(facts, plan) or _shown(facts, plan)
             if block is not None:
                 return block
             reason = facts.phi if isinstance(facts, OperationFacts) else "phi.opaque"
-            reason = reason or _shown(facts, plan) or _compared(facts, plan)
+            reason = reason or _compared(facts, plan)
             if not reason:
                 continue
             flag, message, remedy = _REASONS.get(reason, _REASONS["phi.opaque"])
@@ -155,18 +149,24 @@ class BodyGuard:
         return permits
 
 
-def _shown(facts: StatementFacts, plan: BodyPlan) -> str:
-    """Why a command's output may not be shown, which detectors alone search."""
+def _shown(facts: StatementFacts, plan: BodyPlan) -> Block | None:
+    """A command would show what labelled files hold, and only detectors would search it."""
     if not isinstance(facts, OperationFacts) or "ssh.exec" not in facts.classes:
-        return ""
+        return None
     words = [word for word, _ in facts.attributes.get("ssh.word", ())]
     if not words or shows_names_only(words) or shown_whole(words) is not None:
-        return ""
+        return None
     for path, kind in facts.attributes.get("ssh.file", ()):
         below = kind == "directory" and labelled_below(path, plan.paths)
         if below or labelled(path, plan.paths):
-            return "phi.unmasked"
-    return ""
+            return Block(
+                "phi/labels",
+                "phi.unmasked",
+                "The command would show what is in files that hold PHI; its output cannot be masked"
+                " by the data dictionary.",
+                "Show one whole file with cat, or read it by SFTP: there it is masked.",
+            )
+    return None
 
 
 def _compared(facts: StatementFacts, plan: BodyPlan) -> str:

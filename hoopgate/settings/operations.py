@@ -49,7 +49,6 @@ FLAGS: Final = {
     "phi_predicate": "searches, sorts or tests by something that holds PHI",
     "opaque": "cannot be known beforehand what it reads: an unknown operation or parameter",
     "sink": "makes the server send data elsewhere (Subscription), or copies PHI",
-    "unmasked": "a command that shows what is in files that the data dictionary names",
     "redacted": "writes back a value that the gateway has masked",
     "conditional": "create, update, patch or delete of what a search finds",
     "terminal": "on a terminal",

@@ -115,7 +115,7 @@ class SSHExaminer:
         found = transfer(line.words) if line.words else None
         if found is not None:
             return await self._transfer(command, found)
-        words = line.words[1 : _MOST_WORDS + 1] if self._literal else ()
+        words = line.words[1 : _MOST_WORDS + 1] if self._literal or self._phi else ()
         # Of an option its value where that is a path; without a slash it is taken for none.
         maybe = [value_of(word) if word.startswith("-") else word for word in words]
         chosen = [one for one, word in zip(maybe, words, strict=True) if one is word or "/" in one]
@@ -181,6 +181,8 @@ def _operation(
         flags |= {"terminal"}
     if whole:
         flags |= {"recursive"}
+    if phi:
+        flags |= {"sink"}
     shown = " ".join([text, *map(repr, paths)]) if kind.startswith("sftp.") else text
     if resolved:
         shown += " -- " + " ".join(path for _, path in resolved if path)

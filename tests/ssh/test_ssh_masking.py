@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import paramiko
@@ -169,11 +170,18 @@ def phi_ward(
             {"resource": "ward", "place": f"{root}/secret/*.csv#name", "kind": "NAME"},
         ]
 
+    moved = {
+        "name": "moved",
+        "verdict": "approve",
+        "match": {"classes": ["sftp.rename"], "flags": ["sink"]},
+        "reviewers": ["privacy-office"],
+        "expires": "2m",
+    }
     with running_ward(
         tmp_path_factory.mktemp("phi"),
         certificates,
         commands=[COMMANDS[1], look],
-        rules=[files, *RULES[2:]],
+        rules=[moved, files, *RULES[2:]],
         resource={"phi": True},
         adjust=adjust,
     ) as running:
@@ -331,6 +339,24 @@ def test_nothing_of_it_is_in_the_log(phi_ward: Ward) -> None:
     assert SSN not in text
     assert "patients.csv" not in text
     assert "session.bug" not in text
+
+
+@pytest.mark.parametrize("step", ["approve", "deny"])
+def test_what_a_path_is_labelled_goes_elsewhere_by_a_person_only(phi_ward: Ward, step: str) -> None:
+    """An approve rule with the flag sink lets one decide; a link has none here, and is refused."""
+    root = phi_ward.server.root
+    phi_ward.server.write("secret/moving.csv", b"name,ssn\n")
+    one = Raw(phi_ward, "executor")
+    paths = string(f"{root}/secret/moving.csv".encode()) + string(f"{root}/moved.csv".encode())
+    assert one.code(sftp.SYMLINK, paths) == sftp.PERMISSION_DENIED
+    with ThreadPoolExecutor() as pool:
+        moving = pool.submit(one.code, sftp.RENAME, paths)
+        phi_ward.decide(one.approval(), step, "rita")
+        code = moving.result(60)
+    one.close()
+    assert (code == 0) is (step == "approve")
+    assert (root / "moved.csv").exists() is (step == "approve")
+    (root / "moved.csv").unlink(missing_ok=True)
 
 
 def test_what_was_seen_is_what_was_recorded(phi_ward: Ward) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import paramiko
 
 from hoopgate.ssh import sftp_wire as sftp
@@ -66,6 +68,16 @@ class Raw:
         found, answer = self.ask(sftp.OPEN, string(path), uint32(flags), uint32(0))
         assert found == sftp.HANDLE
         return answer.string()
+
+    def approval(self) -> str:
+        """Wait until a request for approval is told; its name."""
+        told = b""
+        while (found := re.search(rb'"approval": "([^"]+)"', told)) is None:
+            piece = self._channel.recv_stderr(4096)
+            if not piece:
+                raise EOFError
+            told += piece
+        return found[1].decode()
 
     def close(self) -> None:
         self._transport.close()
