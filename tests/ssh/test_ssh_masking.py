@@ -34,7 +34,23 @@ def chunks(data: bytes, sizes: list[int]) -> Iterator[bytes]:
 
 @given(
     st.lists(
-        st.sampled_from(["a ", "line ", f" {SSN} ", "x@example.org ", "\n", "é", "\xff", "1"]),
+        st.sampled_from(
+            [
+                *("a ", "line ", f" {SSN} ", "x@example.org ", "\n", "é", "\xff", "1"),
+                *(
+                    "123-",
+                    "45-6789",
+                    "\x1b[31m",
+                    "\x1b",
+                    "\b",
+                    "\0",
+                    "\r",
+                    "\u00ad",
+                    "James",
+                    " Smith",
+                ),
+            ]
+        ),
         max_size=60,
     ),
     st.lists(st.integers(0, 40), max_size=20),
