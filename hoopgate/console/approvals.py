@@ -18,6 +18,7 @@ from hoopgate.console.layout import (
     heading,
     joined,
     moment,
+    part,
     remaining,
     verdict,
 )
@@ -30,7 +31,7 @@ log = Logger()
 
 #: Protocols whose statements PostgreSQL's scanner can lay out.
 SQL: Final = ("postgres", "mariadb", "mysql")
-_SHOWN: Final = 200
+_PER_PAGE: Final = 50
 _PREVIEWED: Final = 30
 _HISTORY: Final = 8
 _CARD: Final = 2000  #: characters of a statement on a card
@@ -46,16 +47,17 @@ async def waiting(visit: Visit) -> int:
 async def listing(visit: Visit) -> Page:
     """``/approvals``: what is pending, what was decided last."""
     approvals = visit.parts.approvals
-    pending = await approvals.requests({State.PENDING}, _SHOWN)
+    pending = await approvals.requests({State.PENDING})
     recent = await approvals.requests(_DONE, 20)
     mine = [one for one in pending if _refusal(visit, one) is None]
     others = [one for one in pending if _refusal(visit, one) is not None]
-    cards = [await _card(visit, one, index < _PREVIEWED) for index, one in enumerate(mine)]
+    shown, pages = part(mine, visit, _PER_PAGE, "/approvals")
+    cards = [await _card(visit, one, index < _PREVIEWED) for index, one in enumerate(shown)]
     body = joined(
         heading("Approvals", "Statements that wait for a person. The agent waits with them."),
         tag(
             "section",
-            tag("div", cards, class_="cards")
+            [tag("div", cards, class_="cards"), pages]
             if cards
             else empty("Nothing waits for you.", "This page tells when something does."),
             id="pending",
@@ -65,8 +67,12 @@ async def listing(visit: Visit) -> Page:
         tag(
             "section",
             [
-                tag("h2", "For other reviewers"),
-                tag("div", [await _card(visit, one, False) for one in others], class_="cards"),
+                tag("h2", f"For other reviewers ({len(others)})"),
+                tag(
+                    "div",
+                    [await _card(visit, one, False) for one in others[:_PER_PAGE]],
+                    class_="cards",
+                ),
             ]
             if others
             else None,
