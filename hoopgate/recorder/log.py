@@ -157,14 +157,16 @@ def _open(
     checkpoint, rotated = taken_up(directory, signer.verifier, retired)
     trusted = [signer.verifier, *retired]
     known = [(place, open_checkpoint(note, trusted)) for place, note in heads.notes]
-    if checkpoint is not None and not known:
+    found = recover(directory, checkpoint, known)
+    if checkpoint is not None and all(head.size < checkpoint.size for _, head in known):
+        # A head is moved on before its checkpoint is published: it is never behind.
+        what = "is older than the log" if known else "is missing"
         raise RecorderFailed(
-            f"{state_dir / HEAD}, which says how far the log in {directory} had come, is missing: "
+            f"{state_dir / HEAD}, which says how far the log in {directory} had come, {what}: "
             "nobody knows whether the log was rolled back. Restore it; or compare the log with a "
             "checkpoint kept elsewhere ('hoopgate audit verify --known') and copy its checkpoint "
             "there"
         )
-    found = recover(directory, checkpoint, known)
     discard_unsigned(directory, found.size)
     if found.zeros is not None:
         cut_off(*found.zeros)

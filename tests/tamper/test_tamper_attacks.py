@@ -467,6 +467,15 @@ def test_a_head_removed(good: World, log: World) -> None:
     log.stop()
 
 
+def test_a_head_put_back(log: World) -> None:
+    """Whoever is going to roll the log back begins with what would tell."""
+    older = (log.state / "log-head").read_bytes()
+    log.open()
+    log.stop()
+    (log.state / "log-head").write_bytes(older)
+    refused(log, "is older than the log")
+
+
 def test_a_head_that_is_a_pipe(log: World) -> None:
     path = log.state / "log-head"
     path.unlink()
