@@ -135,7 +135,7 @@ class JSONMasker:
     """Masks documents that nothing is known of but what the data dictionary says.
 
     A member that nothing is said of, and nothing below it, is left out where the unlabelled counts
-    as secret: its name may be one of a patient's.
+    as secret: its name may be one of a patient's. One that is only meant by ``*`` goes by a number.
 
     :param unlabelled: whether it does.
     :param tokens: makes the tokens of what comes as tokens; None: constants.
@@ -174,10 +174,13 @@ class JSONMasker:
             ]
         hidden = masked or (mask is None and self._unlabelled)
         found = {}
-        for key, item in value.items():
+        for number, (key, item) in enumerate(value.items(), 1):
             below = _below(places, key)
             if below or not hidden:
-                found[key] = self._walk(item, below, _said(below) or mask, depth + 1)
+                # Any key may be a patient's name; one that somebody has named is none.
+                known = not hidden or any(key in place.keys for place in places)
+                name = key if known else f"member_{number}"
+                found[name] = self._walk(item, below, _said(below) or mask, depth + 1)
         return found
 
     def _scalar(self, value: Any, mask: PathMask | None) -> Any:

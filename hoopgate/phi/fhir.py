@@ -52,6 +52,14 @@ _FORMS: Final = frozenset({"HumanName", "Address", "ContactPoint", "Identifier"}
 _TYPED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_$-]{0,63}")
 _ETAG: Final = re.compile(r'W/"[A-Za-z0-9.-]{1,64}"')
 _STATUS: Final = re.compile(r"([1-5][0-9]{2})\b.*", re.DOTALL)
+_QUANTITIES: Final = ("Age", "Quantity", "SimpleQuantity", "Duration")
+#: Unit of time, as UCUM and people write it → so many are the highest age that is shown.
+_AGES: Final = {
+    **dict.fromkeys(("a", "y", "yr", "yrs", "year", "years"), OLDEST_AGE),
+    **dict.fromkeys(("mo", "month", "months"), OLDEST_AGE * 12),
+    **dict.fromkeys(("wk", "week", "weeks"), OLDEST_AGE * 52),
+    **dict.fromkeys(("d", "day", "days"), OLDEST_AGE * 365),
+}
 #: HL7 confidentiality: restricted, very restricted.
 _RESTRICTED: Final = frozenset({"R", "V"})
 
@@ -93,7 +101,7 @@ class FHIRMasker:
             "Extension": self._extension,
             "FHIRPrimitiveExtension": self._primitive,
             "Reference": self._reference,
-            "Age": self._age,
+            **{kind: self._time(kind) for kind in _QUANTITIES},
             "BundleEntry": self._entry,
             "BundleEntryResponse": self._response,
             "BundleEntryRequest": self._request,
@@ -336,13 +344,20 @@ class FHIRMasker:
             found["display"] = "[TEXT]"
         return found
 
-    def _age(self, value: dict[str, Any]) -> Any:
-        found = self._plain(value, "Age", "value", "comparator", "unit", "system", "code")
-        number = found.get("value")
-        years = found.get("code", found.get("unit")) in ("a", "years", "year", "yr", "y")
-        if isinstance(number, int | Decimal) and number >= OLDEST_AGE and years:
-            found["value"] = OLDEST_AGE
-        return found
+    def _time(self, kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Masks quantities of a type: a time as long as the highest ages is an age (45 CFR
+        164.514(b)(2)(i)(C))."""
+
+        def masked(value: dict[str, Any]) -> dict[str, Any]:
+            found = self._members(value, (kind,), None, 0)
+            number = found.get("value")
+            for unit in (value.get("code"), value.get("unit")):
+                most = _AGES.get(unit.lower()) if isinstance(unit, str) else None
+                if most is not None and isinstance(number, int | Decimal) and number >= most:
+                    found["value"] = most
+            return found
+
+        return masked
 
     # --- Bundle and Parameters --------------------------------------------------------------------
 

@@ -123,6 +123,21 @@ def test_json_by_pointers() -> None:
     assert lax["patients"][0]["ssn"] == "[SSN]"
 
 
+def test_a_key_that_nobody_has_named_is_not_shown() -> None:
+    masks = (PathMask("/patients/*/ssn", "SSN", Method.REDACT), *public("/patients/*/id"))
+    document = {"patients": {"Ann Canary": {"ssn": "1", "id": 7}, "Canary": {"Canary": 1}}}
+    shown = JSONMasker(masks, unlabelled=True).mask(document)
+    assert shown == {"patients": {"member_1": {"ssn": "[SSN]", "id": 7}, "member_2": {}}}
+    lax = JSONMasker(masks, unlabelled=False).mask(document)
+    assert "Ann Canary" in lax["patients"]
+    whole = JSONMasker(public("/patients"), unlabelled=True).mask(document)
+    assert whole == document
+    named = JSONMasker((*masks, *public("/patients/x/y")), unlabelled=True)
+    assert named.mask({"patients": {"x": {"y": 1, "id": 2}}}) == {
+        "patients": {"x": {"y": 1, "id": 2}}
+    }
+
+
 def test_numbers_keep_their_digits() -> None:
     text = b'{"a":1.10,"b":12345678901234567890,"c":-0.0}'
     assert encode(decode(text)) == text
