@@ -86,8 +86,18 @@ def ways(ward: Ward, directory: Path) -> list[Way]:
     ]
 
 
-def measure(ward: Ward, directory: Path, rounds: int) -> list[tuple[str, str, dict[str, float]]]:
-    """Name, unit, and the median of each way."""
+def cpu(pid: int) -> float:
+    """Seconds of processor time that a process has used (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+#: Name, unit, the median of each way, and what one unit of work costs the gateway.
+Row = tuple[str, str, dict[str, float], str]
+
+
+def measure(ward: Ward, directory: Path, rounds: int) -> list[Row]:
+    """Each measure, a few times in turn."""
     root = ward.server.root / "public"
     size = MEGABYTES * 2**20
     ward.server.write("public/large", os.urandom(size))
@@ -101,24 +111,38 @@ def measure(ward: Ward, directory: Path, rounds: int) -> list[tuple[str, str, di
             timed(way.ssh("true"))
         return count / (time.perf_counter() - begun)
 
-    measures: list[tuple[str, str, Callable[[Way], float]]] = [
-        (
-            "sftp get",
-            "MB/s",
-            lambda way: size / 1e6 / way.sftp(f"get {root}/large {directory}/got"),
-        ),
-        ("sftp put", "MB/s", lambda way: size / 1e6 / way.sftp(f"put {local} {root}/put")),
-        ("exec output", "MB/s", lambda way: size / 1e6 / timed(way.ssh("cat", f"{root}/large"))),
-        ("logins with a command", "1/s", logins),
-        ("first byte", "ms", lambda way: 1000 * first_byte(way.ssh("echo", "x"))),
+    def get(way: Way) -> float:
+        return size / 1e6 / way.sftp(f"get {root}/large {directory}/got")
+
+    def put(way: Way) -> float:
+        return size / 1e6 / way.sftp(f"put {local} {root}/put")
+
+    def output(way: Way) -> float:
+        return size / 1e6 / timed(way.ssh("cat", f"{root}/large"))
+
+    def begin(way: Way) -> float:
+        return 1000 * first_byte(way.ssh("echo", "x"))
+
+    # How much work a run is, in what its cost is said of.
+    measures: list[tuple[str, str, Callable[[Way], float], float, str]] = [
+        ("sftp get", "MB/s", get, size / 1e9, "s/GB"),
+        ("sftp put", "MB/s", put, size / 1e9, "s/GB"),
+        ("exec output", "MB/s", output, size / 1e9, "s/GB"),
+        ("logins with a command", "1/s", logins, count / 1e3, "ms"),
+        ("first byte", "ms", begin, 1 / 1e3, "ms"),
     ]
     shown = []
-    for name, unit, run in measures:
+    for name, unit, run, work, cost in measures:
         found: dict[str, list[float]] = {}
+        costs = []
         for _ in range(rounds):
             for way in ways(ward, Path(tempfile.mkdtemp(dir=directory))):
+                before = cpu(ward.gateway.pid)
                 found.setdefault(way.name, []).append(run(way))
-        shown.append((name, unit, {way: statistics.median(each) for way, each in found.items()}))
+                if way.name == "gateway":
+                    costs.append((cpu(ward.gateway.pid) - before) / work)
+        medians = {way: statistics.median(each) for way, each in found.items()}
+        shown.append((name, unit, medians, f"{statistics.median(costs):.1f} {cost}"))
     return shown
 
 
@@ -139,13 +163,11 @@ def main() -> None:
             rules=RULES[1:],
             server=server,
         ) as ward:
-            print(f"{'':24}{'direct':>10}{'gateway':>10}{'ratio':>8}")
-            for title, unit, found in measure(ward, directory, options.rounds):
+            print(f"{'':28}{'direct':>10}{'gateway':>10}{'ratio':>8}{'its CPU':>12}")
+            for title, unit, found, cost in measure(ward, directory, options.rounds):
                 direct, through = found["direct"], found["gateway"]
-                row = (
-                    f"{title + ', ' + unit:24}{direct:10.1f}{through:10.1f}{through / direct:8.2f}"
-                )
-                print(row)
+                figures = f"{direct:10.1f}{through:10.1f}{through / direct:8.2f}{cost:>12}"
+                print(f"{title + ', ' + unit:28}{figures}")
 
 
 if __name__ == "__main__":
