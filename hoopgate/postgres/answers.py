@@ -54,7 +54,7 @@ _DATA_ROW: Final = ord("D")
 _COMMAND_COMPLETE: Final = ord("C")
 _COPY_DATA: Final = ord("d")
 _READY: Final = ord("Z")
-_LIMIT_EXCEEDED: Final = b"54000"  #: program_limit_exceeded
+_TOO_LONG: Final = b"enlargeStringInfo"  #: stringinfo.c: where a message grows above 1 GB
 
 
 @final
@@ -434,7 +434,7 @@ class Answers:
         if not masked and self.expected and self.expected[0].kind is Kind.EXECUTE:
             plan = self.expected[0].run.plan
             masked = plan is not None and bool(plan.masks)
-        if masked and wire.error_fields(self._reader.message()).get(b"C") == _LIMIT_EXCEEDED:
+        if masked and wire.error_fields(self._reader.message()).get(b"R") == _TOO_LONG:
             raise LimitExceeded("a message of the server is above the limit")
 
     def _forget(self, expected: Expected) -> None:

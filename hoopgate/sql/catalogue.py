@@ -140,6 +140,7 @@ class TreeReader:
         self._left = limit or 0
         self._held = 0
         self._known: OrderedDict[str, Value] = OrderedDict()
+        self._named: tuple[Value, Wanted] = (None, Wanted())
 
     def restart(self) -> None:
         """Another statement is looked at."""
@@ -166,6 +167,12 @@ class TreeReader:
             old, _ = self._known.popitem(last=False)
             self._held -= len(old)
         return found
+
+    def named(self, tree: Value) -> Wanted:
+        """:func:`wanted` of a statement, which is examined more than once; not to be changed."""
+        if self._named[0] is not tree or tree is None:
+            self._named = tree, wanted(tree)
+        return self._named[1]
 
 
 class Catalogue:
@@ -234,8 +241,8 @@ class Catalogue:
         :raises NodeTreeError: a relation cannot be read.
         :raises Overrun: see :class:`TreeReader`.
         """
-        names = wanted(tree)
-        names.relations.update(more)
+        names = Wanted(set(more))
+        names.add(reader.named(tree))
         reached = set(names.relations)
         todo = list(reached)
         while todo:

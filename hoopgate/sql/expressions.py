@@ -96,6 +96,7 @@ class Expressions:
         self._growth: dict[int, int] = {}  #: the same, of every level there is
         self._control: Columns = NONE  #: columns that decide whether what is read now runs
         self._known: dict[tuple[int, Columns], list[Flow]] = {}
+        self._stored: dict[tuple[int, int], Flow] = {}  #: columns that are stored as they are
         self._recursive: dict[int, list[Flow]] = {}
         self._views: list[int] = []
         self._excluded: dict[int, dict[int, Columns]] = {}

@@ -131,6 +131,9 @@ class Tables(Expressions):
     def base(self, oid: int, number: int) -> Flow:
         """A column of a stored relation, with its kin's columns of that name."""
         self._step()
+        found = self._stored.get((oid, number))
+        if found is not None:
+            return found
         relation = self._relation(oid)
         column = relation.column(number)
         sources = {column}
@@ -157,7 +160,10 @@ class Tables(Expressions):
                 raise NodeTreeError("a view's column is missing")
             sources |= flows[index].sources
             direct = flows[index].direct
-        return Flow(frozenset(sources), direct, relation.types.get(number, 0))
+        flow = Flow(frozenset(sources), direct, relation.types.get(number, 0))
+        if direct and relation.definition is None:
+            self._stored[oid, number] = flow
+        return flow
 
     def _view(self, oid: int, relation: Relation) -> list[Flow]:
         if relation.definition is None or oid in self._views:

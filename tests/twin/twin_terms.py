@@ -60,6 +60,13 @@ TABLES = {
         "other.patients": "id:int ssn:text",
         "branch": "id:int root_id:int *pin:int",
         "partly": "id:int *code:text live:bool",
+        "cover": "id:int plan:int *grade:text x:int",
+        "cover_late": "id:int plan:int *grade:text",
+        "tariff": "plan:int *grade:text x:int",
+        "nulled": "id:int *pin:int x:int",
+        "blanked": "id:int *handle:text x:int",
+        "presets": "id:int *code:text x:int",
+        "packed": "id:int x:int fill:text *pin:text",
     }.items()
 }
 #: Relations whose columns above are all that they have, in order.
@@ -82,6 +89,7 @@ WRITTEN = (
         "surgeon",
     ),
     *("dropped", "v_pat", "v_star", "events"),
+    *("cover", "cover_late", "tariff", "nulled", "blanked", "presets", "packed"),
 )
 
 LITERALS = {
