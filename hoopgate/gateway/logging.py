@@ -110,6 +110,8 @@ class JSONObserver:
 
     def __call__(self, event: LogEvent) -> None:
         """See :class:`ILogObserver`. Never raises: a log line is not worth a session."""
+        if _says_nothing(event):
+            return
         try:
             line = json.dumps(shown(event))
         except Exception as error:  # noqa: BLE001
@@ -143,6 +145,17 @@ def shown(event: Mapping[str, Any]) -> dict[str, object]:
     if isinstance(failure, Failure):
         line["exception"] = _exception(failure)
     return line
+
+
+def _says_nothing(event: Mapping[str, Any]) -> bool:
+    """Of Twisted's chatter nothing may be written but that there was some: a legacy message is a
+    finished text, and a client of HTTP is started and stopped for every question to an issuer."""
+    name = str(event.get("log_namespace", ""))
+    if name != "log_legacy" and not name.startswith("twisted.web.client."):
+        return False
+    return event.get("log_level") in (None, LogLevel.debug, LogLevel.info) and not (
+        event.get("isError") or "log_failure" in event or "failure" in event
+    )
 
 
 def _room(event: Mapping[str, Any]) -> str:

@@ -422,3 +422,19 @@ def test_an_unhandled_deferred_error(log: Log) -> None:
         globalLogPublisher.removeObserver(write)
     types = [line["exception"]["type"] for line in log.lines if "exception" in line]
     assert sorted(types) == ["builtins.KeyError", "builtins.ValueError"]
+
+
+def test_lines_that_would_say_nothing_are_left_out() -> None:
+    """A legacy message loses its text, so there is no line; a legacy error is one."""
+    file = io.StringIO()
+    publisher = LogPublisher(JSONObserver(file))
+    legacy = Logger(namespace="log_legacy", observer=publisher)
+    client = Logger(namespace="twisted.web.client._HTTP11ClientFactory", observer=publisher)
+    legacy.info("{log_text}", log_text="(TCP Port 5432 Closed)")
+    client.info("Starting factory {factory!r}", factory=object())
+    assert file.getvalue() == ""
+    legacy.info("", isError=1, failure=Failure(ValueError(CANARY)))
+    client.warn("that may matter")
+    kinds = [json.loads(line)["namespace"] for line in file.getvalue().splitlines()]
+    assert kinds == ["log_legacy", "twisted.web.client._HTTP11ClientFactory"]
+    assert CANARY not in file.getvalue()
