@@ -127,7 +127,7 @@ def test_a_child_that_dies_is_replaced(pool: ParserPool) -> None:
 
 
 def test_a_child_that_hangs_is_killed(reaper: None) -> None:
-    pool = on_reactor(lambda: ParserPool(reactor, 1, seconds=1.0, queue=2))
+    pool = on_reactor(lambda: ParserPool(reactor, 1, seconds=3.0, queue=2))
     try:
         ask(pool, "SELECT 1")
         os.kill(children(pool)[0], signal.SIGSTOP)
