@@ -47,6 +47,14 @@ def test_written_cases_tell_nothing(world: World) -> None:
     assert outcomes[Outcome.MASKED] >= 25 and outcomes[Outcome.DENIED] >= 50
 
 
+def test_what_a_write_leaves_out_tells_nothing(world: World) -> None:
+    families = ("unmentioned", "several keys", "sizes of rows")
+    cases = [plain(*one) for one in written() if one[0] in families]
+    report = judged(Judge(world), cases)
+    assert not report.leaks and not report.cuts, in_full(report, 15)
+    assert len(report.live) >= 40
+
+
 def test_generated_cases_tell_nothing(world: World) -> None:
     judge, report = Judge(world), Report()
     generated(70, SEED, lambda case: report.add(judge.judge(case), judge.live(case)))
