@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 #: Headers that take part in what is asked, and so in what an approval is for.
 _MEANING: Final = frozenset(
-    {"prefer", "if-none-exist", "if-match", "content-type", "content-encoding", "accept"}
+    {
+        *("prefer", "if-none-exist", "if-match", "if-none-match", "if-unmodified-since"),
+        *("content-type", "content-encoding", "accept"),
+    }
 )
 _CHARSET: Final = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 

@@ -21,6 +21,10 @@ from hoopgate.settings.model import HTTPTarget
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM: Final = "application/x-www-form-urlencoded"
+#: By which some frameworks take a POST for another method; their headers: see ``headers.py``.
+_OVERRIDES: Final = frozenset(
+    {"_method", "x-http-method-override", "x-http-method", "x-method-override"}
+)
 
 
 def needs_body(http: HTTPTarget, head: RequestHead) -> bool:
@@ -39,6 +43,7 @@ def inquire(http: HTTPTarget, head: RequestHead, target: Target, body: bytes | N
         return websockets.inquire(http, head, target)
     if http.format == "mcp":
         return mcp_messages.inquire(head, target, body)
+    _check_method(target.parameters)
     if http.format == "fhir":
         return fhir_requests.inquire(head, target, body)
     media = media_type(head.get(b"content-type"))
@@ -47,9 +52,11 @@ def inquire(http: HTTPTarget, head: RequestHead, target: Target, body: bytes | N
     if body and is_json(media):
         require_utf8(head)
         leaves = documents.leaves(documents.strict(body))
+        _check_method(tuple((name.removeprefix("/"), value) for name, value in leaves))
     elif body and media == _FORM:
         require_utf8(head)
         parameters += targets.parse_query(_ascii(body))
+        _check_method(parameters)
     if head.method in _READS:
         kind = "http.read"
     else:
@@ -59,6 +66,11 @@ def inquire(http: HTTPTarget, head: RequestHead, target: Target, body: bytes | N
         attributes=attributes(head, target, parameters=parameters, body=leaves),
     )
     return Inquiry(Operation(canonical(head, target, body), (facts,), waits=False), target)
+
+
+def _check_method(named: Pairs) -> None:
+    if any(name.casefold() in _OVERRIDES for name, _ in named):
+        raise Malformed(400, "override", "a parameter that changes the method is not taken")
 
 
 def _ascii(body: bytes) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from hoopgate.http import fhir_patches, headers
+from hoopgate.http import fhir_patches, headers, requests, targets
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader
+from hoopgate.settings.model import HTTPTarget
 
 
 @pytest.mark.parametrize(
@@ -62,12 +63,50 @@ def test_what_is_no_patch_is_none(step: Any) -> None:
         fhir_patches.reasons("Patient", [step])
 
 
-def sent(method: str, *lines: str, phi: bool = True) -> list[str]:
-    """The conditions that go on."""
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "body"),
+    [
+        ("/?_method=DELETE", JSON, "{}"),
+        ("/?_METHOD=DELETE", JSON, "{}"),
+        ("/", FORM, "a=b&_method=delete"),
+        ("/?X-HTTP-Method-Override=PUT", FORM, "a=b"),
+        ("/", JSON, '{"_method": "DELETE"}'),
+    ],
+)
+def test_no_parameter_changes_the_method(target: str, kind: str, body: str) -> None:
+    head = read("POST", target, f"Content-Type: {kind}", f"Content-Length: {len(body)}")
+    with pytest.raises(Malformed) as refused:
+        requests.inquire(HTTPTarget(), head, targets.parse(target.encode()), body.encode())
+    assert refused.value.code == "http.override"
+    inner = b'{"a": {"_method": "x"}}'
+    requests.inquire(
+        HTTPTarget(), head, targets.parse(b"/?method=x"), inner if kind == JSON else b""
+    )
+
+
+def test_an_approval_is_for_a_condition_too() -> None:
+    texts = set()
+    for line in ("If-None-Match: *", 'If-Match: "1"', "X-Own: 1"):
+        head = read("PUT", "/x", line, "Content-Type: application/json", "Content-Length: 2")
+        found = requests.inquire(HTTPTarget(), head, targets.parse(b"/x"), b"{}")
+        texts.add(found.operation.text)
+    assert len(texts) == 3
+
+
+def read(method: str, target: str, *lines: str) -> RequestHead:
     reader = RequestReader()
-    reader.feed("\r\n".join([f"{method} / HTTP/1.1", "Host: h", *lines, "", ""]).encode())
+    reader.feed("\r\n".join([f"{method} {target} HTTP/1.1", "Host: h", *lines, "", ""]).encode())
     head = reader.next_event()
     assert isinstance(head, RequestHead)
+    return head
+
+
+def sent(method: str, *lines: str, phi: bool = True) -> list[str]:
+    """The conditions that go on."""
+    head = read(method, "/", *lines)
     written = headers.to_upstream(
         head,
         host="u",
