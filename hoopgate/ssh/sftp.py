@@ -60,6 +60,10 @@ class _Asked:
     then: Callable[[], list[Action]] | None = None
 
 
+#: Refusals that are told on the standard error of one channel, too.
+_SHOWN_LINES = 10
+
+
 class SFTPStream:
     """See :class:`hoopgate.ssh.output.Stream`.
 
@@ -84,7 +88,7 @@ class SFTPStream:
         self._handles: dict[bytes, File] = {}
         self._asked: _Asked | None = None
         self._eof = False
-        self._read = self._files = self._removals = 0
+        self._read = self._files = self._removals = self._shown_lines = 0
         self._bulk = False
         self._fetches = (
             Fetches(mask, bounds.mask_bytes, self._open, self._handles, give_out)
@@ -143,8 +147,9 @@ class SFTPStream:
         asked.decisions.append(decision)
         if isinstance(decision.verdict, Block | Hold):
             self._asked = None
-            told = sftp.status(asked.request.id, sftp.PERMISSION_DENIED, sentence(decision))
-            return [*self._refused(asked, told), *self._go_on()]
+            text = sentence(decision)
+            told = sftp.status(asked.request.id, sftp.PERMISSION_DENIED, text)
+            return [*self._refused(asked, told), *self._shown(text), *self._go_on()]
         if asked.left:
             return [self._ask(asked.left.pop(0))]
         self._asked = None
@@ -228,6 +233,12 @@ class SFTPStream:
     def _refused(self, asked: _Asked, told: bytes) -> list[Action]:
         forward = Forward(b"", asked.received, tuple(asked.decisions))
         return [forward, Reply(wire.data(told))]
+
+    def _shown(self, text: str) -> list[Action]:
+        """The same for people: OpenSSH's clients drop the words of a status, and show the standard
+        error. Not for ever, as others read none of it."""
+        self._shown_lines += 1
+        return self.told_hold(text) if self._shown_lines <= _SHOWN_LINES else []
 
     def _allowed(self, asked: _Asked) -> list[Action]:
         """All verdicts are there: the request goes on with the paths that were judged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -93,6 +94,18 @@ def test_what_lies_outside_is_refused(ward: Ward, tmp_path: Path, line: str) -> 
     assert not (tmp_path / "x").exists()
     assert sorted(map(str, root.rglob("*"))) == before
     assert (root / "secret/patients.csv").stat().st_mode & 0o777 != 0o777
+
+
+def test_openssh_shows_why(ward: Ward, tmp_path: Path) -> None:
+    """Its sftp and scp drop the words of a status: the standard error has them, ten times."""
+    secret = f"{ward.server.root}/secret/patients.csv"
+    told = sftp(ward, f"get {secret} {tmp_path}/x").stderr.decode()
+    (line,) = (one for one in told.splitlines() if "hoopgate: refused: " in one)
+    assert json.loads(line[line.index("{") :])["reason"] == "rule.none"
+    told = scp(ward, "{ward}:" + secret, f"{tmp_path}/y").stderr.decode()
+    assert "hoopgate: refused: " in told
+    told = sftp(ward, *[f"-rm {secret}"] * 15).stderr.decode()
+    assert told.count("hoopgate: refused: ") == 10
 
 
 def test_scp_in_both_of_its_protocols(ward: Ward, tmp_path: Path) -> None:
