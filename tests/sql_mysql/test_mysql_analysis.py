@@ -238,7 +238,7 @@ def test_any_text_is_asked_about_or_refused(text: str) -> None:
 def test_any_text_of_the_server_is_read_or_refused(text: str) -> None:
     catalogue = {("s", "t"): Relation("s", "t", {"id": "id", "ssn": "ssn"})}
     try:
-        resolve(Attestation("read", text), Texts(text), [("c", 3)], catalogue, "scratch")
+        resolve(Attestation("read", text), Texts(text), [("c", 3)], catalogue, "s", mysql=True)
     except (Refused, Missing):
         pass
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef
 from hoopgate.sql.mysql.tokens import literal, quote
+from hoopgate.sql.mysql.widths import ANY, SHORT
 
 Row = Sequence[object]
 Rows = Sequence[Row]
@@ -104,6 +105,7 @@ class Relation:
     :ivar defaults: columns (lower case) whose default is computed → the columns of the row that it
         is computed of.
     :ivar whole: columns (lower case) that hold whole numbers.
+    :ivar widths: columns (lower case) → bytes that a value of theirs may have.
     :ivar binary: columns (lower case) that hold bytes, not text.
     :ivar definition: a view's text as the server writes it, all names with their schema.
     :ivar renamed: the view's columns have other names than its text gives them.
@@ -124,6 +126,7 @@ class Relation:
     defaults: dict[str, list[str]] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
     binary: list[str] = field(default_factory=list)
+    widths: dict[str, int] = field(default_factory=dict)
     definition: str = ""
     renamed: bool = False
     indexes: dict[str, list[str]] = field(default_factory=dict)
@@ -180,7 +183,8 @@ def questions(schema: str, name: str) -> list[str]:
     where = f"TABLE_SCHEMA = {literal(schema)} AND TABLE_NAME = {literal(name)}"
     return [
         f"SHOW CREATE TABLE {quote(schema)}.{quote(name)}",
-        "SELECT COLUMN_NAME, GENERATION_EXPRESSION, EXTRA, COLUMN_DEFAULT, DATA_TYPE"
+        "SELECT COLUMN_NAME, GENERATION_EXPRESSION, EXTRA, COLUMN_DEFAULT, DATA_TYPE,"
+        " CHARACTER_OCTET_LENGTH"
         " FROM information_schema.COLUMNS"
         f" WHERE {where} ORDER BY ORDINAL_POSITION",
         "SELECT INDEX_NAME, COLUMN_NAME, NON_UNIQUE, NULLABLE FROM information_schema.STATISTICS"
@@ -214,6 +218,10 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
         computed = mentioned(text_of(row[3]), names)
         if computed and not _LITERAL.fullmatch(text_of(row[3])):
             relation.defaults[text_of(row[0]).lower()] = computed
+        octets = text_of(row[5])
+        relation.widths[text_of(row[0]).lower()] = int(octets) if octets.isdigit() else SHORT
+        if text_of(row[4]).lower() == "json":
+            relation.widths[text_of(row[0]).lower()] = ANY
         if text_of(row[4]).lower().endswith("int"):
             relation.whole.append(text_of(row[0]).lower())
         elif _BINARY.search(text_of(row[4])):

@@ -59,6 +59,7 @@ def answer(request: bytes, max_bytes: int) -> Any:
             None if outputs is None else [(name, type_) for name, type_ in outputs],
             catalogue,
             content["scratch"],
+            mysql=content["mysql"],
         )
     except Missing as missing:
         return {"relation": missing.relation}

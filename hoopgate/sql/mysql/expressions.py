@@ -212,7 +212,8 @@ class Expressions(Calls):
         word = token.text
         if introduces(token) and self._peek(1).kind in (STRING, NUMBER):
             self._at += 2
-            return Expression("literal", start, self._at, name=word.lower())
+            name = word.lower() + self._tokens[start + 1].text
+            return Expression("literal", start, self._at, name=name)
         if word in ("NULL", "TRUE", "FALSE"):
             self._at += 1
             return Expression("literal", start, self._at, name=word)

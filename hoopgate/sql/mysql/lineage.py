@@ -42,15 +42,24 @@ def resolve(
     outputs: Sequence[tuple[str, int]] | None,
     catalogue: Mapping[tuple[str, str], Relation],
     scratch: str,
+    *,
+    mysql: bool,
 ) -> Resolution:
     """The lineage of a statement.
 
     :param outputs: names and types of the columns that the server says it returns; None: no rows.
     :param scratch: the schema that holds our own views.
+    :param mysql: the server is Oracle's.
     :raises Missing: what is to be learnt first.
     :raises UnresolvableStatement, Refused: it cannot be resolved.
     """
-    lineage = Statement(catalogue, scratch, writes=asked.kind not in ("read", "constant"))
+    lineage = Statement(
+        catalogue,
+        scratch,
+        writes=asked.kind not in ("read", "constant"),
+        parameters="?" in asked.text,
+        mysql=mysql,
+    )
     flows: list[Flow] | None = None
     try:
         if asked.kind in ("read", "constant"):

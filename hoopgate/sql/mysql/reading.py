@@ -28,6 +28,7 @@ from hoopgate.sql.mysql.scopes import (
 )
 from hoopgate.sql.mysql.tree import Expression, Query, Select, Source, Union
 from hoopgate.sql.mysql.values import STRICT, Values
+from hoopgate.sql.mysql.widths import ANY
 
 _MOST_ROUNDS: Final = 20
 
@@ -44,9 +45,15 @@ class Reading(Values):
     """Collects what one statement's queries depend on."""
 
     def __init__(
-        self, catalogue: Mapping[tuple[str, str], Relation], scratch: str, *, writes: bool
+        self,
+        catalogue: Mapping[tuple[str, str], Relation],
+        scratch: str,
+        *,
+        writes: bool,
+        parameters: bool = False,
+        mysql: bool = True,
     ) -> None:
-        super().__init__(writes=writes)
+        super().__init__(writes=writes, parameters=parameters, mysql=mysql)
         self._catalogue = catalogue
         self._scratch = scratch
         self.relations: set[str] = set()
@@ -83,6 +90,8 @@ class Reading(Values):
         columns, inner = self._body(query.body, scope)
         for one in query.order:
             self._key(one, columns, inner)
+        if query.order:
+            self._sorted(columns)
         if _made_first(query):
             return [(name, replace(flow, calls=frozenset())) for name, flow in columns]
         return columns
@@ -105,12 +114,14 @@ class Reading(Values):
                 break
             if found.keys() != known.keys():
                 raise UnresolvableStatement("resolve.unknown", "A recursive query is not known.")
-            known = {key: Flow(flow.sources | known[key].sources) for key, flow in found.items()}
+            known = {key: either((flow, known[key])) for key, flow in found.items()}
         else:
             raise UnresolvableStatement("resolve.size", "A recursive query is too large to judge.")
         if (name.lower(),) in named_in(query):
             self._fitted(name.lower(), columns, query, scope)
-        scope.common[name.lower()] = {key: Flow(flow.sources) for key, flow in known.items()}
+        scope.common[name.lower()] = {
+            key: Flow(flow.sources, width=flow.width) for key, flow in known.items()
+        }
 
     def _fitted(self, name: str, columns: list[str], query: Query, outer: Scope) -> None:
         """Columns of a recursive query have the types of its first part: what another part brings
@@ -188,6 +199,8 @@ class Reading(Values):
                 self.influences |= flow.sources
         for sources in scope.windows.values():
             self.influences |= sources
+        if select.windows or any(_gathers(item) for item, _ in select.items):
+            self._sorted(columns)
         return columns, scope
 
     def _key(self, key: Expression, columns: list[tuple[str, Flow]], scope: Scope) -> None:
@@ -267,12 +280,12 @@ class Reading(Values):
         own = frozenset({ref, BINARY} if column in relation.binary else {ref})
         made_of = relation.generated.get(column)
         if made_of is None:
-            return Flow(own, True)
+            return Flow(own, True, width=relation.widths.get(column, ANY))
         sources = set(own)
         for name in made_of:
             if name != column:
                 sources |= self._base(relation, name).sources
-        return Flow(frozenset(sources))
+        return Flow(frozenset(sources), width=relation.widths.get(column, ANY))
 
     def _view(self, relation: Relation) -> dict[str, Flow]:
         place = relation.schema, relation.name
@@ -294,7 +307,7 @@ class Reading(Values):
         if len(flows) != len(relation.columns):
             raise UnresolvableStatement("resolve.unknown", "A view's columns do not match.")
         found = self._seen[*place, strict] = {
-            column: Flow(flow.sources | {relation.ref(column)}, flow.direct, flow.calls)
+            column: replace(flow, sources=flow.sources | {relation.ref(column)})
             for column, flow in zip(relation.columns, flows, strict=True)
         }
         return found

@@ -289,6 +289,7 @@ class Resolver(Memory[Key]):
                     outputs=outputs,
                     catalogue=encode_catalogue(wanted),
                     scratch=self._scratch,
+                    mysql=self.mysql,
                 )
             )
             found = decode_resolution(answer)

@@ -10,6 +10,7 @@ from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef
 from hoopgate.sql.mysql.catalogue import SYSTEM, Relation, system_column
 from hoopgate.sql.mysql.tree import Name
+from hoopgate.sql.mysql.widths import SHORT
 
 Columns = frozenset[ColumnRef]
 
@@ -22,6 +23,7 @@ class Flow:
 
     :ivar sources: the columns it can depend on.
     :ivar direct: it is one of them unchanged.
+    :ivar width: bytes it has at most.
     :ivar calls: what may fail when it is made. A server that puts a derived table or a view into
         the query makes its values where they are used, or does not.
     """
@@ -29,6 +31,7 @@ class Flow:
     sources: Columns
     direct: bool = False
     calls: frozenset[str] = frozenset()
+    width: int = SHORT
 
 
 CONSTANT: Final = Flow(NOTHING)
@@ -43,6 +46,7 @@ def either(flows: Iterable[Flow], *, direct: bool = False) -> Flow:
         NOTHING.union(*(flow.sources for flow in known)),
         direct,
         frozenset[str]().union(*(flow.calls for flow in known)),
+        max((flow.width for flow in known), default=SHORT),
     )
 
 

@@ -8,10 +8,9 @@ from typing import Final
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef
 from hoopgate.sql import equality
-from hoopgate.sql.mysql import comparisons, functions
+from hoopgate.sql.mysql import comparisons, functions, widths
 from hoopgate.sql.mysql.scopes import (
     BINARY,
-    CONSTANT,
     NOTHING,
     Columns,
     Flow,
@@ -25,6 +24,8 @@ from hoopgate.sql.mysql.tree import Expression, Name, Query
 MOST_STEPS: Final = 200_000
 #: Reported for whatever reads bytes together with texts.
 MIXED: Final = "syntax.mixed()"
+#: Reported for what is so long that sorting may fail.
+LONG: Final = "syntax.sorted()"
 #: Reported for a query that is a value: it fails where it has several rows, or something in it.
 SUBQUERY: Final = "syntax.subquery()"
 _BYTES: Final = ("0x", "x'", "0b", "b'", "_binary")
@@ -36,8 +37,10 @@ STRICT: Final = "syntax.strict()"
 class Values:
     """Collects what expressions depend on."""
 
-    def __init__(self, *, writes: bool) -> None:
+    def __init__(self, *, writes: bool, parameters: bool, mysql: bool) -> None:
         self._writes = writes
+        self._mysql = mysql
+        self._parameters = parameters  #: NULL may stand for one
         self.influences: set[ColumnRef] = set()
         self.aggregated: set[ColumnRef] = set()
         self.flows: dict[str, set[ColumnRef]] = {}
@@ -51,6 +54,12 @@ class Values:
         self.flows.setdefault(name, set()).update(sources)
         if self._writes and sources and functions.classify(name) == functions.TOTAL:
             self.flows.setdefault(STRICT, set()).update(sources)
+
+    def _sorted(self, columns: Iterable[tuple[str, Flow]]) -> None:
+        """These values are in rows that are sorted."""
+        made = [flow for _, flow in columns if flow.sources and not flow.direct]
+        if self._mysql and sum(flow.width for flow in made) > widths.SORTED:
+            self.flowed(LONG, either(made).sources)
 
     def _union(self, expressions: Iterable[Expression], scope: Scope) -> Columns:
         return NOTHING.union(
@@ -77,14 +86,14 @@ class Values:
                 self.flowed(name, control)
             return flow
         if node.kind == "literal" and node.name.lower().startswith(_BYTES):
-            return Flow(frozenset({BINARY}))
+            return Flow(frozenset({BINARY}), width=len(node.name))
         if node.kind in ("literal", "parameter", "variable"):
-            return CONSTANT
+            return Flow(NOTHING, width=widths.of_literal(node, parameters=self._parameters))
         if node.kind == "query":
             assert node.query is not None
             columns = self._query(node.query, scope, control)
-            read = [] if node.name == "exists" else [flow.sources for _, flow in columns]
-            return Flow(NOTHING.union(*read), False, frozenset({SUBQUERY}))
+            value = either(() if node.name == "exists" else (flow for _, flow in columns))
+            return Flow(value.sources, False, frozenset({SUBQUERY}), value.width)
         if node.kind == "star":
             raise UnresolvableStatement("resolve.unknown", "A column list is not written out.")
         return self._applied(node, scope, control)
@@ -132,7 +141,8 @@ class Values:
             calls |= {name}
         if mixes:
             calls |= {MIXED}
-        return Flow(sources | keys, False, calls)
+        width = widths.of_call(node, [flow.width for flow in flows])
+        return Flow(sources | keys, False, calls, width)
 
     def _mixes(self, node: Expression, flows: list[Flow]) -> bool:
         """Whether a binary string may be read as text, or a text be put together with one."""
