@@ -44,6 +44,8 @@ _JSON_FORMATS: Final = frozenset(
 _FORM: Final = "application/x-www-form-urlencoded"
 _NDJSON: Final = b"application/fhir+json, application/fhir+ndjson;q=0.9"
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+#: Of the status of an export.
+_OF_JOBS: Final = frozenset({"_jobId", "jobId", "job", "jobid", "_outputFormat"})
 _EXPORT: Final = re.compile(r"(?i).*(export|bulk|ndjson)")
 _REDACTED: Final = re.compile(
     r".*\[(NAME|TEXT|ADDRESS|TELECOM|IDENTIFIER|NARRATIVE|ATTACHMENT|REDACTED|UNLABELLED)\]",
@@ -277,6 +279,8 @@ class _Interaction:
             case _ if _EXPORT.match("/".join(segments)) and method in ("GET", "HEAD", "DELETE"):
                 if segments[-1].endswith(".ndjson"):
                     self._say("phi.bulk", "bulk")
+                elif any(name not in _OF_JOBS for name, _ in self.parameters):
+                    self._say("phi.opaque", "opaque")
                 return "fhir.export"
             case _:
                 self._say("phi.opaque", "opaque")

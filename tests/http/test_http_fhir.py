@@ -108,6 +108,11 @@ def test_observations_keep_what_they_measure(agent: httpx.Client) -> None:
         (f"/Patient/{PATIENT}/$everything", "approval.pending"),
         ("/Patient?_count=100000", "approval.pending"),
         ("/patient/1", "phi.opaque"),
+        ("/exports?name=x", "phi.opaque"),
+        ("/DocumentReference?location=http://x/y", "phi.predicate"),
+        ("/Observation?code=of%20Ann", "phi.predicate"),
+        ("/Observation?subject=http://elsewhere.example/Patient/1", "phi.predicate"),
+        ("/Encounter?date-start=ge2020&subject.family=x", "phi.predicate"),
         ("/Nonsense", "phi.opaque"),
     ],
 )
