@@ -431,8 +431,9 @@ class Answers:
     def _too_long(self) -> None:
         """A row with masked columns above the server's own limit ends as one above ours does."""
         masked = self._masker is not None or self._copy is not None
-        if not masked and self.expected and self.expected[0].kind is Kind.EXECUTE:
-            plan = self.expected[0].run.plan
+        head = self.expected[0] if self.expected else None
+        if not masked and head is not None and head.kind is Kind.EXECUTE and head.runs:
+            plan = head.run.plan
             masked = plan is not None and bool(plan.masks)
         if masked and wire.error_fields(self._reader.message()).get(b"R") == _TOO_LONG:
             raise LimitExceeded("a message of the server is above the limit")
