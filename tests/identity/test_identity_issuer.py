@@ -568,7 +568,7 @@ def test_as_users_run_it(
         with pytest.raises(HoopgateError, match="chmod 600"):
             issuer.run_command(*wrong, str(tmp_path / "wrong.secret"))
         if encrypted:
-            with pytest.raises(HoopgateError, match="CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(HoopgateError, match="its certificate is not trusted"):
                 issuer.run_command(*signer[:4], *key)
         assert run_issuer("rotate", "--config", str(issuer.config)) == 0
         kid = capsys.readouterr().out.strip()
