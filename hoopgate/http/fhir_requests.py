@@ -293,13 +293,14 @@ class _Interaction:
         self.template = "/" + "/".join(
             one if one in kinds or one.startswith(("$", "_")) else "{id}" for one in segments
         )
-        if operation == "$export":
-            if segments[-1] == operation:
-                self._say("phi.bulk", "bulk")
+        if operation == "$export" and segments[-1] == operation:
+            self._say("phi.bulk", "bulk")
             return "fhir.export"
-        if operation.startswith("$export"):
-            return "fhir.export"  # $export-poll-status
-        if operation in _BULK:
+        if operation == "$export-poll-status" and segments == (operation,):
+            if any(name not in _OF_JOBS for name, _ in self.parameters):
+                self._say("phi.opaque", "opaque")
+            return "fhir.export"
+        if operation in _BULK and segments[-1] == operation:
             self._say("phi.bulk", "bulk")
         elif operation not in _KNOWN or segments[-1] != operation:
             self._say("phi.opaque", "opaque")
