@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from hoopgate.cli.audit import read_policy
 from hoopgate.cli.logfiles import add_place, moment, open_reader, unreadable
@@ -18,6 +20,7 @@ from hoopgate.evidence.export import MakeIndex, export
 from hoopgate.evidence.verify import BAD, Verified, verify_bundle
 from hoopgate.mysql import render as _mysql  # noqa: F401 - registers how it is shown
 from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.render import inert
 from hoopgate.recorder.sealing import ReplayKey
@@ -150,7 +153,7 @@ def run_export(options: argparse.Namespace) -> int:
             options.start,
             options.end,
             recordings=not options.without_recordings,
-            extra=list(_settings(options)),
+            extra=list(_settings(options, log.verifiers)),
             rules=state_dir and state_dir / "rules",
             disclosures=disclosures,
         )
@@ -168,18 +171,44 @@ def run_export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
-    """The node's settings, which hold no secrets: a secret is named there by its place."""
+def _settings(options: argparse.Namespace, logs: Sequence[Verifier]) -> Iterator[tuple[str, bytes]]:
+    """The node's settings, which hold no secrets: a secret is named there by its place; and the
+    policy that they come to."""
     if options.config is not None and options.directory is None:
         try:
-            yield "config/hoopgate.toml", options.config.read_bytes()
+            content = options.config.read_bytes()
         except OSError as error:
             raise unreadable(error, options.config) from None
+        yield "config/hoopgate.toml", content
+        yield "config/policy", _policy(tomllib.loads(content.decode()), logs).encode()
+
+
+def _policy(settings: dict[str, Any], logs: Sequence[Verifier]) -> str:
+    """Whom the node has asked, to be compared with whom to trust."""
+    recording = settings.get("recording", {})
+    witnesses = recording.get("witnesses", [])
+    lines = ["# As the exporter says. Whom to trust you have to know by another way."]
+    lines += [f"log {log}" for log in logs]
+    lines += [f"witness {one['name']} {one['key']}" for one in witnesses]
+    if witnesses:
+        names = " ".join(one["name"] for one in witnesses)
+        lines.append(f"group witnesses {recording.get('quorum', 1)} {names}")
+    lines.append(f"quorum {'witnesses' if witnesses else 'none'}")
+    return "\n".join(lines) + "\n"
+
+
+def _policy_from_elsewhere(options: argparse.Namespace) -> Policy:
+    """:raises HoopgateError: it lies in the bundle, and would be its bearer's word for it."""
+    if options.policy.resolve().is_relative_to(options.bundle.resolve()):
+        raise HoopgateError(
+            f"{options.policy} is a part of the bundle: whom to trust has to come another way"
+        )
+    return read_policy(options.policy)
 
 
 def run_verify(options: argparse.Namespace) -> int:
     """0 good, 1 bad."""
-    policy = read_policy(options.policy)
+    policy = _policy_from_elsewhere(options)
     try:
         disclosures = None
         if options.index_key is not None:
@@ -213,7 +242,7 @@ def _index(bundle: Path) -> bytes:
 
 def run_patient(options: argparse.Namespace) -> int:
     """0 and a line per session; 1 the bundle is bad."""
-    policy = read_policy(options.policy)
+    policy = _policy_from_elsewhere(options)
     if options.index_key is None:
         raise HoopgateError("the index of patients takes --index-key")
     try:

@@ -64,8 +64,12 @@ def test_a_bundle_of_today(clinic: Clinic, session: str, tmp_path: Path) -> None
     checked = hoopgate(clinic, "evidence", "verify", out, "--policy", policy, "--json")
     assert checked.returncode == 0, checked.stdout
     report = json.loads(checked.stdout)
-    assert report["unproven"] == ["config/hoopgate.toml"]
+    assert report["unproven"] == ["config/hoopgate.toml", "config/policy"]
     assert (report["absent_rules"], report["doubts"]) == ([], [])
+    assert (out / "config/policy").read_text().splitlines()[1:] == policy.read_text().splitlines()
+    own = hoopgate(clinic, "evidence", "verify", out, "--policy", out / "config/policy")
+    assert own.returncode == 2
+    assert "has to come another way" in own.stderr
     listed = [json.loads(line) for line in (out / "sessions.ndjson").read_text().splitlines()]
     found = next(one for one in listed if one["session"] == session)
     assert found["verdicts"] == {"mask": 1, "block": 1}

@@ -105,7 +105,7 @@ def test_evidence_takes_the_auditors_key(
     policy.write_text(f"log {(clinic.gateway.state_dir / 'log/vkey').read_text()}quorum none\n")
     checked = hoopgate(clinic, "evidence", "verify", out, "--policy", policy, *keys, "--json")
     assert checked.returncode == 0, checked.stdout
-    assert json.loads(checked.stdout)["unproven"] == ["config/hoopgate.toml"]
+    assert json.loads(checked.stdout)["unproven"] == ["config/hoopgate.toml", "config/policy"]
     assert session in (out / "sessions.ndjson").read_text()
     for path in out.rglob("*"):
         if path.is_file():
