@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -83,7 +84,8 @@ class CommandGuard:
             )
         resolved = dict(facts.attributes.get("ssh.resolved", ()))
         entries = [one for one in self._entries[resource] if words[0] in one.programs]
-        if any(matches(entry, words, resolved) for entry in entries):
+        home = next((path for path, _ in facts.attributes.get("ssh.home", ())), "")
+        if any(matches(entry, words, resolved, home) for entry in entries):
             return None
         if entries:
             return _block(
@@ -124,11 +126,15 @@ class CommandGuard:
         return None
 
 
-def matches(entry: CommandEntry, words: Sequence[str], resolved: Mapping[str, str]) -> bool:
+def matches(
+    entry: CommandEntry, words: Sequence[str], resolved: Mapping[str, str], home: str = ""
+) -> bool:
     """Whether an entry describes the command line.
 
     :param resolved: word → the path it leads to, "" where that is not known.
+    :param home: of the account, with a slash at its end: what is hidden in it an entry has to name.
     """
+    leads = _Leads(resolved, f"{home}." if home else "")
     rest = list(words[1:])
     operands: list[str] = []
     while rest:
@@ -139,19 +145,44 @@ def matches(entry: CommandEntry, words: Sequence[str], resolved: Mapping[str, st
         if not word.startswith("-") or word == "-":
             operands.append(word)
             continue
-        taken = _option(entry.options, word, rest, resolved)
+        taken = _option(entry.options, word, rest, leads)
         if taken is None:
             return False
         del rest[:taken]
     if len(operands) < len(entry.arguments):
         return False
     first = operands[: len(entry.arguments)]
-    if not all(_is(*pair, resolved) for pair in zip(first, entry.arguments, strict=True)):
+    if not all(_is(*pair, leads) for pair in zip(first, entry.arguments, strict=True)):
         return False
-    return all(_within(resolved.get(one, ""), entry.paths) for one in operands[len(first) :])
+    return all(leads.within(one, entry.paths) for one in operands[len(first) :])
 
 
-def _is(word: str, pattern: str, resolved: Mapping[str, str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Leads:
+    """Where words lead.
+
+    :ivar hidden: how the paths begin that a pattern has to name; "" where there are none.
+    """
+
+    resolved: Mapping[str, str]
+    hidden: str
+
+    def to(self, word: str, pattern: str) -> bool:
+        """A word leads to a path that a pattern describes."""
+        path = self.resolved.get(word, "")
+        shut = self.hidden and path.startswith(self.hidden) and not pattern.startswith(self.hidden)
+        return bool(path) and not shut and fnmatchcase(path, pattern)
+
+    def within(self, word: str, patterns: Iterable[str]) -> bool:
+        """The same of one of the patterns, or to the directory that a pattern is below of."""
+        path = self.resolved.get(word, "")
+        return any(
+            self.to(word, pattern) or (pattern.endswith("/*") and path == pattern[:-2])
+            for pattern in patterns
+        )
+
+
+def _is(word: str, pattern: str, leads: _Leads) -> bool:
     """Whether a word, or a value in one, is what a pattern describes.
 
     An absolute path with a wildcard in it describes where the word leads, and not how it is
@@ -160,47 +191,34 @@ def _is(word: str, pattern: str, resolved: Mapping[str, str]) -> bool:
     if "/" not in pattern or not _WILDCARD.search(pattern):
         return fnmatchcase(word, pattern)
     if pattern.startswith("/"):
-        path = resolved.get(word, "")
-        return bool(path) and fnmatchcase(path, pattern)
+        return leads.to(word, pattern)
     return fnmatchcase(word, pattern) and ".." not in word.split("/")
 
 
-def _attached(word: str, pattern: str, resolved: Mapping[str, str]) -> bool:
+def _attached(word: str, pattern: str, leads: _Leads) -> bool:
     """The same for an option with its value in one word: ``--file=/data/*``, ``-f/data/*``."""
     if "/" not in pattern:
         return fnmatchcase(word, pattern)
     value, described = value_of(word), value_of(pattern)
     named = fnmatchcase(word.removesuffix(value), pattern.removesuffix(described))
-    return named and _is(value, described, resolved)
+    return named and _is(value, described, leads)
 
 
-def _option(
-    options: Iterable[str], word: str, rest: Sequence[str], resolved: Mapping[str, str]
-) -> int | None:
+def _option(options: Iterable[str], word: str, rest: Sequence[str], leads: _Leads) -> int | None:
     """How many of the words behind an option belong to it; None: it is not allowed."""
     plain = []
     for pattern in options:
         option, space, value = pattern.partition(" ")
         if not space:
             plain.append(pattern)
-        elif word == option and rest and _is(rest[0], value, resolved):
+        elif word == option and rest and _is(rest[0], value, leads):
             return 1
-    if any(_attached(word, pattern, resolved) for pattern in plain):
+    if any(_attached(word, pattern, leads) for pattern in plain):
         return 0
     # -la is -l and -a.
     if _LETTERS.fullmatch(word) and all(f"-{letter}" in plain for letter in word[1:]):
         return 0
     return None
-
-
-def _within(path: str, patterns: Iterable[str]) -> bool:
-    """A path is one of the patterns, or the directory that a pattern is below of."""
-    if not path:
-        return False
-    return any(
-        fnmatchcase(path, pattern) or (pattern.endswith("/*") and path == pattern[:-2])
-        for pattern in patterns
-    )
 
 
 def _block(word: str, message: str, remedy: str) -> Block:

@@ -122,8 +122,10 @@ class SSHExaminer:
         resolved = [(one, await self._path(one)) for one in dict.fromkeys(chosen)]
         files = await self._present([path for _, path in resolved if path]) if self._phi else ()
         text = quote(line.words) if line.words else command.text
+        known = self._literal and any(path for _, path in resolved)
+        home = await self._side.home() if known else ""
         return _operation(
-            "ssh.exec", text, command, line=line, resolved=tuple(resolved), files=files
+            "ssh.exec", text, command, line=line, resolved=tuple(resolved), files=files, home=home
         )
 
     async def _present(self, paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -172,6 +174,7 @@ def _operation(
     paths: tuple[str, ...] = (),
     resolved: tuple[tuple[str, str], ...] = (),
     files: tuple[tuple[str, str], ...] = (),
+    home: str = "",
     program: str = "",
     phi: str = "",
 ) -> Operation:
@@ -197,6 +200,7 @@ def _operation(
             "ssh.word": tuple((word, "") for word in words),
             "ssh.resolved": resolved,
             "ssh.file": files,
+            "ssh.home": ((home, ""),),
         },
         phi=phi,
     )

@@ -124,6 +124,21 @@ def test_a_path_in_any_word_is_where_it_leads(
     assert matches(entry, ("p", *words), LEADS) is fine
 
 
+def test_what_is_hidden_in_the_home_has_to_be_named() -> None:
+    """A list that lets a program write in the home would let it write what runs there."""
+    leads = {one: one for one in ("/home/a/x", "/home/a/.bashrc", "/home/a/.ssh/rc", "/home/b/.x")}
+    wide = CommandEntry("x", frozenset({"p"}), options=("-t /home/*",), paths=("/home/*",))
+    for path, fine in zip(leads, (True, False, False, True), strict=True):
+        assert matches(wide, ("p", path), leads, "/home/a/") is fine
+        assert matches(wide, ("p", "-t", path), leads, "/home/a/") is fine
+    named = CommandEntry("x", frozenset({"p"}), paths=("/home/a/.ssh/*",))
+    assert matches(named, ("p", "/home/a/.ssh/rc"), leads, "/home/a/")
+    assert not matches(named, ("p", "/home/a/.bashrc"), leads, "/home/a/")
+    both = CommandEntry("x", frozenset({"p"}), paths=("/home/a/.ssh/*", "/home/*"))
+    assert matches(both, ("p", "/home/a/.ssh/rc"), leads, "/home/a/")
+    assert not matches(both, ("p", "/home/a/.bashrc"), leads, "/home/a/")
+
+
 def test_relative_patterns_go_nowhere_up() -> None:
     entry = CommandEntry("x", frozenset({"p"}), options=("--include=*/x", "--sep=/"))
     assert matches(entry, ("p", "--include=a/x", "--sep=/"), {})
