@@ -46,7 +46,7 @@ def main() -> int:
         for number, case in enumerate(cases(families, options.examples, options.seed)):
             finding = judge.judge(case)
             report.add(finding, judge.live(case))
-            if options.verbose:
+            if options.verbose or number % 100 == 99:
                 took = time.monotonic() - started
                 print(f"{took:.0f} s {number} {case.source[:120]}", file=sys.stderr, flush=True)
             if finding.outcome is Outcome.LEAK:
