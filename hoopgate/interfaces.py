@@ -223,8 +223,8 @@ class ISessionRecording(Interface):
     def response(data: bytes) -> None:
         """Record what the client is sent. Durable within the window's time or size."""
 
-    def flushed() -> Deferred[None]:
-        """Fires when every response byte accepted so far is durable."""
+    def flushed(behind: int = 0) -> Deferred[None]:
+        """Fires when all response bytes accepted so far are durable, but for the last ``behind``."""
 
     def note(type: str, detail: Mapping[str, object]) -> Deferred[int]:
         """Record a leaf without payload: ``approval``, ``admin`` …"""

@@ -113,15 +113,17 @@ class SessionRecording:
         if self._pieces:
             self._log.submit(self._entry("chunk"))
 
-    def flushed(self) -> Deferred[None]:
-        if self._durable >= self._accepted:
+    def flushed(self, behind: int = 0) -> Deferred[None]:
+        wanted = self._accepted - behind
+        if self._durable >= wanted:
             return succeed(None)
         if self._log.failed():
             return fail(self._log.failure())
         waiting: Deferred[None] = Deferred()
         self._log.waiting.add(waiting)
-        self._flushes.append((self._accepted, waiting))
-        self.flush()
+        self._flushes.append((wanted, waiting))
+        if self._held > behind:
+            self.flush()
         return waiting
 
     def note(self, type: str, detail: Mapping[str, object]) -> Deferred[int]:
@@ -138,11 +140,13 @@ class SessionRecording:
         """Response bytes have become durable."""
         self.unreleased -= size
         self._durable += size
-        while self._flushes and self._flushes[0][0] <= self._durable:
-            _, waiting = self._flushes.pop(0)
-            if waiting in self._log.waiting:
-                self._log.waiting.discard(waiting)
-                waiting.callback(None)
+        if self._flushes:
+            due = [waiting for wanted, waiting in self._flushes if wanted <= self._durable]
+            self._flushes = [one for one in self._flushes if one[0] > self._durable]
+            for waiting in due:
+                if waiting in self._log.waiting:
+                    self._log.waiting.discard(waiting)
+                    waiting.callback(None)
 
     def _entry(self, type: str) -> Entry:
         entry = Entry(

@@ -115,7 +115,7 @@ class Recording:
         self.notes.append((type, detail))
         return self._wait(None)
 
-    def flushed(self) -> Deferred[None]:
+    def flushed(self, behind: int = 0) -> Deferred[None]:
         return self._wait(None)
 
     def close(self, reason: str) -> Deferred[int]:

@@ -129,6 +129,18 @@ class TestWindow:
         world.wait(flushed)
         assert session.unreleased == 5
 
+    def test_flushed_but_for_the_last_bytes(self, make_world: Any) -> None:
+        world = make_world(window_ms=60_000).open()
+        session = world.session("s-1")
+        session.response(bytes(70_000))  # a chunk, which is written at once
+        session.response(b"later")
+        assert world.wait(session.flushed(5)) is None
+        assert session.unreleased == 5, "what may be behind was not hurried"
+        few, all_ = session.flushed(4), session.flushed()
+        world.wait(few)
+        world.wait(all_)
+        assert session.unreleased == 0
+
     def test_a_large_response_is_cut_into_records(self, make_world: Any) -> None:
         world = make_world(window_ms=60_000).open()
         session = world.session("s-1")
