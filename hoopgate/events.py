@@ -14,8 +14,6 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, final
 
-from hoopgate.verdicts import Verdict
-
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
