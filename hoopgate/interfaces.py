@@ -224,7 +224,7 @@ class ISessionRecording(Interface):
         """Record what the client is sent. Durable within the window's time or size."""
 
     def flushed(behind: int = 0) -> Deferred[None]:
-        """Fires when all response bytes accepted so far are durable, but for the last ``behind``."""
+        """Fires when all response bytes accepted so far are durable, but the last ``behind``."""
 
     def note(type: str, detail: Mapping[str, object]) -> Deferred[int]:
         """Record a leaf without payload: ``approval``, ``admin`` …"""
