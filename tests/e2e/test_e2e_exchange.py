@@ -359,7 +359,7 @@ def test_every_credential_is_in_the_log(hospital: Hospital) -> None:
     told = {leaf["detail"]["action"]: leaf["detail"] for leaf in leaves(hospital, given)}
     issued, revoked = told["credential.issue"], told["credential.revoke"]
     assert (issued["user"], revoked["user"]) == (given, given)
-    assert (issued["subject"], issued["actors"]) == ("planner", ["executor"])
+    assert (issued["subject"], issued["actors"]) == ("planner", ["orchestrator", "executor"])
     assert (issued["form"], issued["resource"]) == ("password", "pg")
     assert issued["token"]  # the jti that it was given for
     assert (revoked["subject"], revoked["sessions"]) == ("planner", 0)
@@ -411,11 +411,11 @@ def test_the_chain_of_actors(hospital: Hospital) -> None:
     session.close()
     listed = hospital.ask("/credentials", token=hospital.token("planner"))[1]["credentials"]
     mine = next(one for one in listed if one["credential"] == session.name)
-    assert mine["actors"] == ["executor"]
+    assert mine["actors"] == ["orchestrator", "executor"]
     done = hoopgate(hospital.gateway, "sessions", "--json")
     opened = [json.loads(line) for line in done.stdout.splitlines()]
     replay = hoopgate(hospital.gateway, "replay", opened[-1]["id"])
-    assert "planner, through executor" in replay.stdout, replay.stdout
+    assert "planner, through orchestrator, executor" in replay.stdout, replay.stdout
 
 
 @pytest.mark.parametrize(

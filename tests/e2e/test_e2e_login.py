@@ -292,7 +292,7 @@ def test_a_planners_executor(account: Account) -> None:
     page = json.loads(account.good("env", "pg", "--actor-token-file", actor, "--json"))
     listed = account.good("credentials", "list")
     assert f"{page['credential']}  pg  password" in listed
-    assert "planner through executor" in listed
+    assert "planner through orchestrator, executor" in listed
 
 
 def test_a_credential_is_revoked(account: Account) -> None:

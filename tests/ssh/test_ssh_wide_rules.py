@@ -157,9 +157,11 @@ def test_scp_of_more_than_a_session_may_have(wide: Ward, tmp_path: Path, step: s
 
             deciding = asyncio.create_task(held())
             data = b""
+            answered = False
             while piece := await process.stdout.read(65536):
                 data += piece
-                if data.endswith(b"\0") and len(data) > SIZE:
+                if data.endswith(b"\0") and len(data) > SIZE and not answered:
+                    answered = True
                     process.stdin.write(b"\0")
                     process.stdin.write_eof()
             await deciding

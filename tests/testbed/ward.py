@@ -116,7 +116,7 @@ class Ward:
         self.server = server
         self.authority: Path | None = None
         self._tokens: dict[str, str] = {}
-        self._credentials: dict[str, tuple[str, str]] = {}
+        self._credentials: dict[str, tuple[str, str, float]] = {}
         self.home = directory / "home"
         self.home.mkdir(exist_ok=True)
         self.known_hosts = self.home / "known_hosts"
@@ -142,11 +142,13 @@ class Ward:
 
     def credential(self, who: str = "executor", lifetime: int = 600) -> tuple[str, str]:
         """A session credential, its name and its password; the same one for a while."""
-        if who not in self._credentials:
+        found = self._credentials.get(who)
+        if found is None or time.monotonic() > found[2]:
             body = {"resource": "ward", "lifetime": str(lifetime)}
             page = self.admin("POST", "/v1/credentials", who, body)
-            self._credentials[who] = page["user"], page["password"]
-        return self._credentials[who]
+            found = page["user"], page["password"], time.monotonic() + lifetime / 2
+            self._credentials[who] = found
+        return found[:2]
 
     def admin(
         self, method: str, path: str, who: str, body: Mapping[str, str] | None = None

@@ -83,7 +83,8 @@ DETECTORS: Final = (
     Detector(
         "SSN", "social security number", r"\b\d{3}[- ]\d{2}[- ]\d{4}\b", 0.95, checks.ssn
     ),
-    Detector("SSN", "number in the shape of an SSN", r"\b\d{3}-\d{2}-\d{4}\b", 0.6),
+    # Also where letters or digits touch it ("SSN123-45-6789"): what has this shape is hidden.
+    Detector("SSN", "number in the shape of an SSN", r"\d{3}-\d{2}-\d{4}", 0.6),
     Detector(
         "SSN", "nine digits in an issued range", r"\b\d{9}\b", 0.6, checks.ssn,
         _words("ssn ssns social security tax taxpayer tin itin"), alone=True,
