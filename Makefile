@@ -7,8 +7,8 @@ JOBS ?= 2
 # Of PostgreSQL, for make twin.
 VERSIONS := 15,18
 MUTATIONS ?= 100000
-# Directories of tests/ that test-compiled runs.
-COMPILED ?= postgres mysql recorder guardrails sql
+# What of tests/ test-compiled runs.
+COMPILED ?= postgres mysql recorder guardrails sql phi http/test_http_masking.py http/test_http_large.py
 
 .DEFAULT_GOAL := help
 .PHONY: bench-log bench-ssh help install parts bench-parts demo-parts test test-compiled compile compiler interpreted lint types check fuzz twin twin-nightly twin-mysql tamper presidio archive bench bench-http bench-mysql demo screenshots clean

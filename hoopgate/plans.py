@@ -6,9 +6,11 @@ carries them out. Nothing in here knows a wire format.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Any
 
 
 class Method(Enum):
@@ -123,3 +125,12 @@ class BodyPlan(MaskPlan):
     def masks(self) -> bool:
         """True: whatever comes is looked at."""
         return True
+
+
+def _dissolved(plan: Any) -> tuple[type, tuple[object, ...]]:
+    return type(plan), tuple([getattr(plan, one.name) for one in fields(plan)])
+
+
+# Plans go to children that mask. What mypyc compiles, pickle cannot fill in by itself.
+for _kind in (ColumnMask, TokenUse, Spend, MaskPlan, PathMask, BodyPlan):
+    copyreg.pickle(_kind, _dissolved)

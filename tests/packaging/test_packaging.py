@@ -120,6 +120,20 @@ def test_what_is_compiled_is_imported_compiled(
     assert {Path(file).suffix for file in files} == {".so" if built == "compiled" else ".py"}
 
 
+#: A plan that goes to a child, as one does that masks a large answer by the data dictionary.
+PLANS = """
+import pickle
+from hoopgate.plans import BodyPlan, Method, PathMask
+plan = BodyPlan((), paths=(PathMask("/ssn", "SSN", Method.REDACT),), unlabelled=False)
+found = pickle.loads(pickle.dumps(plan, protocol=5))
+print(found == plan, found.paths[0].label, found.unlabelled)
+"""
+
+
+def test_plans_reach_children(bin_directory: Path, tmp_path: Path) -> None:
+    assert run(bin_directory / "python", "-c", PLANS, cwd=tmp_path) == "True SSN False\n"
+
+
 def test_the_command_works(bin_directory: Path, built: str, tmp_path: Path) -> None:
     told = run(bin_directory / "hoopgate", "--version", cwd=tmp_path)
     assert told.startswith("hoopgate ")
