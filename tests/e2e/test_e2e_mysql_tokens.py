@@ -1,4 +1,4 @@
-"""Tokens and budgets on MariaDB and MySQL: as on PostgreSQL (docs/tokens.md, docs/budgets.md)."""
+"""Tokens and budgets on MariaDB and MySQL: as on PostgreSQL (docs/tokens.md, docs/masking.md)."""
 
 from __future__ import annotations
 
