@@ -136,7 +136,8 @@ def test_in_a_browser(scheme: Literal["light", "dark"], issuer: Issuer) -> None:
         errors: list[str] = []
         page.on("console", lambda message: errors.append(message.text))
         page.goto(begun["verification_uri_complete"])
-        page.keyboard.press("Enter")  # the code is there, and has the focus
+        page.locator("[name=user_code]:focus").wait_for()  # the code is there
+        page.keyboard.press("Enter")
         page.get_by_role("heading", name="Allow cli?").wait_for()
         assert page.get_by_text(begun["user_code"]).is_visible()
         page.get_by_label("Name").fill("rita")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,38 @@ LABELS: list[dict[str, Any]] = [
 ]
 
 
+class OneAtATime(ssl.SSLSocket):
+    """A TLS socket that one thread may read while another writes.
+
+    The client does that, and OpenSSL's connections bear no two calls at once: a request that was
+    written while a session ticket was read did not always leave.
+    """
+
+    @cached_property
+    def turns(self) -> threading.Lock:
+        """Held by whoever is in OpenSSL."""
+        return threading.Lock()
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """What has come, as soon as there is some."""
+        while True:
+            with self.turns:
+                patience = self.gettimeout()
+                self.settimeout(0)
+                try:
+                    return super().recv(buflen, flags)
+                except ssl.SSLWantReadError:
+                    pass
+                finally:
+                    self.settimeout(patience)
+            select.select([self], [], [])
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """All of it."""
+        with self.turns:
+            super().sendall(data, flags)
+
+
 class Sockets:
     """A running gateway with WebSocket servers behind it."""
 
@@ -77,7 +112,9 @@ class Sockets:
 
     def context(self) -> ssl.SSLContext:
         """TLS of a client."""
-        return ssl.create_default_context(cafile=str(self.certificates.ca))
+        context = ssl.create_default_context(cafile=str(self.certificates.ca))
+        context.sslsocket_class = OneAtATime
+        return context
 
     def url(self, path: str) -> str:
         """Of a WebSocket."""
