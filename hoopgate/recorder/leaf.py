@@ -68,7 +68,17 @@ CHUNK: Final = re.compile(rf"\{{{''.join(_FIELDS)}\}}\Z".encode())
 
 def encode(value: object) -> bytes:
     """Canonical JSON. Keys are ASCII and numbers integers, so this is RFC 8785."""
-    return _encode(value).encode("utf-8", "backslashreplace")
+    return _utf8(_encode(value))
+
+
+def _utf8(text: str) -> bytes:
+    """UTF-8 with what it has no bytes for, a surrogate on its own, escaped; two that make a pair
+    are one character to whoever reads the JSON, and so are written as one."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        paired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        return paired.encode("utf-8", "backslashreplace")
 
 
 def decode(data: bytes) -> Leaf:
@@ -210,7 +220,7 @@ def encode_chunk(
         f'"length":{length},"mono":{mono},"offset":{offset},"prev":"{prev}","segment":{segment},'
         f'"seq":{seq},"session":"{session}","time":{time},"type":"chunk"{behind}}}'
     )
-    return leaf.encode("utf-8", "backslashreplace")
+    return _utf8(leaf)
 
 
 def _named(decisions: Sequence[Decision]) -> tuple[str, str]:
@@ -226,7 +236,7 @@ def _named(decisions: Sequence[Decision]) -> tuple[str, str]:
 def encode_decisions(decisions: Sequence[Decision]) -> bytes:
     """All of a request's decisions, for its payload."""
     details = ",".join([_decision(decision) for decision in decisions])
-    return f"[{details}]".encode("utf-8", "backslashreplace")
+    return _utf8(f"[{details}]")
 
 
 def _decision(decision: Decision) -> str:

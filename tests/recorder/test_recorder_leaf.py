@@ -8,7 +8,7 @@ from collections import Counter
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hoopgate.actions import Decision
@@ -56,7 +56,8 @@ def canonical(value: object) -> bytes:
     encoded = json.dumps(
         value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
-    return encoded.encode("utf-8", "backslashreplace")
+    paired = encoded.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return paired.encode("utf-8", "backslashreplace")
 
 
 def verdict_of(decision: Decision) -> str:
@@ -64,6 +65,7 @@ def verdict_of(decision: Decision) -> str:
 
 
 @given(st.lists(decisions(), min_size=1, max_size=3))
+@example([Decision("\ud800\udc00", Allow("\udc00\ud800"))])
 def test_decisions_are_canonical(made: list[Decision]) -> None:
     def detail(decision: Decision) -> dict[str, object]:
         verdict = decision.verdict
@@ -90,6 +92,7 @@ def test_decisions_are_canonical(made: list[Decision]) -> None:
     st.lists(st.integers(0, 2**63), min_size=7, max_size=7),
     st.sampled_from(["client", "backend", "both"]),
 )
+@example([Decision("\ud800\udc00", Allow("\udc00\ud800"))], [0] * 7, "client")
 def test_a_chunk_is_canonical(made: list[Decision], numbers: list[int], direction: str) -> None:
     names = ("index", "length", "mono", "offset", "segment", "seq", "time")
     fields: dict[str, object] = {
