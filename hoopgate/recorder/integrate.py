@@ -44,6 +44,10 @@ from hoopgate.recorder.tree import Frontier, frontier, leaf_hash
 
 _HEAD_SECONDS = 1.0  # before a head that was away is asked again
 BACKLOG = 65_536  #: leaves that may wait for their tiles before commits wait, too
+#: After so many leaves the interpreter is left to others for so many seconds: what is compiled
+#: gives it back for nothing else, and every client would wait.
+_TURN_LEAVES = 32
+_TURN_SECONDS = 0.0002
 
 
 class Integrator:
@@ -57,6 +61,8 @@ class Integrator:
         self.signed = tree.size  #: size of the last checkpoint
         #: called with each new checkpoint, signed
         self.published: Callable[[bytes], object] = lambda note: None
+        #: called every few leaves
+        self.give_way: Callable[[], object] = lambda: None
         self._directory = directory
         self._signer = signer
         self._edge = edge
@@ -70,6 +76,8 @@ class Integrator:
         for leaf, hashed in leaves:
             self._edge.append(leaf, hashed)
             self._tree.append(hashed)
+            if not self._edge.size % _TURN_LEAVES:
+                self.give_way()
 
     def checkpoint(self) -> None:
         """Write the tiles, check them, sign.
@@ -133,6 +141,8 @@ class Integrator:
             for at, entry in enumerate(reader.bundle(number)):
                 if leaf_hash(entry) != hashes[at]:
                     raise BadLog("read back, entry and hash differ", index=number * WIDTH + at)
+                if not at % _TURN_LEAVES:
+                    self.give_way()
         root = frontier(size, reader.subtree).root()
         if root != self._tree.root():
             raise BadLog(f"read back, the tiles of {size} leaves have another root")
@@ -174,6 +184,7 @@ class IntegratorThread(threading.Thread):
     ) -> None:
         super().__init__(name="hoopgate-log-integrator", daemon=True)
         self._integrator = integrator
+        integrator.give_way = self._give_way
         self._interval = interval
         self._release = release
         self._failed = failed
@@ -204,6 +215,11 @@ class IntegratorThread(threading.Thread):
         """End without signing."""
         self._abandoned = True
         self.finish()
+
+    def _give_way(self) -> None:
+        # One that falls behind would have the commits wait for it.
+        if self._given - self._taken < BACKLOG // 4 and not self._finishing.is_set():
+            time.sleep(_TURN_SECONDS)
 
     def run(self) -> None:
         try:
