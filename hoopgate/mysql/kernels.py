@@ -210,7 +210,7 @@ def text_row(data: bytes, at: int, end: int, columns: int, steps: Steps) -> tupl
                 if first < 0xFB:
                     at += first
                 elif first != 0xFB:
-                    at = _long(data, at, first)
+                    at = _wide(data, at, first)
                 column += 1
             pieces.append(data[done:at])
             first = data[at]
@@ -219,8 +219,8 @@ def text_row(data: bytes, at: int, end: int, columns: int, steps: Steps) -> tupl
             if first < 0xFB:
                 at += first
             elif first != 0xFB:
-                at = _long(data, start, first)
-                start += _WIDTHS[first]
+                at = _wide(data, start, first)
+                start += _width(first)
             if at > end:
                 raise RemoteProtocolError("a field overruns its row")
             if constant is None:
@@ -235,7 +235,7 @@ def text_row(data: bytes, at: int, end: int, columns: int, steps: Steps) -> tupl
             if first < 0xFB:
                 at += first
             elif first != 0xFB:
-                at = _long(data, at, first)
+                at = _wide(data, at, first)
             column += 1
     except IndexError:
         raise RemoteProtocolError("a field overruns its row") from None
@@ -243,21 +243,6 @@ def text_row(data: bytes, at: int, end: int, columns: int, steps: Steps) -> tupl
         raise RemoteProtocolError("the fields of a row do not fill it")
     pieces.append(data[done:at])
     return b"".join(pieces), at
-
-
-_WIDTHS: Final = {0xFC: 2, 0xFD: 3, 0xFE: 8}
-
-
-def _long(data: bytes, at: int, first: int) -> int:
-    """Where a field ends whose length takes more than a byte."""
-    width = _WIDTHS.get(first)
-    if width is None:
-        raise RemoteProtocolError("a field of a row has an impossible length")
-    start = at + width
-    length = int.from_bytes(data[at:start], "little")
-    if length > len(data):
-        raise RemoteProtocolError("a field overruns its row")
-    return start + length
 
 
 def mask_binary_rows(
@@ -280,7 +265,6 @@ def mask_binary_rows(
     out = BytesWriter()
     at: i64 = 0
     done: i64 = 0
-    first: i64 = 0
     start: i64 = 0
     bit: i64 = 0
     try:
@@ -315,12 +299,7 @@ def mask_binary_rows(
                         raise RemoteProtocolError("a field overruns its row")
                 new = constants[step]
                 if new is None:
-                    start = at
-                    if not null and sizes[column] < 0:
-                        first = run[at]
-                        start = at + 1
-                        if sizes[column] == COUNTED:
-                            start += _width(first)
+                    start = at if null else _begin(run, at, sizes[column])
                     new = functions[step](None if null else run[start:done])
                 if null != (new is None):
                     here: i64 = place + 5 + (bit >> 3)
@@ -357,6 +336,13 @@ def mask_binary_rows(
     return out.getvalue(), number
 
 
+def _begin(data: bytes, at: i64, size: i64) -> i64:
+    """Where the value at ``at`` of a binary row begins, behind its length."""
+    if size >= 0:
+        return at
+    return at + 1 if size == BYTE_COUNTED else at + 1 + _width(data[at])
+
+
 def _after(data: bytes, at: i64, size: i64) -> i64:
     """Where the value at ``at`` of a binary row ends."""
     if size >= 0:
@@ -381,13 +367,14 @@ def binary_row(data: bytes, at: int, end: int, sizes: list[int], steps: Steps) -
         for target, constant, function in steps:
             while column < target:
                 if not nulls[(column + 2) >> 3] >> ((column + 2) & 7) & 1:
-                    at = _behind(data, at, sizes[column])[1]
+                    at = _after(data, at, sizes[column])
                 column += 1
             pieces.append(data[done:at])
             place, bit = (column + 2) >> 3, 1 << ((column + 2) & 7)
             value: bytes | None = None
             if not nulls[place] & bit:
-                first, at = _behind(data, at, sizes[column])
+                first = _begin(data, at, sizes[column])
+                at = _after(data, at, sizes[column])
                 if at > end:
                     raise RemoteProtocolError("a field overruns its row")
                 if constant is None:
@@ -402,7 +389,7 @@ def binary_row(data: bytes, at: int, end: int, sizes: list[int], steps: Steps) -
             column += 1
         while column < columns:
             if not nulls[(column + 2) >> 3] >> ((column + 2) & 7) & 1:
-                at = _behind(data, at, sizes[column])[1]
+                at = _after(data, at, sizes[column])
             column += 1
     except IndexError:
         raise RemoteProtocolError("a field overruns its row") from None
@@ -411,18 +398,6 @@ def binary_row(data: bytes, at: int, end: int, sizes: list[int], steps: Steps) -
     pieces.append(data[done:at])
     pieces[1] = bytes(nulls)
     return b"".join(pieces), at
-
-
-def _behind(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """Where the value at ``at`` begins and ends."""
-    if size >= 0:
-        return at, at + size
-    first = data[at]
-    at += 1
-    if size == BYTE_COUNTED or first < 0xFB:
-        return at, at + first
-    end = _long(data, at, first)
-    return at + _WIDTHS[first], end
 
 
 def text_values(run: bytes, column: int) -> list[bytes]:
@@ -445,8 +420,8 @@ def text_values(run: bytes, column: int) -> list[bytes]:
                 if first < 0xFB:
                     at += first
                 elif first != 0xFB:
-                    at = _long(run, start, first)
-                    start += _WIDTHS[first]
+                    at = _wide(run, start, first)
+                    start += _width(first)
             if at > end:
                 raise RemoteProtocolError("a field overruns its row")
             out.append(run[start:at])
@@ -470,7 +445,8 @@ def binary_values(run: bytes, sizes: list[int], column: int) -> list[bytes]:
             for index in range(column + 1):
                 start = at
                 if not run[bits + ((index + 2) >> 3)] >> ((index + 2) & 7) & 1:
-                    start, at = _behind(run, at, sizes[index])
+                    start = _begin(run, at, sizes[index])
+                    at = _after(run, at, sizes[index])
             if at > end:
                 raise RemoteProtocolError("a field overruns its row")
             out.append(run[start:at])
