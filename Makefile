@@ -39,7 +39,7 @@ test: install interpreted ## ruff, mypy and all tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile --durations=25
+	@tools/tests $(BIN)/pytest -q -n $(JOBS) --dist loadfile --durations=25
 
 test-compiled: install compiler ## compile a copy, and run the tests of what is compiled
 	@tools/compiled $(BIN)/python -m pytest -q -p no:cacheprovider -c '$(CURDIR)/setup.cfg' \
