@@ -56,12 +56,13 @@ def cut(pieces: list[Piece], size: int) -> Iterator[list[Piece]]:
     group: list[Piece] = []
     room = size
     for kind, moment, data in pieces:
-        while len(data) > room and kind <= Kind.FORWARDED:
+        at, end = 0, len(data)
+        while end - at > room and kind <= Kind.FORWARDED:
             if room:
-                group.append((kind, moment, data[:room]))
+                group.append((kind, moment, data[at : at + room]))
             yield group
-            data = data[room:]
+            at += room
             group, room = [], size
-        group.append((kind, moment, data))
-        room = max(0, room - len(data))
+        group.append((kind, moment, data[at:]))
+        room = max(0, room - (end - at))
     yield group
