@@ -228,7 +228,7 @@ def test_on_a_narrow_terminal(node: AdminNode) -> None:
     ours, theirs = pty.openpty()
     child = subprocess.Popen(command, stdout=theirs, env=environment(COLUMNS="80"))
     os.close(theirs)
-    assert child.wait(20) == 0
+    assert child.wait(60) == 0
     lines = os.read(ours, 65536).decode().splitlines()
     os.close(ours)
     assert len(lines) == 2
@@ -254,11 +254,11 @@ def test_watch_prints_what_comes(node: AdminNode) -> None:
         assert f"{request_id}  denied" in line
         assert line.endswith("by bob\n")
         child.send_signal(2)
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
     finally:
         stop.cancel()
         child.kill()
-        child.wait(10)
+        child.wait(60)
         child.stdout.close()
 
 

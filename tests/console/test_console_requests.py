@@ -79,7 +79,7 @@ def raw(client: WebClient, line: str, body: str | None = None, *fields: str) -> 
         sent += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
     data = ("\r\n".join(sent) + "\r\n\r\n" + (body or "")).encode()
     with (
-        socket.create_connection((place.hostname, place.port), timeout=30) as plain,
+        socket.create_connection((place.hostname, place.port), timeout=60) as plain,
         tls.wrap_socket(plain, server_hostname=place.hostname) as connection,
     ):
         connection.sendall(data)

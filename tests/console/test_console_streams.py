@@ -30,7 +30,7 @@ def listening(rita: WebClient, query: str = "") -> Iterator[http.client.HTTPResp
     place = urlsplit(rita.url)
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(place.netloc, timeout=30, context=tls)
+    connection = http.client.HTTPSConnection(place.netloc, timeout=60, context=tls)
     try:
         cookie = f"{COOKIE}={rita.cookies[COOKIE]}"
         connection.request("GET", f"/events{query}", headers={"Cookie": cookie})

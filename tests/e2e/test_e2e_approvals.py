@@ -26,7 +26,7 @@ def approvals(clinic: Clinic, who: str, *arguments: str) -> subprocess.Completed
         env={"HOOPGATE_TOKEN": clinic.token(who), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
 
 
@@ -64,7 +64,7 @@ class Export(threading.Thread):
         raise AssertionError(f"no notice with an approval id: {self.notices} {self.error}")
 
     def finish(self) -> None:
-        self.join(10)
+        self.join(60)
         assert not self.is_alive()
         self.connection.close()
 

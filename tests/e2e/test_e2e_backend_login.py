@@ -110,19 +110,19 @@ class InTheMiddle:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(15)
+            thread.join(60)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                client.settimeout(10)
+                client.settimeout(60)
                 self._threads.append(threading.Thread(target=self._serve, args=(client,)))
                 self._threads[-1].start()
 
     def _serve(self, client: socket.socket) -> None:
         address = self._server.host, self._server.port
-        with client, socket.create_connection(address, timeout=10) as server:
+        with client, socket.create_connection(address, timeout=60) as server:
             assert client.recv(8) == SSL_REQUEST
             server.sendall(SSL_REQUEST)
             assert server.recv(1) == b"S"
@@ -137,7 +137,7 @@ class InTheMiddle:
                 back = threading.Thread(target=self._pump, args=(inner, outer))
                 back.start()
                 self._pump(outer, inner)
-                back.join(10)
+                back.join(60)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):

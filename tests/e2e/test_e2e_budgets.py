@@ -164,5 +164,5 @@ def test_a_person_may_let_more_through(budgeted: Clinic) -> None:
     match = re.search(r"apr-\w+", notices[0])
     assert match is not None
     approve(budgeted, match[0])
-    waiting.join(30)
+    waiting.join(60)
     assert found == [5, 1]

@@ -235,7 +235,7 @@ class Abuse:
                 connection.cancel_safe()
             else:
                 self._approvals(step, request, "--reason", f"because of {c['reason']}")
-            exporting.join(10)
+            exporting.join(60)
             assert not exporting.is_alive()
             connection.close()
 
@@ -251,7 +251,7 @@ class Abuse:
             [HOOPGATE, "approvals", *arguments, "--config", self.clinic.gateway.config],
             env={**os.environ, "HOOPGATE_TOKEN": self.clinic.token("rita")},
             capture_output=True,
-            timeout=30,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

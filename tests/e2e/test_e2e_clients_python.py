@@ -60,7 +60,7 @@ def with_asyncpg(clinic: Clinic, use: Use, who: str = "executor", **more: Any) -
 
     async def run() -> None:
         connection = await asyncpg.connect(
-            **settings(clinic, who), ssl=trust(clinic), timeout=30, command_timeout=30, **more
+            **settings(clinic, who), ssl=trust(clinic), timeout=60, command_timeout=60, **more
         )
         try:
             await use(connection)
@@ -229,7 +229,7 @@ def test_asyncpg_pool(clinic: Clinic) -> None:
 
     async def run() -> None:
         async with asyncpg.create_pool(
-            **settings(clinic), ssl=trust(clinic), min_size=1, max_size=3, command_timeout=30
+            **settings(clinic), ssl=trust(clinic), min_size=1, max_size=3, command_timeout=60
         ) as pool:
             for _ in range(3):
                 async with pool.acquire() as connection:

@@ -39,7 +39,7 @@ def credential(clinic: Clinic, who: str = "executor", *more: str) -> dict[str, s
         env={"HOOPGATE_TOKEN": clinic.token(who), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
@@ -87,7 +87,7 @@ def test_the_session_is_the_agents(scram_clinic: Clinic) -> None:
         [HOOPGATE, "sessions", "--config", scram_clinic.gateway.config],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert "planner" in listed.stdout
     assert given["password"] not in scram_clinic.gateway.log_text()
@@ -99,7 +99,7 @@ def test_a_stranger_gets_no_credential(scram_clinic: Clinic) -> None:
         env={"HOOPGATE_TOKEN": scram_clinic.token("stranger"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "scope" in done.stderr

@@ -135,7 +135,7 @@ def staying(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]
             yield demo, directory, printed
         finally:
             demo.kill()
-            demo.wait(10)
+            demo.wait(60)
 
 
 def test_it_stays_up_and_what_it_prints_works(
@@ -163,7 +163,7 @@ def test_it_stays_up_and_what_it_prints_works(
             input="\\conninfo\n",
             text=True,
             capture_output=True,
-            timeout=30,
+            timeout=60,
         )
         assert done.returncode == 0, (line, done.stderr)
         assert expected in done.stdout, (line, done.stdout, done.stderr)
@@ -174,7 +174,7 @@ def test_it_stays_up_and_what_it_prints_works(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     demo.send_signal(signal.SIGINT)
-    assert demo.wait(30) == 0
+    assert demo.wait(60) == 0
     assert not list(directory.iterdir())
 
 
@@ -205,6 +205,6 @@ def test_a_terminal_that_is_closed_in_the_middle_leaves_nothing() -> None:
         while not demo.stdout.readline().startswith("2  "):
             assert demo.poll() is None
         demo.send_signal(signal.SIGHUP)
-        demo.communicate(timeout=40)
+        demo.communicate(timeout=60)
         assert demo.returncode == 130
         assert not list(directory.iterdir())

@@ -144,7 +144,7 @@ class Write(threading.Thread):
             self.error = error
 
     def request(self) -> str:
-        until(lambda: not self.notices.empty() or not self.is_alive(), "it is held", 30)
+        until(lambda: not self.notices.empty() or not self.is_alive(), "it is held", 60)
         assert not self.notices.empty(), self.error
         found = re.search(r"apr-\w+", self.notices.get())
         assert found
@@ -334,10 +334,10 @@ def test_a_client_that_leaves_takes_it_back(ward: Clinic) -> None:
         agent.pgconn.is_busy()
         return bool(notices)
 
-    until(held, "it is held", 30)
+    until(held, "it is held", 60)
     assert locked(ward)
     agent.close()
-    until(lambda: not locked(ward), "it is rolled back", 30)
+    until(lambda: not locked(ward), "it is rolled back", 60)
     assert states(ward) == {"new"}
     request = re.search(r"apr-\w+", notices[0])
     assert request
@@ -351,7 +351,7 @@ def test_a_client_that_leaves_takes_it_back(ward: Clinic) -> None:
 def test_a_client_that_cancels_takes_it_back(ward: Clinic) -> None:
     write = Write(ward, "UPDATE plans SET state = %s WHERE id < 9", "done")
     write.request()
-    write.connection.cancel_safe(timeout=30)
+    write.connection.cancel_safe(timeout=60)
     write.finish()
     assert isinstance(write.error, psycopg.errors.QueryCanceled)
     assert not locked(ward)

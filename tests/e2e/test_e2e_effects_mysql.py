@@ -119,7 +119,7 @@ def pending(ward: MysqlClinic, write: Write | None = None) -> str:
         found[:] = ask(ward, "/v1/approvals")["approvals"]
         return bool(found)
 
-    until(held, "it is held", 30)
+    until(held, "it is held", 60)
     return str(found[0]["id"])
 
 
@@ -217,7 +217,7 @@ def test_a_client_that_leaves_takes_it_back(ward: MysqlClinic) -> None:
     agent._execute_command(3, "UPDATE plans SET state = 'done' WHERE id < 3")
     request = pending(ward)
     agent._force_close()
-    until(lambda: ask(ward, f"/v1/approvals/{request}")["state"] == "abandoned", "it ended", 30)
+    until(lambda: ask(ward, f"/v1/approvals/{request}")["state"] == "abandoned", "it ended", 60)
     assert states(ward) == ["new"] * 3
     ward.server.sql("UPDATE plans SET state = 'free'", "COMMIT", database=DATABASE)  # no lock left
 
@@ -277,7 +277,7 @@ def test_reviewers_see_what_the_optimiser_expects(
     read = Write(ward, text)
     if least is None:
         # A routine's body is not known: it is refused, or held without an estimate.
-        until(lambda: read.error or ask(ward, "/v1/approvals")["approvals"], "it is judged", 30)
+        until(lambda: read.error or ask(ward, "/v1/approvals")["approvals"], "it is judged", 60)
         if read.error is not None:
             return
     request = pending(ward, read)

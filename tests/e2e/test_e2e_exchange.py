@@ -185,7 +185,7 @@ class SSHSession(Session):
             ["ssh", "-O", "exit", *self.command[1:]],
             stderr=subprocess.DEVNULL,
             env=self.environment,
-            timeout=30,
+            timeout=60,
         )
 
 
@@ -291,7 +291,7 @@ def test_revocation_ends_what_runs(begin: Callable[..., Session], hospital: Hosp
     running.join(60)
     assert not running.is_alive()
     assert failures
-    until(lambda: ended(idle), "the idle session has ended", 30)
+    until(lambda: ended(idle), "the idle session has ended", 60)
     assert ended(busy)
     with pytest.raises(Exception):  # noqa: B017, PT011
         again(idle)
@@ -330,7 +330,7 @@ def test_keys_are_rotated_while_sessions_run(hospital: Hospital) -> None:
     with connect(before) as session:
         config = str(hospital.issuer.config)
         done = subprocess.run(
-            [HOOPGATE, "issuer", "rotate", "--config", config], capture_output=True, timeout=30
+            [HOOPGATE, "issuer", "rotate", "--config", config], capture_output=True, timeout=60
         )
         assert done.returncode == 0
         after = hospital.token()
@@ -354,7 +354,7 @@ def test_every_credential_is_in_the_log(hospital: Hospital) -> None:
     actor = {"actor_token": hospital.token("executor"), "actor_token_type": ACCESS}
     given = hospital.exchange("pg", "planner", **actor)["hoopgate"]["credential"]
     hospital.revoke(given, "planner")
-    until(lambda: len(leaves(hospital, given)) == 2, "both leaves are signed", 30)
+    until(lambda: len(leaves(hospital, given)) == 2, "both leaves are signed", 60)
     verified(hospital.gateway)
     told = {leaf["detail"]["action"]: leaf["detail"] for leaf in leaves(hospital, given)}
     issued, revoked = told["credential.issue"], told["credential.revoke"]

@@ -119,7 +119,7 @@ def allow(hospital: Hospital, told: str, decision: str = "allow") -> None:
     place = re.search(r"https://\S+", told)
     assert code and place, told
     url = urlsplit(place[0])
-    connection = HTTPSConnection(url.hostname or "", url.port, timeout=30, context=hospital._tls)
+    connection = HTTPSConnection(url.hostname or "", url.port, timeout=60, context=hospital._tls)
     fields = {"user_code": code[1], "name": PERSON, "password": PERSON_PASSWORD}
     connection.request(
         "POST",
@@ -311,7 +311,7 @@ def test_a_credential_is_revoked(account: Account) -> None:
         if " 1 sessions" in done or time.monotonic() > deadline:
             break
         page = json.loads(account.good("env", "pg", "--json"))  # it had not begun yet
-    _, error = session.communicate(timeout=20)
+    _, error = session.communicate(timeout=60)
     assert session.returncode != 0
     assert "revoked" in error or "not in force" in error
     done = account.run("credentials", "revoke", page["credential"])
@@ -372,6 +372,6 @@ def test_in_a_terminal(account: Account) -> None:
     os.write(parent, f"{ASKED};\n".encode())
     read_until(b"[SSN]")
     os.write(parent, b"\\q\n")
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     os.close(parent)
     assert b"TLS" in seen or b"SSL" in seen

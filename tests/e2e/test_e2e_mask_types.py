@@ -176,8 +176,8 @@ def test_asyncpg(typed: Clinic) -> None:
             password=typed.token(),
             database="clinic",
             ssl=ssl.create_default_context(cafile=str(typed.gateway.certificates.ca)),
-            timeout=30,
-            command_timeout=30,
+            timeout=60,
+            command_timeout=60,
         )
         try:
             for table in TABLES:

@@ -166,7 +166,7 @@ def refusal(connection: Any, text: str) -> tuple[int, dict[str, str]]:
     return code, json.loads(message[message.index("{") :])
 
 
-def until(found: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(found: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (outcome := found()):
         assert time.monotonic() < deadline
@@ -267,7 +267,7 @@ class Slow(threading.Thread):
             self.error = error
 
     def finish(self) -> pymysql.err.MySQLError:
-        self.join(30)
+        self.join(60)
         assert not self.is_alive()
         assert self.error is not None
         return self.error

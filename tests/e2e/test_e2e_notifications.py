@@ -64,7 +64,7 @@ class Hook:
     def stop(self) -> None:
         self.server.shutdown()
         self.server.server_close()
-        self.thread.join(10)
+        self.thread.join(60)
 
     def payloads(self, step: str) -> list[dict[str, Any]]:
         found = [json.loads(body) for _, body in self.taken]
@@ -163,8 +163,8 @@ def test_a_webhook_is_signed_and_a_mail_is_sent(
     clinic: Clinic, hook: Hook, mails: tuple[Mails, int]
 ) -> None:
     with held(clinic.dsn(), STATEMENT) as held_one:
-        until(lambda: hook.payloads("request"), "the webhook came", 30)
-        until(lambda: mails[0].taken, "the mail came", 30)
+        until(lambda: hook.payloads("request"), "the webhook came", 60)
+        until(lambda: mails[0].taken, "the mail came", 60)
     (headers, body) = hook.taken[0]
     signed = f"{headers['Hoopgate-Timestamp']}.".encode() + body
     expected = hmac.new(KEY.encode(), signed, hashlib.sha256).hexdigest()
@@ -206,7 +206,7 @@ def test_what_was_not_taken_comes_after_a_restart(clinic: Clinic, hook: Hook) ->
     hook.refuses = True
     refused = hook.refused
     with held(clinic.dsn(), STATEMENT) as held_one:
-        until(lambda: hook.refused > refused, "it was refused", 30)
+        until(lambda: hook.refused > refused, "it was refused", 60)
         request = held_one.request
     clinic.gateway.kill()
     assert not hook.taken

@@ -152,7 +152,7 @@ class Direct(Raw):
     def login(self, *_: object, **__: object) -> Raw:
         server = self.clinic.postgres
         self.socket.close()
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=15)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         login = BackendLogin(
             user="agent",
             database=self.clinic.database,

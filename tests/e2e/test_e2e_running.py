@@ -221,12 +221,12 @@ def test_sigterm_lets_a_statement_finish(clinic: Clinic) -> None:
     assert ended
     assert told(idle) == "57P01"
     with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(gateway.dsn(token), connect_timeout=5)
+        psycopg.connect(gateway.dsn(token), connect_timeout=60)
     assert blocked.is_alive()
     assert gateway.get("/healthz")[0] == 503
     assert json.loads(gateway.get("/healthz")[1])["draining"] is True
     blocked.release()
-    blocked.join(10)
+    blocked.join(60)
     assert blocked.updated == 1
     assert told(blocked.connection) == "57P01"
     began = time.monotonic()
@@ -277,7 +277,7 @@ def test_the_deadline_cuts_and_the_server_is_told(clinic: Clinic) -> None:
         began = time.monotonic()
         gateway.stop()
         assert 0.9 < time.monotonic() - began < 6
-        blocked.join(5)
+        blocked.join(60)
         assert blocked.error is not None
         assert blocked.error.sqlstate == "57P01"
         # Else the statement that the client was told has ended would still take effect.
@@ -323,7 +323,7 @@ def started(clinic: Clinic, command: Sequence[str | Path], log: Path) -> Iterato
     """The node, started by ``command``; it is ready."""
     server = Server(command, log=log, directory=clinic.gateway.directory)
     try:
-        server.wait_until(clinic.gateway.healthy, 30)
+        server.wait_until(clinic.gateway.healthy, 120)
         yield server
     finally:
         server.stop()
@@ -334,7 +334,7 @@ def test_a_daemon(stopped: Clinic, tmp_path: Path) -> None:
     pidfile, logfile = tmp_path / "hoopgate.pid", tmp_path / "hoopgate.log"
     command = [TWISTD, "--pidfile", pidfile, "--logfile", logfile, "--rundir", tmp_path]
     command += ["hoopgate", "--config", gateway.config]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     pid = int(pidfile.read_text())
     try:
@@ -346,7 +346,7 @@ def test_a_daemon(stopped: Clinic, tmp_path: Path) -> None:
             os.kill(pid, signal.SIGUSR1)
             until(logfile.exists, "the log is opened again")
             # A second one on the same files does no harm and says so.
-            second = subprocess.run(command, capture_output=True, text=True, timeout=30)
+            second = subprocess.run(command, capture_output=True, text=True, timeout=60)
             assert second.returncode != 0
             assert "Another twistd server is running" in second.stdout + second.stderr
             assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -374,7 +374,7 @@ def test_a_daemon_that_cannot_start_says_so_to_its_caller(stopped: Clinic, tmp_p
             ],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             cwd=tmp_path,
         )
     assert done.returncode == 1
@@ -426,7 +426,7 @@ def test_systemd_passes_the_socket(stopped: Clinic, tmp_path: Path) -> None:
             assert connection.execute("SELECT 1").fetchone() == (1,)
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(60)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert lines[-1]["event"] != "node.failed"
 
@@ -453,7 +453,7 @@ def shared_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ours = [str(CHECKOUT), *(one for one in sys.path if Path(one).name == "site-packages")]
         (packages / "hoopgate-tests.pth").write_text("\n".join(ours) + "\n")
         python = root / "venv" / "bin" / "python"
-        subprocess.run([*probe, python], check=True, cwd="/", timeout=30)
+        subprocess.run([*probe, python], check=True, cwd="/", timeout=60)
         yield python
     finally:
         shutil.rmtree(root)
@@ -513,7 +513,7 @@ def test_privileges_are_dropped(
         os.chown(secret, 0, 0)
         log = root / "second.log"
         second = Server(command, log=log, directory=root)
-        assert until(lambda: not second.running(), "it has ended", 20)
+        assert until(lambda: not second.running(), "it has ended", 60)
         assert second.stop() == 1
         assert log.read_text().splitlines()[-1] == (
             f"hoopgate: resources.clinic.credentials.password: {secret}: Permission denied"
@@ -539,7 +539,7 @@ def start_fails(gateway: Gateway, **environment: str) -> str:
         [TWISTD, "--nodaemon", "--pidfile=", "hoopgate", "--config", gateway.config],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         cwd=gateway.directory,
         env={**os.environ, **environment},
     )
@@ -633,7 +633,7 @@ def test_metrics_count_what_the_node_does(clinic: Clinic) -> None:
         holding.start()
         until(lambda: metrics(gateway)["hoopgate_holds_waiting"] == 1, "the COPY is held")
         connection.cancel_safe()
-        holding.join(10)
+        holding.join(60)
         during = metrics(gateway)
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(gateway.dsn("not-a-token"))
@@ -676,7 +676,7 @@ def test_cancels_are_counted(clinic: Clinic) -> None:
     blocked = Blocked(clinic, "E4")
     try:
         blocked.connection.cancel_safe()
-        blocked.join(10)
+        blocked.join(60)
     finally:
         blocked.release()
     assert isinstance(blocked.error, psycopg.errors.QueryCanceled)

@@ -185,8 +185,8 @@ def test_asyncpg_and_pg8000_use_tokens(tokens: Clinic) -> None:
             password=tokens.token(),
             database="clinic",
             ssl=ssl.create_default_context(cafile=str(tokens.gateway.certificates.ca)),
-            timeout=30,
-            command_timeout=30,
+            timeout=60,
+            command_timeout=60,
         )
         try:
             first = await connection.fetchrow("SELECT id, mrn, dob FROM patients LIMIT 1")

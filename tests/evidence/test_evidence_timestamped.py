@@ -36,7 +36,7 @@ def stamped(tsa: Tsa, tmp_path: Path) -> World:
         session = world.session(f"s-{number}")
         world.wait(session.request(b"SELECT 1", None, ()))
         before = len(timestamps(world.directory))
-        world.pump.until(lambda: len(timestamps(world.directory)) > before, 30)  # noqa: B023
+        world.pump.until(lambda: len(timestamps(world.directory)) > before, 60)  # noqa: B023
     world.stop()
     return world
 

@@ -175,7 +175,7 @@ class TestFile:
                     world.pump.turn()
                 assert seen == 3 + number
             child.send_signal(signal.SIGTERM)
-            assert child.wait(20) == 0
+            assert child.wait(60) == 0
         assert leaf_indices(events(out)) == list(range(7))
 
     def test_killed_at_any_moment_nothing_is_left_out(self, world: World, tmp_path: Path) -> None:

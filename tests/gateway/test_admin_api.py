@@ -209,7 +209,7 @@ def test_paths_methods_and_queries(
     node.file()
     if code is None:
         with socket.socket(socket.AF_UNIX) as raw:
-            raw.settimeout(20)
+            raw.settimeout(60)
             raw.connect(str(node.path))
             raw.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert raw.recv(100).startswith(f"HTTP/1.1 {status} ".encode())
@@ -255,7 +255,7 @@ def test_bodies(node: AdminNode, body: bytes, content_type: str, status: int, co
 
 def test_an_endless_body_is_cut_off(node: AdminNode) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(20)
+        raw.settimeout(60)
         raw.connect(str(node.path))
         raw.sendall(
             b"POST /v1/approvals/apr-00000000/approve HTTP/1.1\r\nHost: x\r\n"
@@ -268,7 +268,7 @@ def test_an_endless_body_is_cut_off(node: AdminNode) -> None:
 
 def test_one_connection_many_requests(node: AdminNode) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(20)
+        raw.settimeout(60)
         raw.connect(str(node.path))
         request = b"GET /v1/approvals HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bob\r\n\r\n"
         raw.sendall(request * 20)
@@ -306,7 +306,7 @@ def test_two_reviewers_at_once(node: AdminNode) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert sorted(status for status, _ in answers) == [200] + [409] * 15
     steps = node.log.steps(request_id)
     assert len([step for step in steps if step in ("approve", "deny")]) == 1

@@ -376,7 +376,7 @@ def test_in_the_foreground_all_output_is_json(
         wait_for(output)
     finally:
         child.terminate()
-        child.wait(15)
+        child.wait(60)
     checked(output.read_text())
 
 
@@ -384,7 +384,7 @@ def test_as_a_daemon_into_a_file_that_is_rotated(tmp_path: Path, plugin: dict[st
     path, pidfile = tmp_path / "hoopgate.log", tmp_path / "pid"
     command = [TWISTD, "--logfile", path, "--pidfile", pidfile, "canary"]
     started = subprocess.run(
-        command, env=plugin, cwd=tmp_path, timeout=30, check=True, capture_output=True
+        command, env=plugin, cwd=tmp_path, timeout=60, check=True, capture_output=True
     )
     assert CANARY.encode() not in started.stdout + started.stderr
     pid = int(pidfile.read_text())

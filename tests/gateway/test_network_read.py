@@ -135,7 +135,7 @@ def test_every_byte_is_read(echo: tuple[int, str], certificates: Certificates, s
     port, version = echo
     total = 60 if size == 3 else 200_000
     data = bytes(n * n % 251 for n in range(total))
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
         if version == "plain":
             plain.sendall(b"go")
             assert plain.recv(2) == b"go"

@@ -60,7 +60,7 @@ def test_every_byte_arrives_in_order(port: tuple[int, bool], certificates: Certi
     number, tls = port
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    plain.settimeout(20)
+    plain.settimeout(60)
     plain.connect(("127.0.0.1", number))
     connection: socket.socket = plain
     if tls:

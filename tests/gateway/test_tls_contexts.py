@@ -71,7 +71,7 @@ def listening(context: ServerContext) -> Iterator[tuple[int, list[dict[str, str]
 
 
 def connect(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", port), timeout=60)
     plain.sendall(b"start")
     assert plain.recv(1) == b"S"
     try:
@@ -158,7 +158,7 @@ def test_nothing_is_resumed(
             first.sendall(b"x")
             first.recv(1)  # TLS 1.3 tickets come after the handshake
             session = first.session
-        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=60)
         plain.sendall(b"start")
         plain.recv(1)
         with client.wrap_socket(plain, server_hostname="localhost", session=session) as second:
@@ -177,7 +177,7 @@ def test_renegotiation_is_refused(certificates: Certificates, context: ServerCon
             [openssl, "s_client", "-tls1_2", "-connect", f"127.0.0.1:{port.getHost().port}"],
             input=b"R\n",
             capture_output=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
     finally:
@@ -256,7 +256,7 @@ class TestUnusableFiles:
             ["openssl", "pkey", "-aes256", "-passout", "pass:x", "-out", key]  # noqa: RUF005
             + ["-in", certificates.server.key],
             check=True,
-            timeout=20,
+            timeout=60,
             capture_output=True,
         )
         key.chmod(0o600)
@@ -276,7 +276,7 @@ class Server:
             self.context.load_verify_locations(client_ca)
             self.context.verify_mode = ssl.CERT_REQUIRED
         self.socket = socket.create_server(("127.0.0.1", 0))
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.port = self.socket.getsockname()[1]
         self.received = b""
         self.presented: bytes | None = None
@@ -286,14 +286,14 @@ class Server:
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             connection, _ = self.socket.accept()
-            connection.settimeout(10)
+            connection.settimeout(60)
             with connection, self.context.wrap_socket(connection, server_side=True) as tls:
                 self.presented = tls.getpeercert(binary_form=True)
                 tls.sendall(b"hello")
                 self.received = tls.recv(100)
 
     def close(self) -> None:
-        self.thread.join(15)
+        self.thread.join(60)
         assert not self.thread.is_alive()
         self.socket.close()
 

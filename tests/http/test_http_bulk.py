@@ -23,7 +23,7 @@ def agent(twins: Twins) -> Iterator[httpx.Client]:
     context = ssl.create_default_context(cafile=str(twins.certificates.ca))
     headers = {"Authorization": f"Bearer {twins.token()}"}
     with httpx.Client(
-        verify=context, base_url=twins.url("/ehra"), headers=headers, timeout=30
+        verify=context, base_url=twins.url("/ehra"), headers=headers, timeout=60
     ) as client:
         yield client
 
@@ -43,7 +43,7 @@ def approved(twins: Twins, answer: httpx.Response) -> None:
         ],
         env={"HOOPGATE_TOKEN": twins.token("rita"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
 

@@ -31,7 +31,7 @@ def agent(web: Web) -> Iterator[httpx.Client]:
         base_url=web.url("/"),
         headers={"Authorization": f"Bearer {web.token()}"},
         limits=httpx.Limits(max_connections=1),
-        timeout=20,
+        timeout=60,
     ) as client:
         yield client
 
@@ -41,14 +41,14 @@ def curl(web: Web, *arguments: str, token: str | None = None) -> subprocess.Comp
     given = web.token() if token is None else token
     command = ["curl", "--silent", "--show-error", "--max-time", "20"]
     command += ["--cacert", str(web.certificates.ca), "--header", f"Authorization: Bearer {given}"]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=30)
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
 
 
 def raw(web: Web, data: bytes) -> bytes:
     """What comes back for bytes of our own, until the gateway hangs up."""
     context = ssl.create_default_context(cafile=str(web.certificates.ca))
     with (
-        socket.create_connection(("127.0.0.1", web.gateway.port), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", web.gateway.port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
     ):
         connection.sendall(data)
@@ -79,7 +79,7 @@ def test_requests_posts_json(web: Web) -> None:
         json={"name": "é\u0000"[:1], "n": 1.10},
         headers={"Authorization": f"Bearer {web.token()}"},
         verify=str(web.certificates.ca),
-        timeout=20,
+        timeout=60,
     )
     assert answer.status_code == 200
     seen = answer.json()
@@ -127,12 +127,12 @@ def test_a_refusal_is_an_answer(web: Web, agent: httpx.Client) -> None:
 def test_without_a_good_token_the_client_learns_where_to_get_one(web: Web, given: str) -> None:
     headers = {"Authorization": given} if given else {}
     answer = requests.get(
-        web.url("/web/x"), headers=headers, verify=str(web.certificates.ca), timeout=20
+        web.url("/web/x"), headers=headers, verify=str(web.certificates.ca), timeout=60
     )
     assert answer.status_code == 401
     challenge = answer.headers["www-authenticate"]
     address = challenge.split('resource_metadata="')[1].split('"')[0]
-    metadata = requests.get(address, verify=str(web.certificates.ca), timeout=20).json()
+    metadata = requests.get(address, verify=str(web.certificates.ca), timeout=60).json()
     assert metadata["resource"] == web.url("/web")
     assert metadata["authorization_servers"] == [web.issuer.url]
     assert metadata["scopes_supported"] == ["hoopgate:web"]
@@ -157,7 +157,7 @@ def test_large_bodies_stream_both_ways(web: Web, tmp_path: Path) -> None:
         headers={"Authorization": f"Bearer {web.token()}"},
         verify=str(web.certificates.ca),
         stream=True,
-        timeout=30,
+        timeout=60,
     )
     digest, count = hashlib.sha256(), 0
     for piece in answer.iter_content(65536):
@@ -178,7 +178,7 @@ def test_a_client_that_reads_slowly_does_not_fill_the_gateway(web: Web) -> None:
     status = Path(f"/proc/{web.gateway.pid}/status")
     context = ssl.create_default_context(cafile=str(web.certificates.ca))
     with (
-        socket.create_connection(("127.0.0.1", web.gateway.port), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", web.gateway.port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
     ):
         line = "GET /web/bytes/400000000 HTTP/1.1\r\nHost: x\r\n"
@@ -264,7 +264,7 @@ def test_an_approval_lets_the_same_request_pass_once(web: Web, agent: httpx.Clie
         env={"HOOPGATE_TOKEN": web.token("rita"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert publish("2").status_code == 403
@@ -339,7 +339,7 @@ def agents(web: Web) -> Iterator[dict[str, httpx.Client]]:
     context = ssl.create_default_context(cafile=str(web.certificates.ca))
     headers = {"Authorization": f"Bearer {web.token()}"}
     made = {
-        name: httpx.Client(verify=context, base_url=web.url("/"), headers=headers, timeout=20)
+        name: httpx.Client(verify=context, base_url=web.url("/"), headers=headers, timeout=60)
         for name in ("odda", "oddb")
     }
     yield made

@@ -32,7 +32,7 @@ def agents(twins: Twins) -> Iterator[dict[str, httpx.Client]]:
     context = ssl.create_default_context(cafile=str(twins.certificates.ca))
     headers = {"Authorization": f"Bearer {twins.token()}"}
     made = {
-        name: httpx.Client(verify=context, base_url=twins.url(), headers=headers, timeout=30)
+        name: httpx.Client(verify=context, base_url=twins.url(), headers=headers, timeout=60)
         for name in ("ehra", "ehrb")
     }
     yield made
@@ -201,7 +201,7 @@ def test_an_approved_bulk_request_passes_once(agent: httpx.Client, twins: Twins)
         env={"HOOPGATE_TOKEN": twins.token("rita"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     answer = agent.get(path)

@@ -58,7 +58,7 @@ def agents(clinics: Twins) -> Iterator[dict[str, httpx.Client]]:
     headers = {"Authorization": f"Bearer {clinics.token()}"}
     made = {
         name: httpx.Client(
-            verify=context, base_url=clinics.url(f"/{name}"), headers=headers, timeout=30
+            verify=context, base_url=clinics.url(f"/{name}"), headers=headers, timeout=60
         )
         for name in ("ehra", "ehrb")
     }

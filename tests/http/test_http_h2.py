@@ -287,7 +287,7 @@ class Raw:
     def __init__(self, web: Web) -> None:
         context = ssl.create_default_context(cafile=str(web.certificates.ca))
         context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", web.gateway.port), timeout=20)
+        plain = socket.create_connection(("127.0.0.1", web.gateway.port), timeout=60)
         self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
         OPEN.append(self.socket)
         assert self.socket.selected_alpn_protocol() == "h2"

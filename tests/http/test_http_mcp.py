@@ -29,7 +29,7 @@ def talk(web: Web, resource: str, steps: Callable[[mcp.ClientSession], Awaitable
         context = ssl.create_default_context(cafile=str(web.certificates.ca))
         headers = {"Authorization": f"Bearer {web.token()}"}
         async with (
-            httpx2.AsyncClient(verify=context, headers=headers, timeout=30) as client,
+            httpx2.AsyncClient(verify=context, headers=headers, timeout=60) as client,
             streamable_http_client(web.url(f"/{resource}/mcp"), http_client=client) as streams,
             mcp.ClientSession(streams[0], streams[1]) as session,
         ):
@@ -130,7 +130,7 @@ def test_an_approval_is_a_tools_error_and_then_passes_once(mcp_web: Web) -> None
             ],
             env={"HOOPGATE_TOKEN": mcp_web.token("rita"), "PATH": "/usr/bin:/bin"},
             capture_output=True,
-            timeout=30,
+            timeout=60,
         )
         assert done.returncode == 0
         return [

@@ -77,7 +77,7 @@ def talk(conformance: Conformance, resource: str, steps: Callable[[mcp.Client], 
         token = conformance.issuer.token("executor", resources=["hoopgate"])
         url = f"http://127.0.0.1:{conformance.gateway.port}/{resource}/mcp"
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+        async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
             transport = streamable_http_client(url, http_client=http)
             async with mcp.Client(transport, elicitation_callback=answered) as client:
                 assert client.protocol_version == VERSION
@@ -151,7 +151,7 @@ def test_a_client_learns_from_the_gateway_where_to_log_in(
     async def run() -> str:
         context = ssl.create_default_context(cafile=str(certificates.ca))
         login = ClientCredentialsOAuthProvider(url, Kept(), "robot", ROBOT, issuer=provider.url)
-        async with httpx2.AsyncClient(auth=login, verify=context, timeout=30) as http:
+        async with httpx2.AsyncClient(auth=login, verify=context, timeout=60) as http:
             transport = streamable_http_client(url, http_client=http)
             async with mcp.Client(transport) as client:
                 return text(await client.call_tool("test_simple_text", {}))

@@ -37,7 +37,7 @@ def clients(url: str, token: str, certificates: Certificates) -> Iterator[Client
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(
-                httpx.Client(verify=context, base_url=f"{url}/{name}", headers=headers, timeout=30)
+                httpx.Client(verify=context, base_url=f"{url}/{name}", headers=headers, timeout=60)
             )
             for name in ("ehra", "ehrb")
         }

@@ -150,7 +150,7 @@ def asking(world: World, certificates: Certificates) -> Iterator[httpx.Client]:
         base_url=f"https://127.0.0.1:{world.gateway.port}/api",
         headers={"Authorization": f"Bearer {token}"},
         verify=ssl.create_default_context(cafile=str(certificates.ca)),
-        timeout=30,
+        timeout=60,
     ) as made:
         yield made
 

@@ -25,7 +25,7 @@ def connected(web: Web) -> ssl.SSLSocket:
     context = ssl.create_default_context(cafile=str(web.certificates.ca))
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    plain.settimeout(20)
+    plain.settimeout(60)
     plain.connect(("127.0.0.1", web.gateway.port))
     return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
@@ -171,7 +171,7 @@ def test_two_connections_share_the_gateways_token(web: Web) -> None:
             web.url("/oauth/x"),
             headers={"Authorization": f"Bearer {web.token()}"},
             verify=context,
-            timeout=20,
+            timeout=60,
         )
         seen.append(dict(answer.json()["headers"])["authorization"])
     assert seen[0] == seen[1]
@@ -239,7 +239,7 @@ def test_the_gateway_shows_the_upstream_a_certificate(
                 headers={
                     "Authorization": f"Bearer {issuer.token('executor', resources=['hoopgate'])}"
                 },
-                timeout=20,
+                timeout=60,
             ) as client:
                 assert client.get("/good/x").json() == {"shown": "the-gateway"}
                 assert client.get("/bad/x").status_code == 502

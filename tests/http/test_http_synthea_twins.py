@@ -93,7 +93,7 @@ def agents(
 
 def seen(agents: Clients, name: str, method: str, path: str, **more: Any) -> str:
     """Everything that the client receives, with the resource's name and the request's id alike."""
-    answer = agents[name].request(method, path, timeout=30, **more)
+    answer = agents[name].request(method, path, timeout=60, **more)
     own = answer.headers.get("hoopgate-request", "-")
     headers = sorted(
         pair for pair in answer.headers.items() if pair[0] not in ("date", "hoopgate-request")

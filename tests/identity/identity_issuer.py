@@ -52,7 +52,7 @@ class Running:
         method: str | None = None,
         **headers: str,
     ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method or ("GET" if body is None else "POST"), path, body, named)

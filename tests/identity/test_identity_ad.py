@@ -54,7 +54,7 @@ def settings(domain: SimpleNamespace, tmp_path: Path) -> LDAPDirectory:
         bind_password=Secret(file=secret),
         ca_file=domain.samba.ca_file,
         groups="ad",
-        timeout=5.0,
+        timeout=60.0,
     )
 
 

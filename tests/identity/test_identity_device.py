@@ -67,7 +67,7 @@ class Issuer(Running):
         self, fields: Mapping[str, str] | None = None, query: str = "", **headers: str
     ) -> tuple[int, str]:
         """What the person sees."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             kind = {"Content-Type": "application/x-www-form-urlencoded", **headers}
             body = None if fields is None else urlencode(fields)

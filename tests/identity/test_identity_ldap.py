@@ -623,7 +623,7 @@ class Listening:
     def __exit__(self, *_: object) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(5)
+        self._thread.join(60)
 
     def _accept(self) -> None:
         while True:
@@ -672,7 +672,7 @@ class Counted(Listening):
             back = threading.Thread(target=_copy, args=(backend, peer), daemon=True)
             back.start()
             _copy(peer, backend)
-            back.join(5)
+            back.join(60)
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:

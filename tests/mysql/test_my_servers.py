@@ -355,7 +355,7 @@ class Raw:
         flags = flags or (0 if eof else Capability.DEPRECATE_EOF)
         self._connection = connect(bridge, client_flag=flags)
         self.socket: socket.socket = self._connection._sock
-        self.socket.settimeout(30)
+        self.socket.settimeout(60)
         self._reader = PacketReader(2**26)
 
     def __enter__(self) -> Raw:

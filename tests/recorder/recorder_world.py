@@ -64,7 +64,7 @@ class Pump:
         for call in due:
             call.call()
 
-    def wait(self, deferred: Deferred[Any], timeout: float = 10.0) -> Any:
+    def wait(self, deferred: Deferred[Any], timeout: float = 60.0) -> Any:
         """The deferred's result; its failure is raised."""
         results: list[Any] = []
         deferred.addBoth(results.append)
@@ -76,7 +76,7 @@ class Pump:
             results[0].raiseException()
         return results[0]
 
-    def until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
+    def until(self, condition: Callable[[], bool], timeout: float = 60.0) -> None:
         end = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < end, "it did not happen"

@@ -258,7 +258,7 @@ class TestReplay:
         )
         command = [sys.executable, "-c", code, "replay", "s-1", "--raw", "-d", recorded.directory]
         command += key(recorded)
-        out = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+        out = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
         assert out == b"".join(recorded.stream("s-1", 1))
 
     def test_no_such_session(self, recorded: World, run: Run) -> None:

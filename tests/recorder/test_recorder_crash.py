@@ -77,7 +77,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
             name, index, text = line.split(" ")
             acknowledged.append((name, int(index), text))
         child.stdout.close()
-        assert child.wait(10) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL
     assert len(acknowledged) > 50
     world.open()
     world.stop()
@@ -394,7 +394,7 @@ def test_a_limit_on_file_size_is_a_failing_disk(tmp_path: Path) -> None:
 
     command = [sys.executable, "-c", script, str(tmp_path), str(HERE)]
     output = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=limit, timeout=30, check=True
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=limit, timeout=60, check=True
     ).stdout.splitlines()
     assert output[-1] == "RecorderFailed True"
     world = World(tmp_path).open()

@@ -137,7 +137,7 @@ def test_it_goes_away_and_comes_back(tmp_path: Path, postgres15: Postgres) -> No
         server.stop()
         session = world.session("s-2")
         world.wait(session.request(b"recorded meanwhile", None, ()))
-        world.pump.until(lambda: told == [True], 30)
+        world.pump.until(lambda: told == [True], 60)
         signed = world.log.checkpoint_size
         world.wait(session.request(b"and this", None, ()))
         assert world.log.checkpoint_size == signed < world.log.size

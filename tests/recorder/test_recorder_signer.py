@@ -130,7 +130,7 @@ def apart(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
         yield home, child
     finally:
         child.send_signal(signal.SIGINT)
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
 
 
 def test_a_signer_of_another_user(
@@ -152,7 +152,7 @@ def test_a_signer_of_another_user(
     with socket.socket(socket.AF_UNIX) as rude:
         rude.connect(str(home / "signer.sock"))
         rude.sendall((FRAME_BYTES + 1).to_bytes(4, "big"))
-        rude.settimeout(10)
+        rude.settimeout(60)
         while rude.recv(4096):
             pass
     signer = ProcessSigner.connect(home / "signer.sock")

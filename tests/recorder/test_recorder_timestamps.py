@@ -91,7 +91,7 @@ def test_checkpoints_are_stamped_as_the_log_grows(
     for _ in range(3):
         world.wait(session.request(b"SELECT 1", None, ALLOWED))
         before = len(timestamps(world.directory))
-        world.pump.until(lambda: len(timestamps(world.directory)) > before, 30)  # noqa: B023
+        world.pump.until(lambda: len(timestamps(world.directory)) > before, 60)  # noqa: B023
     world.stop()
     found = timestamps(world.directory)
     assert [size for size, _, _ in found] == sorted({size for size, _, _ in found})
@@ -135,5 +135,5 @@ def test_an_authority_that_is_away_is_asked_again(
     finally:
         tsa.broken = False
         stamping.stop()
-        stamping.join(30)
+        stamping.join(60)
     assert heard == ["HTTP status 503", ""]

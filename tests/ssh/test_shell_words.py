@@ -117,7 +117,7 @@ def test_a_real_shell_reads_the_same_words(text: str) -> None:
         return
     for shell in ("bash", "dash"):
         script = f"printf '%s\\0' {text}"
-        done = subprocess.run([shell, "-c", script], capture_output=True, timeout=10, check=True)
+        done = subprocess.run([shell, "-c", script], capture_output=True, timeout=60, check=True)
         assert done.stdout == b"".join(word.encode() + b"\0" for word in words)
 
 
@@ -160,7 +160,7 @@ class Child:
         child, self._child = self._child, None
         if child is not None:
             with suppress(BrokenPipeError):
-                child.communicate(timeout=20)
+                child.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")

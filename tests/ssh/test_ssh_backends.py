@@ -36,7 +36,7 @@ def own_ward(
                 *("-V", "-5m:+1h", key.with_suffix(".pub")),
             ],
             check=True,
-            timeout=30,
+            timeout=60,
         )
         resource["ssh"]["certificate"] = f"{key}-cert.pub"
         settings["limits"] = {"login_time": "8s"}
@@ -86,7 +86,7 @@ def test_a_certified_host_is_accepted(own_ward: Ward, known_hosts: Path, tmp_pat
             *("-V", "-5m:+1h", own_ward.server.host_key.with_suffix(".pub")),
         ],
         check=True,
-        timeout=30,
+        timeout=60,
     )
     own_ward.server.restart({"HostCertificate": f"{own_ward.server.host_key}-cert.pub"})
     line = authority.with_suffix(".pub").read_text()
@@ -134,7 +134,7 @@ def test_a_password_for_a_backend(tmp_path: Path, certificates: Certificates) ->
     port = free_port()
     server = Server([sys.executable, program, str(port), host, secret], log=tmp_path / "server.log")
     try:
-        server.wait_until(lambda: "listening" in server.log_text(), 20)
+        server.wait_until(lambda: "listening" in server.log_text(), 120)
 
         def adjust(settings: dict[str, object]) -> None:
             known = tmp_path / "known"
@@ -230,7 +230,7 @@ def test_tokens_and_passwords_are_not_in_the_log(ward: Ward) -> None:
 
 
 def test_a_silent_client_is_turned_away(own_ward: Ward) -> None:
-    with socket.create_connection(("127.0.0.1", own_ward.port), timeout=30) as silent:
+    with socket.create_connection(("127.0.0.1", own_ward.port), timeout=60) as silent:
         begun = time.monotonic()
         while silent.recv(65536):
             pass

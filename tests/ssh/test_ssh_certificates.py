@@ -156,7 +156,7 @@ def test_openssh_logs_in_with_one(ward: Ward, tmp_path: Path, kind: str) -> None
         env={"HOOPGATE_TOKEN": ward.token(), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     user = made.stdout.splitlines()[-1].split()[-1].partition("@")[0]
@@ -164,7 +164,7 @@ def test_openssh_logs_in_with_one(ward: Ward, tmp_path: Path, kind: str) -> None
         ["ssh-keygen", "-L", "-f", tmp_path / "id-cert.pub"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     assert "user certificate" in shown.stdout

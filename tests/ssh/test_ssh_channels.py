@@ -125,7 +125,7 @@ def test_a_shared_connection_is_judged_channel_by_channel(ward: Ward) -> None:
         subprocess.run(
             ["ssh", *control, "-O", "exit", "-p", str(ward.port), "x@127.0.0.1"],
             capture_output=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert len(ward.sessions()) >= opened + 3

@@ -94,13 +94,13 @@ def test_no_more_sessions(ward: Ward) -> None:
     """OpenSSH says so where it shares nothing: a stolen connection opens nothing then."""
     transport = paramiko.Transport(("127.0.0.1", ward.port))
     transport.connect(username="executor%ward", password=ward.token())
-    first = transport.open_session(timeout=30)
+    first = transport.open_session(timeout=60)
     transport.global_request("no-more-sessions@openssh.com", wait=False)
     with pytest.raises(paramiko.ChannelException) as caught:
-        transport.open_session(timeout=30)
+        transport.open_session(timeout=60)
     assert caught.value.code == 1
     with pytest.raises(paramiko.ChannelException):
-        transport.open_channel("direct-tcpip", ("ward", 22), ("127.0.0.1", 1), timeout=30)
+        transport.open_channel("direct-tcpip", ("ward", 22), ("127.0.0.1", 1), timeout=60)
     first.exec_command("echo still")
     assert first.makefile().read() == b"still\n"
     transport.close()
@@ -113,7 +113,7 @@ def test_breaks_and_ends_of_input(ward: Ward) -> None:
             process.channel.send_break(100)
             process.stdin.write("half")
             process.stdin.write_eof()
-            done = await process.wait(timeout=30)
+            done = await process.wait(timeout=60)
             assert (done.exit_status, done.stdout) == (0, "half")
 
     run(words())

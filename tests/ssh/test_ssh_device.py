@@ -89,7 +89,7 @@ class Person:
     def leave(self) -> None:
         """Go away in the middle."""
         self.client.kill()
-        self.client.communicate(timeout=20)
+        self.client.communicate(timeout=60)
         self.answer.touch()
 
     def browse(self, url: str, code: str, name: str, decision: str) -> int:
@@ -97,7 +97,7 @@ class Person:
         parts = urlsplit(url)
         context = ssl.create_default_context(cafile=str(self._ward.issuer.ca_file))
         connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=20, context=context
+            parts.hostname or "", parts.port, timeout=60, context=context
         )
         form = {"user_code": code, "name": name, "password": PASSWORD, "decision": decision}
         try:
@@ -178,7 +178,7 @@ def test_who_leaves_frees_the_place(asking: Ward) -> None:
     assert "Token or session credential" in ninth.told()
     for person in [ninth, *people]:
         person.leave()
-    asking.wait_until(lambda: "type the code" in _once(asking), 60)
+    asking.wait_until(lambda: "type the code" in _once(asking), 120)
 
 
 def _once(ward: Ward) -> str:

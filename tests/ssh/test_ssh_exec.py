@@ -79,7 +79,7 @@ def test_a_command_that_is_held_ends_when_its_client_leaves(ward: Ward) -> None:
     assert b"waiting for approval" in told
     assert b'"rule": "operator/held"' in told
     client.kill()
-    client.communicate(timeout=20)
+    client.communicate(timeout=60)
     approval = json.loads(told[told.index(b"{") :])["approval"]
     ward.wait_until(lambda: ward.approval(approval) != "pending")
 
@@ -98,6 +98,6 @@ def test_an_approved_command_runs(ward: Ward) -> None:
     told = client.stderr.readline()
     approval = json.loads(told[told.index(b"{") :])["approval"]
     ward.decide(approval, "approve", "rita")
-    out, _ = client.communicate(timeout=30)
+    out, _ = client.communicate(timeout=60)
     assert client.returncode == 0
     assert out.strip()

@@ -164,9 +164,9 @@ def test_paramiko_with_the_token_as_password(ward: Ward, tmp_path: Path) -> None
             ward.token(),
             look_for_keys=False,
             allow_agent=False,
-            timeout=30,
+            timeout=60,
         )
-        _, out, _ = client.exec_command(f"cat {root}/public/readme.txt", timeout=30)
+        _, out, _ = client.exec_command(f"cat {root}/public/readme.txt", timeout=60)
         assert out.read() == b"hello ward\n"
         with client.open_sftp() as files:
             assert "readme.txt" in files.listdir(f"{root}/public")

@@ -85,7 +85,7 @@ class Forwarding:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:{port}", "/var/run/some.socket", "example.org:80"])
@@ -96,7 +96,7 @@ def test_local_forwardings(ward: Ward, target: str) -> None:
 
         def refused() -> bool:
             try:
-                with socket.create_connection(("127.0.0.1", local), timeout=10) as connection:
+                with socket.create_connection(("127.0.0.1", local), timeout=60) as connection:
                     assert connection.recv(100) == b""
             except ConnectionRefusedError:
                 return False  # it does not listen yet
@@ -127,7 +127,7 @@ def test_dynamic_forwarding(ward: Ward) -> None:
 
         def asked() -> bool:
             try:
-                with socket.create_connection(("127.0.0.1", local), timeout=10) as connection:
+                with socket.create_connection(("127.0.0.1", local), timeout=60) as connection:
                     connection.sendall(b"\5\1\0")
                     connection.recv(2)
                     address = socket.inet_aton("127.0.0.1") + ward.server.port.to_bytes(2, "big")

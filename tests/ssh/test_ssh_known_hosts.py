@@ -39,7 +39,7 @@ class Keys:
                 self.directory / "host.pub",
             ],
             check=True,
-            timeout=30,
+            timeout=60,
         )
         return base64.b64decode((self.directory / "host-cert.pub").read_text().split()[1])
 
@@ -66,7 +66,7 @@ def test_a_hashed_name(keys: Keys, tmp_path: Path) -> None:
     file.write_text(
         f"files.example {keys.line('host')}\n[files.example]:2222 {keys.line('other')}\n"
     )
-    subprocess.run(["ssh-keygen", "-q", "-H", "-f", file], check=True, timeout=30)
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", file], check=True, timeout=60)
     text = file.read_text()
     assert "files.example" not in text
     assert known(text).check(keys.blob("host"))
@@ -153,7 +153,7 @@ def test_fingerprints_are_ssh_keygen_s(keys: Keys) -> None:
         ["ssh-keygen", "-l", "-f", keys.directory / "host.pub"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     assert fingerprint(keys.blob("host")) in done.stdout

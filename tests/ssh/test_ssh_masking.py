@@ -311,7 +311,7 @@ def test_a_file_is_masked_whole(phi_ward: Ward) -> None:
             phi_ward.token(),
             look_for_keys=False,
             allow_agent=False,
-            timeout=30,
+            timeout=60,
         )
         with client.open_sftp() as files:
             with files.open(f"{root}/secret/many.csv") as file:

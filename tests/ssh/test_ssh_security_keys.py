@@ -176,7 +176,7 @@ def test_openssh_reads_the_certificate(tmp_path: Path) -> None:
             f"{certificate_kind(kind).decode()} {base64.b64encode(issued(key)).decode()}\n"
         )
         done = subprocess.run(
-            ["ssh-keygen", "-L", "-f", path], capture_output=True, text=True, timeout=30, check=True
+            ["ssh-keygen", "-L", "-f", path], capture_output=True, text=True, timeout=60, check=True
         )
         assert "user certificate" in done.stdout
         assert "Principals: \n                agent\n                other\n" in done.stdout

@@ -89,12 +89,12 @@ class Terminal:
 
     def close(self) -> int:
         """The client's exit status."""
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def kill(self) -> None:
         """Leave nothing behind."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         os.close(self._controller)
 
 
@@ -174,7 +174,7 @@ def asciinema(*words: str) -> str:
         except OSError:
             break
         shown += piece
-    assert process.wait(30) == 0, shown
+    assert process.wait(60) == 0, shown
     os.close(controller)
     return shown.decode("utf-8", "replace")
 

@@ -96,7 +96,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     here = Path(__file__).parent
     command = [sys.executable, "-c", script, path, here, here.parent]
-    done = subprocess.run(command, timeout=30, check=False)
+    done = subprocess.run(command, timeout=60, check=False)
     assert done.returncode == -9
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (50,)

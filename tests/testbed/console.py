@@ -168,7 +168,7 @@ class WebClient:
         """
         parts = urlsplit(address if "://" in address else self.url + address)
         connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=30, context=self._tls
+            parts.hostname or "", parts.port, timeout=60, context=self._tls
         )
         sent = dict(headers or {})
         if cookies and self.cookies:

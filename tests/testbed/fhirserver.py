@@ -164,7 +164,7 @@ class FHIRServer:
             log=self._log,
             environment={"NODE_PATH": str(NODE_MODULES)},
         )
-        self._server.wait_until(self._ready, 60)
+        self._server.wait_until(self._ready, 120)
         return self
 
     def _ready(self) -> bool:

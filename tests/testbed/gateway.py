@@ -147,7 +147,7 @@ class Gateway:
             directory=self.directory,
             environment=self._environment,
         )
-        self._server.wait_until(self.healthy, 30)
+        self._server.wait_until(self.healthy, 120)
 
     def healthy(self) -> bool:
         """True when /healthz says so."""
@@ -161,7 +161,7 @@ class Gateway:
 
         :raises OSError: nobody answers.
         """
-        connection = http.client.HTTPConnection(self.host, self.metrics_port, timeout=5)
+        connection = http.client.HTTPConnection(self.host, self.metrics_port, timeout=60)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -175,7 +175,7 @@ class Gateway:
         assert self._server is not None
         return self._server.pid
 
-    def reload(self, until: str = "node.reload", timeout: float = 10.0) -> None:
+    def reload(self, until: str = "node.reload", timeout: float = 60.0) -> None:
         """Write ``settings``, send SIGHUP, wait until the log says ``until`` once more."""
         assert self._server is not None
         before = self.log_text().count(until)
@@ -187,7 +187,7 @@ class Gateway:
                 raise TimeoutError(f"no {until} in the log: {self.log_text()[-2000:]}")
             time.sleep(0.02)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 60.0) -> int:
         """Ask the node to stop and wait; its exit status, minus the signal when it ended by one.
 
         twistd, having closed everything, ends by the signal it got. 0 when it is not running.

@@ -32,7 +32,7 @@ class Held:
         self.outcome: str | int | None = None
         self._thread = threading.Thread(target=self._run, args=(statement,), daemon=True)
         self._thread.start()
-        until(lambda: not self._notices.empty() or self.outcome is not None, "it is held", 30)
+        until(lambda: not self._notices.empty() or self.outcome is not None, "it is held", 60)
         if self._notices.empty():
             self.give_up()
             raise AssertionError(f"it was not held: {self.outcome}")
@@ -52,14 +52,14 @@ class Held:
         """Cancel it and close. A connection that another thread waits on is not to be closed."""
         if self._thread.is_alive() and not self.connection.broken:
             with contextlib.suppress(psycopg.Error):
-                self.connection.cancel_safe(timeout=10)
-        self._thread.join(30)
+                self.connection.cancel_safe(timeout=60)
+        self._thread.join(60)
         assert not self._thread.is_alive(), "it can still be waited for"
         self.connection.close()
 
     def result(self) -> str | int | None:
         """Rows, or the error's text, once it is over."""
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive(), "it still waits"
         return self.outcome
 

@@ -113,7 +113,7 @@ class Hospital:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(form)
         port = int(self.url.rpartition(":")[2])
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=self._tls)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=self._tls)
         try:
             connection.request("GET" if form is None else "POST", path, body, headers)
             answer = connection.getresponse()

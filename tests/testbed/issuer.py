@@ -96,7 +96,7 @@ class TestIssuer:
         self._server = Server(
             [sys.executable, "-c", _RUN, "issuer", "--config", self.config], log=log
         )
-        self._server.wait_until(self._ready, 20)
+        self._server.wait_until(self._ready, 120)
 
     def stop(self) -> None:
         """Stop the issuer; its files stay."""

@@ -21,7 +21,7 @@ class Loop:
             self._calls.append((call, arguments))
             self._ready.notify()
 
-    def wait(self, deferred: Any, timeout: float = 10.0) -> Any:
+    def wait(self, deferred: Any, timeout: float = 60.0) -> Any:
         """Run what was handed over until ``deferred`` fires; its result, or raise its failure."""
         results: list[object] = []
         deferred.addBoth(results.append)
@@ -31,7 +31,7 @@ class Loop:
             results[0].raiseException()
         return results[0]
 
-    def step(self, timeout: float = 10.0) -> None:
+    def step(self, timeout: float = 60.0) -> None:
         """Run what was handed over; wait for something where there is nothing yet."""
         with self._ready:
             assert self._ready.wait_for(lambda: self._calls, timeout), "nothing came back"

@@ -191,7 +191,7 @@ class MariaDB:
             )
             self._server = server
             try:
-                server.wait_until(self._answers, 60)
+                server.wait_until(self._answers, 120)
             except ServerFailed:
                 if attempt == 2 or "in use" not in server.log_text():
                     raise

@@ -64,7 +64,7 @@ async def main() -> None:
     Path(os.environ["FORWARD"]).write_text(str(server.port))
     headers = {"Authorization": f"Bearer {os.environ['TOKEN']}"}
     version = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "")
-    async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
         transport = streamable_http_client(os.environ["GATEWAY"] + server.path, http_client=http)
         if version in MODERN_PROTOCOL_VERSIONS:
             async with mcp.Client(transport, elicitation_callback=_answer) as client:

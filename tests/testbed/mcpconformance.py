@@ -96,7 +96,7 @@ class Forwarder:
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
 
     def _start(self, target: Callable[..., None], *arguments: Any) -> threading.Thread:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -176,7 +176,7 @@ def running_conformance(
 
     forwarder = Forwarder(directory)
     try:
-        server.wait_until(ready, 60)
+        server.wait_until(ready, 120)
         clients = web_clients("hoopgate:open", "hoopgate:closed", "hoopgate:client")
         with TestIssuer(clients, {**AGENTS, **REVIEWERS}, certificates) as issuer:
             resources = [

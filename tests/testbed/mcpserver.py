@@ -29,7 +29,7 @@ class MCPServer:
             log=self._log,
             environment={"PORT": str(self.port)},
         )
-        self._server.wait_until(self._ready, 60)
+        self._server.wait_until(self._ready, 120)
         return self
 
     def _ready(self) -> bool:

@@ -18,7 +18,7 @@ from testbed.gateway import Gateway
 HOOPGATE = Path(sys.executable).with_name("hoopgate")
 
 
-def until(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> Any:
+def until(condition: Callable[[], Any], what: str, timeout: float = 60.0) -> Any:
     """Poll until ``condition`` is true; what it returned.
 
     :raises AssertionError: the time is up.
@@ -38,7 +38,7 @@ def hoopgate(
         [HOOPGATE, *arguments, "--config", gateway.config],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         env=environment and {"PATH": "/usr/bin:/bin", **environment},
     )
 

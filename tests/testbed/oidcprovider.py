@@ -72,7 +72,7 @@ class OIDCProvider:
         log.unlink(missing_ok=True)
         self._server = Server([node(), _SCRIPT, path], log=log)
         server = self._server
-        server.wait_until(lambda: "\nready" in "\n" + server.log_text(), 60)
+        server.wait_until(lambda: "\nready" in "\n" + server.log_text(), 120)
 
     def stop(self) -> None:
         """Stop it; what it issued is forgotten."""

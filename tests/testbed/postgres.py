@@ -168,7 +168,7 @@ class Postgres:
                 orphan_signal="INT",
             )
             try:
-                server.wait_until(functools.partial(self._answers, server.pid), 30)
+                server.wait_until(functools.partial(self._answers, server.pid), 120)
             except ServerFailed:
                 if attempt == 2 or "Address already in use" not in server.log_text():
                     raise

@@ -104,7 +104,7 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             self._child.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 60.0) -> int:
         """Ask the server to stop and wait; kill it after ``timeout`` seconds. Its exit status."""
         self.send(number)
         try:
@@ -116,4 +116,4 @@ class Server:
         """Kill the server and everything in its process group; its exit status."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, signal.SIGKILL)
-        return self._child.wait(10)
+        return self._child.wait(60)

@@ -35,7 +35,7 @@ class Raw:
     def __init__(self, clinic: Clinic, port: int = 0) -> None:
         self.clinic = clinic
         address = (clinic.gateway.host, port or clinic.gateway.port)
-        self.socket: socket.socket = socket.create_connection(address, timeout=15)
+        self.socket: socket.socket = socket.create_connection(address, timeout=60)
         self.key = (0, b"")
         self._buffer = b""
 

@@ -29,7 +29,7 @@ def _running() -> None:
                 daemon=True,
             )
             run.start()
-            assert started.wait(10), "the reactor did not start"
+            assert started.wait(60), "the reactor did not start"
 
 
 def on_reactor(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -110,7 +110,7 @@ class Samba:
             ],
             log=self.directory / "log",
         )
-        self._server.wait_until(self._answers, 60)
+        self._server.wait_until(self._answers, 120)
 
     def _answers(self) -> bool:
         try:

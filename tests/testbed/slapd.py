@@ -170,7 +170,7 @@ class Slapd:
                 directory=self.directory,
             )
             try:
-                self._server.wait_until(self._answers, 20)
+                self._server.wait_until(self._answers, 120)
             except ServerFailed:
                 # Another process may have taken a port since we looked
                 if attempt == 2 or self._ldif == "":
@@ -262,7 +262,7 @@ class Slapd:
             input=ldif.encode(),
             check=False,
             capture_output=True,
-            timeout=20,
+            timeout=60,
             env={**os.environ, "LDAPCONF": "/dev/null"},
         )
         if done.returncode != 0:

@@ -39,7 +39,7 @@ _LISTENING = "Server listening on"
 def keygen(path: Path, kind: str = "ed25519", *more: str) -> Path:
     """A key pair at ``path`` and ``path``.pub."""
     command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "testbed", "-f", path, *more]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=30)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
     return path
 
 
@@ -121,7 +121,7 @@ class SSHServer:
             environment={"HOME": str(self.root), "USER": self.user},
             directory=self.root,
         )
-        self._server.wait_until(lambda: self.log_text().count(_LISTENING) > begun, 15)
+        self._server.wait_until(lambda: self.log_text().count(_LISTENING) > begun, 120)
 
     def stop(self) -> None:
         """End the server; its files stay."""
@@ -131,7 +131,7 @@ class SSHServer:
 
     def _hand_over(self) -> None:
         if unprivileged_user() is not None:
-            subprocess.run(["chown", "-R", self.user, self.directory], check=True, timeout=30)
+            subprocess.run(["chown", "-R", self.user, self.directory], check=True, timeout=60)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -157,6 +157,6 @@ class SSHServer:
             check=True,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         return done.stdout

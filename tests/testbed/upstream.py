@@ -276,7 +276,7 @@ class Upstream:
             log=self._log,
             environment={"PYTHONPATH": str(Path(__file__).parents[1])},
         )
-        self._server.wait_until(self._ready, 20)
+        self._server.wait_until(self._ready, 120)
         return self
 
     def _ready(self) -> bool:

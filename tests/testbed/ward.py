@@ -154,7 +154,7 @@ class Ward:
         self, method: str, path: str, who: str, body: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """Ask the node's admin socket with a token."""
-        connection = http.client.HTTPConnection("localhost", timeout=20)
+        connection = http.client.HTTPConnection("localhost", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX)
         try:
             connection.sock.connect(str(self.gateway.state_dir / "admin.sock"))
@@ -205,7 +205,7 @@ class Ward:
         """Approve or deny a request."""
         self.admin("POST", f"/v1/approvals/{approval}/{step}", who, {"reason": "as discussed"})
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Look again and again."""
         deadline = time.monotonic() + seconds
         while not condition():

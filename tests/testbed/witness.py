@@ -63,7 +63,7 @@ class Witness:
         self._server = Server(
             [*command, "--config", self._config], log=self._log, directory=self._config.parent
         )
-        self._server.wait_until(self._answers, 30)
+        self._server.wait_until(self._answers, 120)
 
     def stop(self) -> None:
         """Stop it, if it runs."""
@@ -74,7 +74,7 @@ class Witness:
     def post(self, body: bytes, path: str = "/add-checkpoint") -> tuple[int, str, bytes]:
         """Status, content type and body of its answer."""
         trust = ssl.create_default_context(cafile=str(self._certificates.ca))
-        connection = http.client.HTTPSConnection("localhost", self.port, timeout=10, context=trust)
+        connection = http.client.HTTPSConnection("localhost", self.port, timeout=60, context=trust)
         try:
             connection.request("POST", path, body)
             response = connection.getresponse()

@@ -42,7 +42,7 @@ def _answer(path: str, connection: ServerConnection) -> None:
         connection.send('{"id": "last"}')
     for message in connection:
         if message == "ping me":
-            connection.ping(name.encode()).wait(10)
+            connection.ping(name.encode()).wait(60)
             connection.send('"ponged"')
         else:
             connection.send(message)
@@ -73,7 +73,7 @@ class WSServer:
             log=self._log,
             environment={"PYTHONPATH": str(Path(__file__).parents[1])},
         )
-        self._server.wait_until(self._ready, 20)
+        self._server.wait_until(self._ready, 120)
         return self
 
     def _ready(self) -> bool:

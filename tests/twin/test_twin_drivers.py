@@ -189,7 +189,7 @@ def test_asyncpg_learns_types(world: World) -> None:
         trust = ssl.create_default_context(cafile=str(world.gateway.certificates.ca))
         connection = await asyncpg.connect(
             host=world.gateway.host, port=world.gateway.port, user="agent", database="twin_one",
-            password=world.token(), ssl=trust, timeout=30, command_timeout=30,
+            password=world.token(), ssl=trust, timeout=60, command_timeout=60,
         )  # fmt: skip
         try:
             assert await connection.fetchval("SELECT 'happy'::mood") == "happy"

@@ -34,7 +34,7 @@ class Client:
     """
 
     def __init__(self, **arguments: Any) -> None:
-        self._connection: Any = pymysql.connect(charset="utf8mb4", read_timeout=20, **arguments)
+        self._connection: Any = pymysql.connect(charset="utf8mb4", read_timeout=60, **arguments)
         self.ended = False
 
     def run(self, step: Step) -> list[bytes]:
