@@ -3,7 +3,7 @@
 A thread takes the newest checkpoint at most once an interval, asks all witnesses at once, and puts
 what they cosigned, once the quorum is met, into ``checkpoint.witnessed``. A witness that was away
 is asked again later and less and less often; nothing is lost by it, since what it cosigns then
-covers all that came before.
+covers all that came before. Nor do the others wait for it while it hangs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +35,8 @@ class WitnessAway(Exception):
 
 
 class WitnessDisagrees(Exception):
-    """It cosigned what this log does not continue: the log was rolled back, or forked."""
+    """It cosigned what this log does not continue: the log was rolled back, or forked. Or it does
+    not know what it cosigned: it was rolled back itself, and vouches for nothing."""
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Peer:
     """A witness as the log knows it.
 
     :ivar size: of the checkpoint that it cosigned last, as far as we know.
+    :ivar cosigned: of the largest checkpoint that has its cosignature.
     :ivar away: why it did not cosign when it was asked last; "" when it did.
     :ivar disagrees: it cosigned what this log does not continue.
     """
@@ -52,6 +54,7 @@ class Peer:
     url: str
     ca_file: Path | None = None
     size: int = 0
+    cosigned: int = 0
     away: str = ""
     disagrees: bool = False
     pause: float = 0.0
@@ -78,7 +81,7 @@ class Peer:
             answer = self.ask(self._request(directory, note, checkpoint))
             if answer.status == 200:
                 signature = self._verified(note, answer.body)
-                self.size = checkpoint.size
+                self.size = self.cosigned = checkpoint.size
                 return signature
             if answer.status == 422:
                 raise WitnessDisagrees
@@ -87,10 +90,12 @@ class Peer:
             number = answer.body.strip()
             if not number.isdigit() or len(number) > 19:
                 raise WitnessAway("a size that is no number")
-            # Larger than the log, or no other than what it was told: it has another log.
-            if int(number) > checkpoint.size or int(number) == self.size:
+            # Larger than the log, or no other than what it was told: it has another log. Smaller
+            # than what has its cosignature: it is not the witness that it was.
+            told = int(number)
+            if told > checkpoint.size or told == self.size or told < self.cosigned:
                 raise WitnessDisagrees
-            self.size = int(number)
+            self.size = told
         raise WitnessAway("it keeps changing its mind")
 
     def _request(self, directory: Path, note: Note, checkpoint: Checkpoint) -> bytes:
@@ -114,6 +119,14 @@ class Peer:
             raise WitnessAway("its cosignature is wrong") from None
         wanted = self.key.id
         return next(s for s in cosigned.signatures if (s.name, s.id) == (self.key.name, wanted))
+
+    def remember(self, note: Note) -> None:
+        """A checkpoint of the log, kept from earlier: what it cosigned, it has to know.
+
+        :raises BadNote: no checkpoint, or its cosignature is wrong.
+        """
+        if self.key.cosigned(note) is not None:
+            self.size = self.cosigned = Checkpoint.parse(note.text).size
 
     def failed(self, why: str, now: float) -> None:
         """It did not cosign; when to ask again."""
@@ -153,8 +166,9 @@ class Cosigning(threading.Thread):
         self._changed = changed
         self._interval = interval
         self._newest = b""
+        self._late: dict[Future[Signature], Peer] = {}  #: asked in a round that is over
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
 
     def offer(self, note: bytes) -> None:
         """From any thread: the log's newest checkpoint, signed."""
@@ -162,9 +176,10 @@ class Cosigning(threading.Thread):
         self._wake.set()
 
     def stop(self) -> None:
-        """One more round for what was offered, then end."""
-        self._stopping = True
+        """One more round for what was offered, then end: on return, where its witnesses answer."""
+        self._stopping.set()
         self._wake.set()
+        self.join(2 * TIMEOUT)
 
     def run(self) -> None:
         """Until :meth:`stop`."""
@@ -176,9 +191,9 @@ class Cosigning(threading.Thread):
                 note = self._newest
                 if note:
                     self._round(pool, Note.parse(note))
-                if self._stopping:
+                if self._stopping.is_set():
                     return
-                time.sleep(self._interval)
+                self._stopping.wait(self._interval)
 
     def _pause(self) -> float | None:
         """Seconds until one that was away is asked again."""
@@ -188,30 +203,67 @@ class Cosigning(threading.Thread):
     def _round(self, pool: ThreadPoolExecutor, note: Note) -> None:
         checkpoint = Checkpoint.parse(note.text)
         now = time.monotonic()
+        for future in [one for one in self._late if one.done()]:
+            self._settle(future, self._late.pop(future))  # of a checkpoint that is outgrown
+        busy = {peer.name for peer in self._late.values()}
         asked: dict[Future[Signature], Peer] = {
             pool.submit(peer.cosign, self._directory, note, checkpoint): peer
             for peer in self.peers
-            if peer.again <= now or self._stopping
+            if peer.name not in busy and (peer.again <= now or self._stopping.is_set())
         }
-        wait(asked, timeout=2 * TIMEOUT)
         signatures: list[Signature] = []
-        for future, peer in asked.items():
-            before = bool(peer.away), peer.disagrees
-            try:
-                signatures.append(future.result(timeout=0))
-                peer.answered()
-                peer.disagrees = False
-            except WitnessDisagrees:
-                peer.disagrees = True
-                peer.failed("it cosigned another log", now)
-            except WitnessAway as error:
-                peer.failed(str(error), now)
-            except TimeoutError:
-                peer.failed("no answer in time", now)
-            if before != (bool(peer.away), peer.disagrees):
-                self._changed(peer)
-        if len(signatures) >= self._quorum:
-            cosigned = note.signed_too(signatures).encode()
+        waiting = set(asked)
+        while waiting:
+            left = now + 2 * TIMEOUT - time.monotonic()
+            done, waiting = wait(waiting, max(0.0, left), FIRST_COMPLETED)
+            if not done:
+                break
+            before = len(signatures)
+            for future in done:
+                signatures += self._settle(future, asked[future])
+            if len(signatures) > before and len(signatures) >= self._quorum:
+                self._publish(note, checkpoint, signatures)
+            met = len(signatures) >= self._quorum
+            if met and all(asked[future].away for future in waiting):
+                break  # who was away is given its time, beside the next rounds
+        for future in waiting:
+            peer = asked[future]
+            if not peer.away:
+                self._changes(peer, "no answer in time")
+            self._late[future] = peer
+            future.add_done_callback(lambda _: self._wake.set())
+
+    def _settle(self, future: Future[Signature], peer: Peer) -> list[Signature]:
+        """What came of asking a peer: its cosignature, or nothing."""
+        try:
+            signature = future.result(timeout=0)
+        except WitnessDisagrees:
+            self._changes(peer, "it cosigned another log", disagrees=True)
+        except WitnessAway as error:
+            self._changes(peer, str(error), disagrees=peer.disagrees)
+        except Exception as error:  # noqa: BLE001 - one that is odd does not end asking the others
+            self._changes(peer, type(error).__name__, disagrees=peer.disagrees)
+        else:
+            self._changes(peer, "")
+            return [signature]
+        return []
+
+    def _changes(self, peer: Peer, away: str, disagrees: bool = False) -> None:
+        before = bool(peer.away), peer.disagrees
+        peer.disagrees = disagrees
+        if away:
+            peer.failed(away, time.monotonic())
+        else:
+            peer.answered()
+        if before != (bool(peer.away), peer.disagrees):
+            self._changed(peer)
+
+    def _publish(self, note: Note, checkpoint: Checkpoint, signatures: list[Signature]) -> None:
+        cosigned = note.signed_too(signatures).encode()
+        try:
             replace_file(self._directory / WITNESSED, cosigned)
-            self.size = checkpoint.size
-            self._witnessed(checkpoint.size)
+        except OSError:  # a full disk: what nobody can show was not cosigned, and is asked again
+            self._wake.set()
+            return
+        self.size = checkpoint.size
+        self._witnessed(checkpoint.size)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import io
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 _ANSWER_BYTES = 65_536
@@ -25,6 +28,42 @@ class Answer:
     body: bytes
 
 
+class _Hasty(io.RawIOBase):
+    """What a socket receives until its timeout is over, from now on: a server that sends a byte now
+    and then has no more of it than one that sends nothing."""
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__()
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open
+        self._end = time.monotonic() + sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        got: int | None = self._raw.readinto(buffer)
+        return got
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """As :class:`http.client.HTTPResponse` asks a socket for it."""
+        return io.BufferedReader(self)
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **more: Any) -> None:
+        hasty: Any = _Hasty(sock)
+        super().__init__(hasty, *args, **more)
+
+
 def post(
     url: str,
     body: bytes,
@@ -35,7 +74,7 @@ def post(
 ) -> Answer:
     """What the server says. Redirects are not followed. Blocks.
 
-    :param timeout: seconds for every step of it.
+    :param timeout: seconds for every step of it: to connect, to send, and for the whole answer.
     :param ca_file: certificates that verify its TLS; None: the system's.
     :raises NoAnswer: it cannot be reached, is not the one, or talks nonsense.
     """
@@ -49,6 +88,7 @@ def post(
             connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=trust)
         else:
             connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        connection.response_class = _Response
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", target, body, dict(headers or {}))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from testbed.witness import Witness
 from twisted.internet.defer import Deferred
 
 from hoopgate.cli.main import main
+from hoopgate.recorder import cosigning
 from hoopgate.recorder.cosign import WitnessKey
 from hoopgate.recorder.cosigning import WITNESSED, Peer
 from hoopgate.recorder.errors import BadLog, BadNote
@@ -71,12 +75,12 @@ class Scene:
         shutil.copy(key, base / "state" / SIGNER_KEY)
         self.witnesses = witnesses.running
         self.peers: list[Peer] = []
-        self._ca = ca
+        self.ca = ca
 
     def open(self, quorum: int) -> World:
         """The log, running, its checkpoints being cosigned."""
         self.peers = [
-            Peer(name, WitnessKey.parse(witness.key), witness.url, self._ca)
+            Peer(name, WitnessKey.parse(witness.key), witness.url, self.ca)
             for name, witness in self.witnesses.items()
         ]
         self.world.open().log.outside.witness(self.peers, quorum)
@@ -145,6 +149,100 @@ def test_a_quorum_does_without_the_others(scene: Scene) -> None:
     assert set(scene.checked("any")[1]) == {"county"}
     with pytest.raises(BadNote, match="only county cosigned"):
         scene.checked("all")
+    world.stop()
+
+
+class Dripping:
+    """A server that takes connections and answers a byte at a time, without an end."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/"
+        self._ends = threading.Event()
+        self._threads = [threading.Thread(target=self._listen)]
+        self._threads[0].start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                taken, _ = self._listening.accept()
+            except OSError:
+                return
+            self._threads.append(threading.Thread(target=self._drip, args=(taken,)))
+            self._threads[-1].start()
+
+    def _drip(self, taken: socket.socket) -> None:
+        with taken, suppress(OSError):
+            taken.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not self._ends.wait(0.05):
+                taken.sendall(b"x")
+
+    def stop(self) -> None:
+        self._ends.set()
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for thread in self._threads:
+            thread.join(60)
+
+
+def test_one_that_never_ends_its_answer_holds_up_nobody_else(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cosigning, "TIMEOUT", 0.5)
+    monkeypatch.setattr(cosigning, "INTERVAL", 0.05)
+    county = scene.witnesses["county"]
+    dripping = Dripping()
+    try:
+        world = scene.world
+        scene.peers = [
+            Peer("drip", WitnessKey.parse(county.key), dripping.url),
+            Peer(
+                "city", WitnessKey.parse(scene.witnesses["city"].key), scene.witnesses["city"].url
+            ),
+        ]
+        scene.peers[1].ca_file = scene.ca
+        world.open().log.outside.witness(scene.peers, 1)
+        session = world.session("s-1")
+        for number in range(6):
+            done = pending(session.request(b"SELECT %d" % number, None, ALLOWED))
+            world.pump.until(lambda done=done: bool(done), 60)  # type: ignore[misc]
+            world.pump.until(lambda: bool(scene.peers[0].away), 60)
+        world.wait(session.close("done"))
+        assert not scene.peers[1].away
+        world.stop()
+    finally:
+        dripping.stop()
+
+
+def test_one_that_forgot_what_it_cosigned_is_none(scene: Scene) -> None:
+    """Its directory is that of yesterday, or empty: it would vouch for a log of yesterday, too."""
+    world = scene.open(quorum=2)
+    world.session("s-1")
+    scene.until_cosigned()
+    world.stop()
+    city = scene.witnesses["city"]
+    city.stop()
+    for path in city.directory.glob("*.checkpoint"):
+        path.unlink()
+    city.start()
+    world = scene.open(quorum=2)  # also after a start: the cosigned checkpoint says what it signed
+    answered = pending(world.log.append("heartbeat", {}))
+    world.pump.until(lambda: scene.peers[0].disagrees, 60)
+    assert not scene.peers[1].disagrees
+    assert not answered
+    world.stop()
+
+
+def test_a_disk_that_was_full_ends_no_cosigning(scene: Scene) -> None:
+    place = scene.world.directory / WITNESSED
+    place.mkdir(parents=True)  # what writing the file fails on
+    world = scene.open(quorum=2)
+    answered = pending(world.log.append("heartbeat", {}))
+    world.pump.until(lambda: scene.peers[0].cosigned > 1 and scene.peers[1].cosigned > 1, 60)
+    assert not answered
+    place.rmdir()
+    world.pump.until(lambda: bool(answered), 60)
+    assert scene.checked()[0] > 1
     world.stop()
 
 
