@@ -19,12 +19,26 @@ from hoopgate.events import Judged, Operation, OperationFacts, SessionFacts
 from hoopgate.guardrails.rules import RuleGuard
 from hoopgate.interfaces import IGuardrail
 from hoopgate.settings.model import CommandEntry, Resource
+from hoopgate.shell.readers import looks_here
 from hoopgate.shell.words import value_of
 from hoopgate.verdicts import Block, Verdict
 
 _LETTERS: Final = re.compile(r"-[A-Za-z0-9]{2,}")
 _TRANSFERS: Final = frozenset({"scp", "rsync"})
 _WILDCARD: Final = re.compile(r"[*?\[]")
+#: Values that no program takes for options of its own, nor for the name of a file to read.
+_NUMBER: Final = re.compile(r"-[0-9]+|\+?[0-9]+[kKMGTPE]?[bB]?")
+#: ``-n5`` and ``-d,``: no letter in it could be another option where ``-n`` has no value.
+_ATTACHED: Final = re.compile(r"(-[A-Za-z0-9])([^A-Za-z/]*)")
+_LONG: Final = re.compile(r"(--[A-Za-z0-9][A-Za-z0-9-]*)=(.*)", re.DOTALL)
+_COUNTING: Final = frozenset({"head", "tail"})
+#: Programs that read the same options and arguments in the same way.
+_ALIKE: Final = (
+    frozenset({"grep", "egrep", "fgrep", "zgrep"}),
+    frozenset({"head", "tail"}),
+    frozenset({"awk", "gawk", "mawk"}),
+    frozenset({"sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum", "md5sum"}),
+)
 
 
 @implementer(IGuardrail)
@@ -85,13 +99,15 @@ class CommandGuard:
         resolved = dict(facts.attributes.get("ssh.resolved", ()))
         entries = [one for one in self._entries[resource] if words[0] in one.programs]
         home = next((path for path, _ in facts.attributes.get("ssh.home", ())), "")
-        if any(matches(entry, words, resolved, home) for entry in entries):
+        there = frozenset(word for word, _ in facts.attributes.get("ssh.there", ()))
+        if any(matches(entry, words, resolved, home, there) for entry in entries):
             return None
         if entries:
             return _block(
                 "arguments",
                 "The command may not run with these arguments.",
-                "Leave out options and paths that the list of commands does not have.",
+                "Leave out options and paths that the list of commands does not have; where there"
+                " is no path, name one.",
             )
         return _block(
             "unlisted",
@@ -127,14 +143,21 @@ class CommandGuard:
 
 
 def matches(
-    entry: CommandEntry, words: Sequence[str], resolved: Mapping[str, str], home: str = ""
+    entry: CommandEntry,
+    words: Sequence[str],
+    resolved: Mapping[str, str],
+    home: str = "",
+    there: frozenset[str] = frozenset(),
 ) -> bool:
     """Whether an entry describes the command line.
 
     :param resolved: word → the path it leads to, "" where that is not known.
     :param home: of the account, with a slash at its end: what is hidden in it an entry has to name.
+    :param there: words that lead to something that there is.
     """
-    leads = _Leads(resolved, f"{home}." if home else "")
+    leads = _Leads(resolved, f"{home}." if home else "", there, entry.paths)
+    mixed = not _alike(entry.programs)
+    counts = words[0].rpartition("/")[2] in _COUNTING
     rest = list(words[1:])
     operands: list[str] = []
     while rest:
@@ -145,16 +168,29 @@ def matches(
         if not word.startswith("-") or word == "-":
             operands.append(word)
             continue
-        taken = _option(entry.options, word, rest, leads)
+        if counts and word[1:].isdecimal():
+            word = f"-n{word[1:]}"  # what POSIX had before
+        # Not every program knows each option, nor any option behind an operand.
+        taken = _option(entry.options, word, rest, leads, strict=mixed or bool(operands))
         if taken is None:
             return False
         del rest[:taken]
     if len(operands) < len(entry.arguments):
         return False
-    first = operands[: len(entry.arguments)]
-    if not all(_is(*pair, leads) for pair in zip(first, entry.arguments, strict=True)):
+    first, named = operands[: len(entry.arguments)], operands[len(entry.arguments) :]
+    for one, pattern in zip(first, entry.arguments, strict=True):
+        # Where no path is named none is read, but for what the arguments say.
+        if not _is(one, pattern, leads) or (entry.paths and not leads.free(one, pattern, mixed)):
+            return False
+    if not named and entry.paths and looks_here(words) and not leads.covers(home.rstrip("/")):
         return False
-    return all(leads.within(one, entry.paths) for one in operands[len(first) :])
+    return all(leads.within(one) for one in named)
+
+
+def _alike(programs: frozenset[str]) -> bool:
+    """Whether programs take the same words for options, for values and for files."""
+    names = {one.rpartition("/")[2] for one in programs}
+    return len(names) < 2 or any(names <= one for one in _ALIKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +198,46 @@ class _Leads:
     """Where words lead.
 
     :ivar hidden: how the paths begin that a pattern has to name; "" where there are none.
+    :ivar there: words that lead to something that there is.
+    :ivar paths: patterns of the entry's.
     """
 
     resolved: Mapping[str, str]
     hidden: str
+    there: frozenset[str]
+    paths: Sequence[str]
 
     def to(self, word: str, pattern: str) -> bool:
         """A word leads to a path that a pattern describes."""
-        path = self.resolved.get(word, "")
+        return self._described(self.resolved.get(word, ""), pattern)
+
+    def _described(self, path: str, pattern: str) -> bool:
         shut = self.hidden and path.startswith(self.hidden) and not pattern.startswith(self.hidden)
         return bool(path) and not shut and fnmatchcase(path, pattern)
 
-    def within(self, word: str, patterns: Iterable[str]) -> bool:
-        """The same of one of the patterns, or to the directory that a pattern is below of."""
-        path = self.resolved.get(word, "")
+    def within(self, word: str) -> bool:
+        """The same of one of the entry's paths, or to the directory that one is below of."""
+        return self.covers(self.resolved.get(word, ""))
+
+    def covers(self, path: str) -> bool:
+        """A path is one of the entry's, or the directory that one is below of."""
         return any(
-            self.to(word, pattern) or (pattern.endswith("/*") and path == pattern[:-2])
-            for pattern in patterns
+            self._described(path, pattern) or (pattern.endswith("/*") and path == pattern[:-2])
+            for pattern in self.paths
         )
+
+    def free(self, word: str, pattern: str, strict: bool) -> bool:
+        """A text is no path that nobody allowed, should a program take it for one.
+
+        :param strict: a program may well do: then it is no option either.
+        """
+        if pattern == word or _leads(pattern):
+            return True  # it is just what was said
+        if self.within(word) or _NUMBER.fullmatch(word) or word in ("", "-"):
+            return True
+        if strict and (word.startswith("-") or "/" in word):
+            return False
+        return word not in self.there or (not strict and ("/" not in word or word == "/"))
 
 
 def _is(word: str, pattern: str, leads: _Leads) -> bool:
@@ -188,32 +246,57 @@ def _is(word: str, pattern: str, leads: _Leads) -> bool:
     An absolute path with a wildcard in it describes where the word leads, and not how it is
     written: ``/data/*`` is not ``/data/../etc/passwd``, nor a link of that name.
     """
+    if _leads(pattern):
+        return leads.to(word, pattern)
     if "/" not in pattern or not _WILDCARD.search(pattern):
         return fnmatchcase(word, pattern)
-    if pattern.startswith("/"):
-        return leads.to(word, pattern)
     return fnmatchcase(word, pattern) and ".." not in word.split("/")
 
 
-def _attached(word: str, pattern: str, leads: _Leads) -> bool:
+def _leads(pattern: str) -> bool:
+    """Whether a pattern describes where a word leads."""
+    return pattern.startswith("/") and _WILDCARD.search(pattern) is not None
+
+
+def _attached(word: str, pattern: str, leads: _Leads, *, strict: bool) -> bool:
     """The same for an option with its value in one word: ``--file=/data/*``, ``-f/data/*``."""
-    if "/" not in pattern:
-        return fnmatchcase(word, pattern)
     value, described = value_of(word), value_of(pattern)
-    named = fnmatchcase(word.removesuffix(value), pattern.removesuffix(described))
-    return named and _is(value, described, leads)
+    if "/" not in pattern:
+        fine = fnmatchcase(word, pattern)
+    else:
+        fine = fnmatchcase(word.removesuffix(value), pattern.removesuffix(described))
+        fine = fine and _is(value, described, leads)
+    if not fine:
+        return False
+    if strict and not word.startswith("--") and pattern[1:2].isalnum() and word != pattern:
+        return _leads(described) or _ATTACHED.fullmatch(word) is not None
+    return leads.free(value, described, strict=False)
 
 
-def _option(options: Iterable[str], word: str, rest: Sequence[str], leads: _Leads) -> int | None:
-    """How many of the words behind an option belong to it; None: it is not allowed."""
+def _option(
+    options: Iterable[str], word: str, rest: Sequence[str], leads: _Leads, *, strict: bool
+) -> int | None:
+    """How many of the words behind an option belong to it; None: it is not allowed.
+
+    :param strict: the value may be an operand, or another option, to the program.
+    """
     plain = []
+    joined = _ATTACHED.fullmatch(word) or _LONG.fullmatch(word)
     for pattern in options:
         option, space, value = pattern.partition(" ")
         if not space:
             plain.append(pattern)
-        elif word == option and rest and _is(rest[0], value, leads):
-            return 1
-    if any(_attached(word, pattern, leads) for pattern in plain):
+        elif word == option:
+            if rest and _is(rest[0], value, leads) and leads.free(rest[0], value, strict):
+                return 1
+        elif (
+            joined is not None
+            and joined[1] == option
+            and _is(joined[2], value, leads)
+            and leads.free(joined[2], value, strict=False)
+        ):
+            return 0
+    if any(_attached(word, pattern, leads, strict=strict) for pattern in plain):
         return 0
     # -la is -l and -a.
     if _LETTERS.fullmatch(word) and all(f"-{letter}" in plain for letter in word[1:]):

@@ -3,6 +3,7 @@
 # ruff: noqa: SIM905 - word lists read better as text
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,19 @@ _NAMES_ONLY: Final = frozenset(
     "ls stat du df wc readlink realpath basename dirname pwd id whoami groups hostname uname uptime"
     " echo printf true false test [ sleep touch mkdir rmdir rm chmod".split()
 )
+
+#: Programs that look at the directory that they run in where no path is named.
+_HERE: Final = frozenset("ls dir vdir du find tree fd rg ag ack ncdu".split())
+#: Those that do so with such an option.
+_SEARCHERS: Final = frozenset("grep egrep fgrep zgrep".split())
+_RECURSES: Final = re.compile(r"-[A-Za-z]*[rRd].*|--(rec|deref|dir).*")
+
+
+def looks_here(words: Sequence[str]) -> bool:
+    """Whether a program looks at the directory that it runs in, if these words name no path."""
+    program = words[0].rpartition("/")[2]
+    recurses = program in _SEARCHERS and any(map(_RECURSES.fullmatch, words[1:]))
+    return program in _HERE or recurses
 
 
 def shows_names_only(words: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import Command, Operation, OperationFacts
 from hoopgate.interfaces import ICommandExaminer
 from hoopgate.shell.line import Line
+from hoopgate.shell.readers import looks_here
 from hoopgate.shell.transfers import Transfer, transfer
 from hoopgate.shell.words import literal_words, quote, value_of
 from hoopgate.ssh.side import SidePaths
@@ -119,32 +120,28 @@ class SSHExaminer:
         # Of an option its value where that is a path; without a slash it is taken for none.
         maybe = [value_of(word) if word.startswith("-") else word for word in words]
         chosen = [one for one, word in zip(maybe, words, strict=True) if one is word or "/" in one]
-        resolved = [(one, await self._path(one)) for one in dict.fromkeys(chosen)]
-        files = await self._present([path for _, path in resolved if path]) if self._phi else ()
+        asked = [(one, Deferred.fromCoroutine(self._named(one))) for one in dict.fromkeys(chosen)]
+        named = [(one, *await found) for one, found in asked]
+        here = (self._literal or self._phi) and bool(line.words) and looks_here(line.words)
         text = quote(line.words) if line.words else command.text
-        known = self._literal and any(path for _, path in resolved)
+        known = here or (self._literal and any(path for _, path, _ in named))
         home = await self._side.home() if known else ""
-        return _operation(
-            "ssh.exec", text, command, line=line, resolved=tuple(resolved), files=files, home=home
-        )
+        files = [(path, kind) for _, path, kind in named if kind]
+        if here:
+            files.append((home.rstrip("/") or "/", "directory"))
+        return _operation("ssh.exec", text, command, line=line, named=named, files=files, home=home)
 
-    async def _present(self, paths: Sequence[str]) -> tuple[tuple[str, str], ...]:
-        """Those that there are, and their kinds; what the server cannot say may be either."""
-        found = []
-        for path in paths:
-            try:
-                kind = await self._side.kind(path)
-            except HoopgateError:
-                kind = "directory"
-            found += [(path, kind)] if kind else []
-        return tuple(found)
-
-    async def _path(self, word: str) -> str:
-        """Where a word leads if it is a path; "" when the server cannot say."""
+    async def _named(self, word: str) -> tuple[str, str]:
+        """Where a word leads if it is a path, and what is there: "" when the server cannot say,
+        and where nothing is. What it cannot say of what is there may be either."""
         try:
-            return await self._side.resolve(word, follow=True)
+            path = await self._side.resolve(word, follow=True)
         except (HoopgateError, UnicodeEncodeError):
-            return ""
+            return "", ""
+        try:
+            return path, await self._side.kind(path)
+        except HoopgateError:
+            return path, "directory"
 
     async def _transfer(self, command: Command, found: Transfer) -> Operation:
         paths = tuple([await self._side.resolve(path, follow=True) for path in found.paths])
@@ -172,8 +169,8 @@ def _operation(
     whole: bool = False,
     line: Line | None = None,
     paths: tuple[str, ...] = (),
-    resolved: tuple[tuple[str, str], ...] = (),
-    files: tuple[tuple[str, str], ...] = (),
+    named: Sequence[tuple[str, str, str]] = (),
+    files: Sequence[tuple[str, str]] = (),
     home: str = "",
     program: str = "",
     phi: str = "",
@@ -187,8 +184,8 @@ def _operation(
     if phi:
         flags |= {"sink"}
     shown = " ".join([text, *map(repr, paths)]) if kind.startswith("sftp.") else text
-    if resolved:
-        shown += " -- " + " ".join(path for _, path in resolved if path)
+    if named:
+        shown += " -- " + " ".join(path for _, path, _ in named if path)
     facts = OperationFacts(
         classes=more | {kind},
         text=command.text if line is not None else text,
@@ -198,8 +195,9 @@ def _operation(
             "ssh.command": ((words[0] if words else "", ""),),
             "ssh.path": tuple((path, "") for path in paths) or _NO_PATH,
             "ssh.word": tuple((word, "") for word in words),
-            "ssh.resolved": resolved,
-            "ssh.file": files,
+            "ssh.resolved": tuple((word, path) for word, path, _ in named),
+            "ssh.there": tuple((word, kind) for word, _, kind in named if kind),
+            "ssh.file": tuple(files),
             "ssh.home": ((home, ""),),
         },
         phi=phi,
