@@ -25,7 +25,7 @@ MODULES = (
     *("gateway.reactor", "gateway.ends", "gateway.relay"),
     *("phi.safe_harbor", "postgres.kernels", "postgres.generalise", "postgres.masking"),
     *("phi.documents", "phi.fhir", "phi.fhir_links", "phi.fhir_places"),
-    *("phi.fhir_scalars", "phi.fhir_types"),
+    *("phi.fhir_ages", "phi.fhir_scalars", "phi.fhir_types"),
     *("postgres.wire_buffer", "postgres.wire_framing", "postgres.wire_messages"),
     *("postgres.wire_frontend", "postgres.wire_backend"),
     *("postgres.names", "postgres.planning", "postgres.requests", "postgres.expected"),

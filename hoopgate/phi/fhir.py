@@ -17,24 +17,17 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from hoopgate.phi import fhir_ages
 from hoopgate.phi.documents import DEPTH, Places, Tokens, Unreadable, replacement
 from hoopgate.phi.fhir_links import RELATIONS, Link, address_of
 from hoopgate.phi.fhir_places import NONE, below, mask_of, roots, within
 from hoopgate.phi.fhir_scalars import BIRTHS, DROP, ID, WORD, scalar
-from hoopgate.phi.fhir_types import TEXT, Element, is_resource, types
+from hoopgate.phi.fhir_types import DEFINITIONS, TEXT, Element, is_resource, types
 from hoopgate.phi.safe_harbor import OLDEST_AGE
 from hoopgate.plans import Method, PathMask
 
 _DIV: Final = '<div xmlns="http://www.w3.org/1999/xhtml">[NARRATIVE]</div>'
 
-#: Definitions: they are about no patient. Within another resource they are masked as all else.
-_DEFINITIONS: Final = frozenset(
-    {
-        *("CapabilityStatement", "StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap"),
-        *("SearchParameter", "OperationDefinition", "NamingSystem", "CompartmentDefinition"),
-        *("TerminologyCapabilities", "ImplementationGuide", "StructureMap", "GraphDefinition"),
-    }
-)
 #: Numbers that say where or who, whatever their type.
 _HIDDEN: Final = frozenset({("Location", "position"), ("Attachment", "size")})
 #: Unique identifiers (of DICOM studies, or of anything) are ids by their type, and nobody's links.
@@ -47,19 +40,14 @@ _EXTENDING: Final = frozenset(
         *("Attachment", "Annotation", "Reference", "Period", "Age"),
     }
 )
+#: Answers to questions that are anybody's: likewise, but for what has been measured.
+_ANYTHING: Final = frozenset({"QuestionnaireResponseItemAnswer", "TaskInput", "TaskOutput"})
 #: Types with constants in a fixed form, in which single elements may be shown otherwise.
 _FORMS: Final = frozenset({"HumanName", "Address", "ContactPoint", "Identifier"})
 _TYPED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_$-]{0,63}")
 _ETAG: Final = re.compile(r'W/"[A-Za-z0-9.-]{1,64}"')
 _STATUS: Final = re.compile(r"([1-5][0-9]{2})\b.*", re.DOTALL)
 _QUANTITIES: Final = ("Age", "Quantity", "SimpleQuantity", "Duration")
-#: Unit of time, as UCUM and people write it → so many are the highest age that is shown.
-_AGES: Final = {
-    **dict.fromkeys(("a", "y", "yr", "yrs", "year", "years"), OLDEST_AGE),
-    **dict.fromkeys(("mo", "month", "months"), OLDEST_AGE * 12),
-    **dict.fromkeys(("wk", "week", "weeks"), OLDEST_AGE * 52),
-    **dict.fromkeys(("d", "day", "days"), OLDEST_AGE * 365),
-}
 #: HL7 confidentiality: restricted, very restricted.
 _RESTRICTED: Final = frozenset({"R", "V"})
 
@@ -129,7 +117,7 @@ class FHIRMasker:
         if not is_resource(kind):
             raise Unreadable("the content is no FHIR resource that is known")
         assert isinstance(kind, str)
-        if top and kind in _DEFINITIONS:
+        if top and kind in DEFINITIONS:
             return self._definition(value)
         found: dict[str, Any] = {"resourceType": kind}
         own = value.get("id")
@@ -142,19 +130,35 @@ class FHIRMasker:
         found.update(self._members(rest, (kind,), None, 0))
         if kind == "OperationOutcome":
             _without_words(found)
+        if kind == "Observation":
+            fhir_ages.shorten(found)
         if kind == "Bundle" and isinstance(found.get("link"), list):
             found["link"] = [link for link in found["link"] if "url" in link]
         return found
 
     def _definition(self, value: dict[str, Any]) -> dict[str, Any]:
-        """A definition as it is, but for what could be anything."""
+        """A definition as it is, but for what could be anything, however deep within."""
+        kind = value["resourceType"]
+        return {"resourceType": kind, **self._defining(value, (kind,), 0)}
+
+    def _defining(self, value: Any, kinds: tuple[str, ...], depth: int) -> Any:
+        if depth > DEPTH:
+            raise Unreadable("the resource is nested too deeply")
+        if isinstance(value, list):
+            return [self._defining(item, kinds, depth + 1) for item in value]
+        if not isinstance(value, dict):
+            return value
+        table = self._table(kinds)
+        apart = ("contained", "extension", "modifierExtension")
         found = {
-            name: item
+            name: self._defining(item, table[name][0].kinds, depth + 1)
             for name, item in value.items()
-            if name not in ("contained", "extension", "modifierExtension")
+            if name in table and name not in apart
         }
-        rest = {name: item for name, item in value.items() if name not in found}
-        return {**found, **self._members(rest, ("DomainResource",), None, 0)}
+        if isinstance(value.get("id"), str):
+            found["id"] = value["id"]
+        rest = {name: item for name, item in value.items() if name in apart or name[:1] == "_"}
+        return {**found, **self._members(rest, kinds, None, depth)} if rest else found
 
     def _members(
         self,
@@ -179,7 +183,13 @@ class FHIRMasker:
             elif name.startswith("_"):
                 # When somebody was born is also in its extensions.
                 birth = any((kind, name[1:]) in BIRTHS for kind in kinds)
-                masked = DROP if birth else self._each(item, self._primitive)
+                said = table.get(name[1:])
+                if birth or said is None:
+                    continue
+                masked = self._each(item, self._primitive)
+                if said[0].scalar == TEXT and isinstance(masked, list):
+                    # Of a list of texts one is shown.
+                    masked = [one for one in masked if one is not None][:1] or DROP
             else:
                 said = table.get(name)
                 if said is None:
@@ -226,7 +236,9 @@ class FHIRMasker:
                 name: (element, kind)
                 for kind in reversed(kinds)
                 for name, element in self._types.get(kind, {}).items()
-                if (kind, name) not in _HIDDEN and not _UID.fullmatch(name)
+                if (kind, name) not in _HIDDEN
+                and not _UID.fullmatch(name)
+                and not (kind in _ANYTHING and name.startswith("value") and not _measured(name))
             }
         return found
 
@@ -265,8 +277,8 @@ class FHIRMasker:
                 for item in value
             ]
             items = [item for item in items if item is not DROP]
-            if element.scalar == TEXT and items and all(isinstance(one, str) for one in items):
-                items = items[:1]
+            if element.scalar == TEXT and any(isinstance(one, str) for one in items):
+                items = next([one] for one in items if isinstance(one, str))
             return items if items or not value else DROP
         if value is None:
             return None  # in a list, beside its extension
@@ -351,10 +363,11 @@ class FHIRMasker:
         def masked(value: dict[str, Any]) -> dict[str, Any]:
             found = self._members(value, (kind,), None, 0)
             number = found.get("value")
-            for unit in (value.get("code"), value.get("unit")):
-                most = _AGES.get(unit.lower()) if isinstance(unit, str) else None
-                if most is not None and isinstance(number, int | Decimal) and number >= most:
-                    found["value"] = most
+            most = fhir_ages.limit(value.get("code"), value.get("unit"))
+            if most is None and kind == "Age":
+                most = OLDEST_AGE  # of whatever it may be
+            if most is not None and isinstance(number, int | Decimal) and number >= most:
+                found["value"] = most
             return found
 
         return masked
@@ -403,6 +416,12 @@ class FHIRMasker:
 
 
 _CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+def _measured(name: str) -> bool:
+    return name in ("valueQuantity", "valueAge") or bool(
+        {name[5:], name[5:6].lower() + name[6:]} & _EXTENDING
+    )
 
 
 def _without_words(outcome: dict[str, Any]) -> None:

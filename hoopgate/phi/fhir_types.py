@@ -10,9 +10,10 @@ from importlib.resources import files
 from typing import Final
 
 #: What becomes of a value that is no object, by its type.
-KEEP, NUMBER, TRUTH, TEXT, DATE, INSTANT, NOTHING = range(7)
+KEEP, URI, NUMBER, TRUTH, TEXT, DATE, INSTANT, NOTHING = range(8)
 SCALARS: Final = {
-    **dict.fromkeys(("code", "id", "uri", "canonical", "oid", "uuid", "token"), KEEP),
+    **dict.fromkeys(("code", "id", "token"), KEEP),
+    **dict.fromkeys(("uri", "canonical", "oid", "uuid"), URI),
     **dict.fromkeys(
         ("decimal", "integer", "integer64", "positiveInt", "unsignedInt", "positiveint"), NUMBER
     ),
@@ -22,6 +23,16 @@ SCALARS: Final = {
     "instant": INSTANT,
     **dict.fromkeys(("time", "url"), NOTHING),
 }
+
+
+#: Definitions: they are about no patient. Within another resource they are masked as all else.
+DEFINITIONS: Final = frozenset(
+    {
+        *("CapabilityStatement", "StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap"),
+        *("SearchParameter", "OperationDefinition", "NamingSystem", "CompartmentDefinition"),
+        *("TerminologyCapabilities", "ImplementationGuide", "StructureMap", "GraphDefinition"),
+    }
+)
 
 
 class Element:

@@ -1,0 +1,73 @@
+"""Ages above 89 in FHIR, which are all one (45 CFR 164.514(b)(2)(i)(C)): what is an age, and which
+is the highest that is shown."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+from hoopgate.phi.safe_harbor import OLDEST_AGE
+
+_HOURS: Final = OLDEST_AGE * 365 * 24
+#: Unit of time, as UCUM and people write it → so many are the highest age that is shown.
+_UNITS: Final = {
+    **dict.fromkeys(("a", "a_j", "a_g", "a_t", "y", "yr", "yrs", "year", "years"), OLDEST_AGE),
+    **dict.fromkeys(("yo", "y/o", "y.o", "yrs.old", "annum", "year(s)", "yr(s)"), OLDEST_AGE),
+    **dict.fromkeys(("mo", "mo_j", "mo_g", "mo_s", "mon", "mos"), OLDEST_AGE * 12),
+    **dict.fromkeys(("month", "months", "month(s)"), OLDEST_AGE * 12),
+    **dict.fromkeys(("wk", "wks", "week", "weeks", "week(s)"), OLDEST_AGE * 52),
+    **dict.fromkeys(("d", "day", "days", "day(s)"), OLDEST_AGE * 365),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), _HOURS),
+    **dict.fromkeys(("min", "minute", "minutes"), _HOURS * 60),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), _HOURS * 3600),
+}
+#: LOINC and SNOMED CT: what is observed is an age, whatever its unit.
+_CODES: Final = frozenset(
+    {
+        *("30525-0", "21612-7", "21611-9", "29553-5", "30972-4", "35659-2", "39016-1", "63900-5"),
+        *("424144002", "397669002", "445518008", "397659008"),
+    }
+)
+_SEPARATORS: Final = re.compile(r"[\s-]+")
+
+
+def limit(*units: object) -> int | None:
+    """The highest age that is shown in a unit of time; None: none of ``units`` is one.
+
+    :param units: code and name of one unit.
+    """
+    for unit in units:
+        if isinstance(unit, str):
+            word = _SEPARATORS.split(unit.strip().strip("{}[]").lower(), 1)[0].rstrip(".")
+            found = _UNITS.get(word)
+            if found is not None:
+                return found
+    return None
+
+
+def shorten(observation: dict[str, Any]) -> None:
+    """Where an age is observed, one of 90 and more is 90, also without a unit of time."""
+    parts = observation.get("component")
+    for part in (observation, *(parts if isinstance(parts, list) else ())):
+        if not isinstance(part, dict) or not _is_age(part):
+            continue
+        _most(part, "valueInteger", OLDEST_AGE)
+        quantity = part.get("valueQuantity")
+        if isinstance(quantity, dict):
+            _most(quantity, "value", limit(quantity.get("code"), quantity.get("unit")))
+
+
+def _most(holder: dict[str, Any], name: str, most: int | None) -> None:
+    number = holder.get(name)
+    most = most or OLDEST_AGE
+    if isinstance(number, int | Decimal) and number >= most:
+        holder[name] = most
+
+
+def _is_age(part: dict[str, Any]) -> bool:
+    code = part.get("code")
+    codings = code.get("coding") if isinstance(code, dict) else None
+    return isinstance(codings, list) and any(
+        isinstance(one, dict) and one.get("code") in _CODES for one in codings
+    )
