@@ -12,12 +12,16 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
+from hoopgate.phi.detectors import hidden
 from hoopgate.phi.detectors.search import replaced
 from hoopgate.phi.documents import Tokens, Unreadable, replacement
 from hoopgate.plans import Method, PathMask
 
 #: The place of a whole text in the data dictionary.
 WHOLE: Final = "text"
+_MARK: Final = "\ufeff"
+#: The comma first: it is meant where there are as many of another.
+_SEPARATORS: Final = (",", ";", "\t", "|")
 _UNLABELLED: Final = PathMask("", "UNLABELLED", Method.REDACT)
 
 
@@ -41,7 +45,10 @@ class TextMasker:
 
 
 class CSVMasker:
-    """Masks tables (RFC 4180) by the names in their first row."""
+    """Masks tables (RFC 4180) by the names in their first row.
+
+    Spreadsheets write a byte order mark before it, and semicolons where the comma is decimal.
+    """
 
     def __init__(
         self, masks: Sequence[PathMask], *, unlabelled: bool, tokens: Tokens | None = None
@@ -53,23 +60,33 @@ class CSVMasker:
     def mask(self, text: str) -> str:
         """The table as the client may see it.
 
-        :raises Unreadable: it is none: a row is longer than the first.
+        :raises Unreadable: it is none: a row is longer than the first, or what separates its names
+            cannot be told.
         """
         if "\0" in text:
             raise Unreadable("the content is no table")
+        mark = _MARK if text.startswith(_MARK) else ""
+        text = text.removeprefix(_MARK)
+        if text[:4].casefold() == "sep=":
+            raise Unreadable("its first row has no names")  # but what spreadsheets take for one
+        separator = _separator(text)
         try:
-            rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
         except csv.Error:
             raise Unreadable("the content is no table") from None
         if not rows:
-            return ""
+            return mark
+        others = [one for one in _SEPARATORS if one != separator]
+        if any(one in name for name in rows[0] for one in others):
+            raise Unreadable("what separates the names in the first row cannot be told")
         columns = [self._column(name) for name in rows[0]]
         written = io.StringIO()
-        writer = csv.writer(written, lineterminator="\r\n")
+        written.write(mark)
+        writer = csv.writer(written, delimiter=separator, lineterminator="\r\n")
         # A table without names would give its first row away.
         writer.writerow(
             [
-                name if mask is not _UNLABELLED else f"column_{number}"
+                detected(name) if mask is not _UNLABELLED else f"column_{number}"
                 for number, (name, mask) in enumerate(zip(rows[0], columns, strict=True), 1)
             ]
         )
@@ -93,6 +110,14 @@ class CSVMasker:
         return replacement(value, mask, self._tokens) or ""
 
 
+def _separator(text: str) -> str:
+    """What stands between the fields of a table: what is most in its first line."""
+    line = text.lstrip("\r\n").partition("\n")[0]
+    return max(_SEPARATORS, key=line.count)
+
+
 def detected(text: str) -> str:
-    """Text with what the detectors find replaced by its kind."""
-    return replaced(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    """Text with what the detectors find replaced by its kind, also where digits and dashes only
+    look like the plain ones."""
+    content = text.encode("utf-8", "surrogatepass")
+    return replaced(content, hidden.find(content)).decode("utf-8", "surrogatepass")

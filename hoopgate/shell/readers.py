@@ -29,7 +29,8 @@ def looks_here(words: Sequence[str]) -> bool:
 
 def shows_names_only(words: Sequence[str]) -> bool:
     """Whether a program shows nothing of what is in files; one that is not known may."""
-    return words[0].rpartition("/")[2] in _NAMES_ONLY
+    lists = any(word.startswith("--f") for word in words)  # --files0-from: names are in a file
+    return words[0].rpartition("/")[2] in _NAMES_ONLY and not lists
 
 
 def shown_whole(words: Sequence[str]) -> str | None:

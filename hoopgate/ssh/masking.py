@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from hoopgate.actions import Action, Close, Pause, Reply
 from hoopgate.errors import Refused
@@ -31,6 +32,7 @@ from hoopgate.ssh.refusals import refused_program
 
 #: Bytes of a line that is not over that are held back at most.
 HELD: Final = 4096
+_LINE_END: Final = re.compile(r"[\r\n]+")
 #: Bytes of a file that are masked at once: more would keep everybody else waiting.
 INLINE: Final = 16 * 1024
 
@@ -85,7 +87,8 @@ class FileMasker:
         if suffix == "hl7":
             return HL7Masker(masks).mask(text).encode()
         if suffix in ("ndjson", "jsonl"):
-            lines = [line for line in text.splitlines() if line.strip()]
+            # Not splitlines: strings may hold what else ends lines (U+2028, say).
+            lines = [line for line in _LINE_END.split(text) if line.strip()]
             return b"".join(self._document(line, masks, plan) + b"\n" for line in lines)
         if suffix == "json":
             return self._document(text, masks, plan)
@@ -97,7 +100,17 @@ class FileMasker:
         if is_resource(kind):
             masker = FHIRMasker(masks, lambda _: None, self._year())
             return documents.encode(masker.mask(document))
-        return documents.encode(JSONMasker(masks, unlabelled=plan.unlabelled).mask(document))
+        shown = JSONMasker(masks, unlabelled=plan.unlabelled).mask(document)
+        return documents.encode(shown if plan.unlabelled else _searched(shown))
+
+
+def _searched(value: Any) -> Any:
+    """A document with what detectors find in its texts replaced."""
+    if isinstance(value, str):
+        return detected(value)
+    if isinstance(value, dict):
+        return {name: _searched(one) for name, one in value.items()}
+    return [_searched(one) for one in value] if isinstance(value, list) else value
 
 
 def answer(asked: bytes) -> bytes:

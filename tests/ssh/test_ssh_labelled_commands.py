@@ -18,6 +18,7 @@ from hoopgate.settings.model import (
     Rule,
     SSHBackend,
 )
+from hoopgate.shell.readers import shows_names_only
 from hoopgate.verdicts import Block, Mask, Verdict
 
 SESSION = SessionFacts(
@@ -116,3 +117,10 @@ def test_what_would_be_shown_unmasked(words: tuple[str, ...]) -> None:
 )
 def test_what_is_masked_or_shows_nothing(words: tuple[str, ...]) -> None:
     assert isinstance(judge(*words), Mask)
+
+
+def test_names_may_be_in_a_file() -> None:
+    """What does not exist is named in the errors of wc and du: line by line, the file."""
+    assert shows_names_only(("wc", "-l", "/d/people.csv"))
+    for option in ("--files0-from=/d/people.csv", "--files0=/d/people.csv", "--f=/d/people.csv"):
+        assert not shows_names_only(("wc", option))

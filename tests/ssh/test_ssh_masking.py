@@ -162,6 +162,55 @@ class TestFiles:
             self.mask(path, content, plan(("/d/*#x", "X", Method.REDACT)))
         assert caught.value.code == code
 
+    @pytest.mark.parametrize("unlabelled", [True, False])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "\ufeffssn,name\nCanary,x\n",
+            "name;ssn\nx;Canary\n",
+            "name\tssn\r\nx\tCanary\r\n",
+            "name|ssn\nx|Canary\n",
+            '\ufeff"name";"ssn"\n"a,b";"Canary"\n',
+            "sep=;\nname;ssn\nx;Canary\n",
+            "name,sex;ssn\nx,Canary\n",
+            "name;ssn,sex\nx;Canary\n",
+        ],
+    )
+    def test_tables_as_spreadsheets_write_them(self, content: str, unlabelled: bool) -> None:
+        masks = plan(("/d/*.csv#ssn", "SSN", Method.REDACT), unlabelled=unlabelled)
+        try:
+            shown = self.mask("/d/a.csv", content.encode(), masks)
+        except Refused as refused:
+            assert refused.code == "phi.unreadable"
+        else:
+            assert b"Canary" not in shown
+            assert b"[SSN]" in shown
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "ssn \uff11\uff12\uff13-\uff14\uff15-\uff16\uff17\uff18\uff19",
+            "ssn 123\u201145\u20116789",
+            "ssn 12\u200b3-45-6789",
+            f"see {SSN}",
+        ],
+    )
+    def test_what_looks_like_an_identifier_in_a_file(self, text: str) -> None:
+        """In the texts of every format, also where the data dictionary names something else."""
+        masks = plan(("/d/*.[cjn]*#other", "X", Method.REDACT), unlabelled=False)
+        assert "[SSN]" in self.mask("/d/a.txt", text.encode(), masks).decode()
+        assert "[SSN]" in self.mask("/d/a.csv", f"t\n{text}\n".encode(), masks).decode()
+        assert "[SSN]" in self.mask("/d/a.csv", f"{text}\nt\n".encode(), masks).decode()
+        document = json.dumps({"t": [{"u": text}]}, ensure_ascii=False).encode()
+        masks = plan(("/d/*#/other", "X", Method.REDACT), unlabelled=False)
+        assert b"[SSN]" in self.mask("/d/a.json", document, masks)
+        assert b"[SSN]" in self.mask("/d/a.ndjson", document + b"\n" + document, masks)
+
+    def test_lines_end_at_line_ends(self) -> None:
+        masks = plan(("/d/*#/n", "PUBLIC", None))
+        data = '{"n":"a\u2028b\x85c"}'.encode()
+        assert self.mask("/d/a.ndjson", data + b"\r\n" + data, masks) == (data + b"\n") * 2
+
     def test_binary_files_by_policy(self) -> None:
         passing = FileMasker(binary=True)
         assert passing("/d/a", b"\0\1", plan()) == b"\0\1"

@@ -6,6 +6,7 @@ takes UTF-8 as it is, and bytes that are none match nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import re2
@@ -60,10 +61,13 @@ def _text(found: bytes) -> str:
     return found.decode("utf-8", "replace")
 
 
-def replaced(text: bytes) -> bytes:
-    """``text`` with the kind of what is found in its place."""
+def replaced(text: bytes, found: Iterable[tuple[int, int, str]] | None = None) -> bytes:
+    """``text`` with the kind of what is found in its place.
+
+    :param found: what; None: what :func:`find` finds.
+    """
     shown, done = [], 0
-    for start, stop, kind in find(text):
+    for start, stop, kind in find(text) if found is None else found:
         shown += [text[done:start], b"[", kind.encode(), b"]"]
         done = stop
     return b"".join([*shown, text[done:]]) if shown else text
