@@ -199,8 +199,8 @@ def run_rotate(options: argparse.Namespace) -> int:
 def read_policy(path: Path) -> Policy:
     """:raises BadNote: not a policy. :raises Unreadable: the file cannot be read."""
     try:
-        return Policy.parse(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
+        return Policy.parse(path.read_bytes().decode("utf-8", "backslashreplace"))
+    except OSError as error:
         raise unreadable(error, path) from None
 
 

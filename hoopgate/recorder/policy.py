@@ -7,18 +7,28 @@
     witness  county county.example.net/witness+7d…+BA…
     group    both   all  city county
     quorum   both
+
+What the specification calls no policy is none here either: two readers of one file must not come to
+trust different witnesses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hoopgate.recorder.cosign import WitnessKey
 from hoopgate.recorder.errors import BadNote
 from hoopgate.recorder.note import Checkpoint, Note, Verifier, open_checkpoint
 
+_Key = TypeVar("_Key", Verifier, WitnessKey)
+
 _NONE = "none"
+#: Of the controls, a policy holds tabs and newlines; nothing but tabs and spaces is between words.
+_CONTROL = re.compile(r"[^\t\n -~\x80-\U0010ffff]")
+_SPACE = re.compile(r"[\t ]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +58,19 @@ class Policy:
         witnesses: dict[str, WitnessKey] = {}
         groups: dict[str, Group] = {}
         quorum = ""
-        for number, line in enumerate(text.splitlines(), 1):
-            words = line.split("#", 1)[0].split()
+        for number, line in enumerate(text.split("\n"), 1):
+            words = _SPACE.split(line.strip("\t "))
             try:
+                if _CONTROL.search(line):
+                    raise BadNote("a control character")
                 match words:
-                    case []:
+                    case [first, *_] if not first or first.startswith("#"):
                         continue
                     case ["log", key] | ["log", key, _]:
-                        logs.append(Verifier.parse(key))
+                        logs.append(_other(Verifier.parse(key), logs))
                     case ["witness", name, key] | ["witness", name, key, _]:
                         _new(name, witnesses, groups)
-                        witnesses[name] = _other(WitnessKey.parse(key), witnesses)
+                        witnesses[name] = _other(WitnessKey.parse(key), witnesses.values())
                     case ["group", name, threshold, *members] if members:
                         _new(name, witnesses, groups)
                         groups[name] = _group(threshold, members, witnesses, groups)
@@ -106,9 +118,9 @@ def _new(name: str, *taken: Mapping[str, object]) -> None:
         raise BadNote(f"the name {name} is taken")
 
 
-def _other(key: WitnessKey, witnesses: Mapping[str, WitnessKey]) -> WitnessKey:
+def _other(key: _Key, keys: Iterable[_Key]) -> _Key:
     """A key under two names would count twice."""
-    if any(key.public == other.public for other in witnesses.values()):
+    if any(key.public == other.public for other in keys):
         raise BadNote("the same key is there under another name")
     return key
 
@@ -122,11 +134,13 @@ def _group(
     for member in members:
         if member not in witnesses and member not in groups:
             raise BadNote(f"{member} is no witness or group of the lines above")
-    if len(set(members)) < len(members):
-        raise BadNote("a group has each member once")
+    # In two groups, one witness would count twice for a group of both.
+    taken = [name for group in groups.values() for name in group.members]
+    if len({*members, *taken}) < len(members) + len(taken):
+        raise BadNote("a witness or a group is a member once, and of one group")
     wanted = {"any": 1, "all": len(members)}.get(threshold)
     if wanted is None:
-        if not threshold.isdecimal() or not threshold.isascii():
+        if re.fullmatch("[0-9]{1,9}", threshold) is None:
             raise BadNote("a group asks for any, all, or a number of its members")
         wanted = int(threshold)
     if not 1 <= wanted <= len(members):

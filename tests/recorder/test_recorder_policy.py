@@ -96,6 +96,20 @@ def test_a_changed_cosignature_is_wrong(number: int, data: st.DataObject) -> Non
         (f"witness x {VKEY}", "quorum x"),
         (f"witness x {str(WITNESSES[0].verifier)[:-2]}AA", "quorum x"),
         ("trust everybody", "quorum none"),
+        # One witness that would count for two groups, and so for the quorum of both.
+        ("group a any w0 w1", "group b any w0 w2", "group c all a b", "quorum c"),
+        ("group a any w0 w1", "group b any a w0", "quorum b"),
+        ("group g " + "9" * 5000 + " w0 w1", "quorum g"),
+        ("group g \u0661 w0 w1", "quorum g"),
+        # What a reader does not see, or takes for another line or word.
+        ("# ours\x0bquorum w1", "group g all w0 w1", "quorum g"),
+        ("# ours\rquorum w0",),
+        ("# ours\u2028quorum w0",),
+        ("quorum\u00a0w0",),
+        ("\ufeff# ours", "quorum\x00 w0"),
+        (f"log {Verifier('other', VKEY.public)}", "quorum w0"),
+        # A comment is a line.
+        ("group g all w0 # w1", "quorum g"),
     ],
 )
 def test_what_is_no_policy(lines: tuple[str, ...]) -> None:
@@ -110,7 +124,7 @@ def test_any_text_is_a_policy_or_refused(text: str) -> None:
 
 
 def test_comments_addresses_and_blank_lines() -> None:
-    text = f"# ours\n\nlog {VKEY} https://log.example/ # here\nquorum none\n"
+    text = f" # ours: caf\u00e9\n\n\t\nlog\t{VKEY}  https://log.example/ \n  quorum none\n"
     assert Policy.parse(text).check(NOTE.encode()) == (
         Checkpoint("log.example/x", 7, b"r" * 32),
         {},
