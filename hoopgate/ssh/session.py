@@ -49,6 +49,7 @@ _COMMAND_BYTES: Final = 32 * 1024
 #: no program is led to files by them, and nothing that a shell or a terminal acts on.
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VALUE: Final = re.compile(rb"[A-Za-z0-9_.,:@+=-]{0,256}")
+_TERM: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}|")
 
 _SIGNALS: Final = frozenset(
     b"ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2 INFO@openssh.com".split()
@@ -251,9 +252,12 @@ class SSHSession:
             frame = wire.request(b"env", string(variable.encode()) + string(value))
             return [Forward(frame, received), *self._owe(wanted, fine=True)]
         if name == b"pty-req" and self._policy.shell and not self._pty:
+            if not _is_terminal(reader):
+                return self._local(wanted, received, fine=False)
             self._pty = True
             self._replies.append(_Reply(wanted, None))
-            return [Forward(wire.request(name, reader.rest(), want_reply=True), received)]
+            asked = wire.request(name, body[len(string(name)) + 1 :], want_reply=True)
+            return [Forward(asked, received)]
         if name in (b"exec", b"shell", b"subsystem"):
             text = reader.text() if name != b"shell" else ""
             reader.end()
@@ -405,9 +409,23 @@ class SSHSession:
         return [Forward(wire.frame(wire.CHANNEL_FAILURE), b"")] if wanted else []
 
 
+def _is_terminal(reader: Reader) -> bool:
+    """RFC 4254 section 6.2. TERM names a file of terminfo's: it is no path out of it.
+
+    :raises RemoteProtocolError: it is malformed.
+    """
+    term = reader.string()
+    for _ in range(4):
+        reader.uint32()
+    reader.string()
+    reader.end()
+    return _TERM.fullmatch(term) is not None
+
+
 def _exit(name: bytes, reader: Reader) -> bytes:
     """What an exit tells (RFC 4254 section 6.10), without the server's words about it."""
     if name == b"exit-status":
         return wire.uint32(reader.uint32())
     signal, dumped = reader.string(), reader.boolean()
-    return string(signal[:64]) + bytes((dumped,)) + string(b"") + string(b"")
+    known = signal if signal in _SIGNALS else b"TERM"  # others are of the server's own making
+    return string(known) + bytes((dumped,)) + string(b"") + string(b"")

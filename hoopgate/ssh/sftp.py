@@ -21,6 +21,7 @@ from hoopgate.errors import LimitExceeded, RemoteProtocolError
 from hoopgate.events import Command, OperationFacts
 from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh import wire
+from hoopgate.ssh.masking import LineMasker
 from hoopgate.ssh.refusals import sentence
 from hoopgate.ssh.sftp_files import CHUNK, OWN_IDS, Batch, Fetches, File, GiveOut, MaskFile, Open
 from hoopgate.ssh.sftp_questions import changes, fits, is_bulk, length_of, plan_of, questions
@@ -90,6 +91,7 @@ class SFTPStream:
         self._eof = False
         self._read = self._files = self._removals = self._shown_lines = 0
         self._bulk = False
+        self._masked = LineMasker() if mask is not None else None  # what the server says of errors
         self._fetches = (
             Fetches(mask, bounds.mask_bytes, self._open, self._handles, give_out)
             if mask is not None
@@ -122,7 +124,7 @@ class SFTPStream:
 
     def from_backend(self, number: int, data: bytes) -> list[Action]:
         if number != wire.CHANNEL_DATA:
-            return [Reply(wire.stderr(data))]
+            return self._errors(data if self._masked is None else self._masked.feed(data))
         self._backend.feed(data)
         answers = Batch()
         while (packet := self._backend.next()) is not None:
@@ -130,7 +132,10 @@ class SFTPStream:
         return answers.actions()
 
     def backend_eof(self) -> list[Action]:
-        return []
+        return self._errors(b"" if self._masked is None else self._masked.end())
+
+    def _errors(self, text: bytes) -> list[Action]:
+        return [Reply(wire.stderr(text))] if text else []
 
     def told_hold(self, text: str) -> list[Action]:
         return [Reply(wire.stderr(text.encode() + b"\r\n"))]
@@ -363,12 +368,17 @@ class SFTPStream:
             self._fetches.answered(opened, kind, reader, answers)
         elif kind == sftp.HANDLE:
             self._opened(opened, id_, reader.string(), packet, answers)
+        elif not sftp.answers(opened.kind, kind):
+            raise RemoteProtocolError("an answer of SFTP that is none to its request")
         else:
             self._read -= opened.promised
             if kind == sftp.DATA:
                 self._read += len(packet) - 9
-            elif kind not in (sftp.STATUS, sftp.NAME, sftp.ATTRS, sftp.EXTENDED_REPLY):
-                raise RemoteProtocolError("a packet of SFTP that servers do not send")
+            if kind == sftp.STATUS and self._fetches is not None:
+                # The server's words may be of the file.
+                code = reader.uint32()
+                answers.reply(sftp.status(id_, code, sftp.MEANINGS.get(code, "Failure")))
+                return
             answers.reply(wire.uint32(len(packet)), packet)
 
     def _opened(self, opened: Open, id_: int, name: bytes, packet: bytes, answers: Batch) -> None:

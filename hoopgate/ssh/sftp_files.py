@@ -19,11 +19,14 @@ from hoopgate.ssh.masking import INLINE, read
 from hoopgate.ssh.sftp_wire import Request
 from hoopgate.ssh.wire import Reader
 
+#: Files of the largest size that one session may have in memory at once.
+MOST_WHOLE: Final = 2
 #: Ids from here on are the gateway's own.
 OWN_IDS: Final = 0xFFFF0000
 #: Bytes of one READ, and how many are on their way at once.
 CHUNK: Final = 32 * 1024
 _PIPELINE: Final = 16
+_FULL: Final = "too much is open that was masked; close some of it first"
 
 
 class MaskFile(Protocol):
@@ -177,6 +180,9 @@ class Fetches:
             if fetch.size > self._most:
                 self._give_up(fetch, "the file is too large to be masked", answers)
                 return
+            if self.bytes + fetch.size > MOST_WHOLE * self._most:
+                self._give_up(fetch, _FULL, answers)
+                return
         elif opened.kind == sftp.READ and kind == sftp.DATA:
             part = reader.string()
             fetch.parts[opened.offset] = part
@@ -191,6 +197,9 @@ class Fetches:
             return
         if sum(map(len, fetch.parts.values())) > self._most:
             self._give_up(fetch, "the file is too large to be masked", answers)
+            return
+        if self.bytes > MOST_WHOLE * self._most:
+            self._give_up(fetch, _FULL, answers)
             return
         while not fetch.over and fetch.open < _PIPELINE:
             self._read_at(fetch, fetch.at, CHUNK, answers)

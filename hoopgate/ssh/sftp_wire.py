@@ -49,6 +49,19 @@ PERMISSION_DENIED: Final = 3
 FAILURE: Final = 4
 UNSUPPORTED: Final = 8
 
+#: What each code means (draft-ietf-secsh-filexfer-02 section 7).
+MEANINGS: Final = {
+    OK: "Success",
+    EOF: "End of file",
+    NO_SUCH_FILE: "No such file",
+    PERMISSION_DENIED: "Permission denied",
+    FAILURE: "Failure",
+    5: "Bad message",
+    6: "No connection",
+    7: "Connection lost",
+    UNSUPPORTED: "Operation unsupported",
+}
+
 #: OpenSSH's SFTP_MAX_MSG_LENGTH.
 PACKET_BYTES: Final = 256 * 1024
 HANDLE_BYTES: Final = 256
@@ -70,6 +83,14 @@ _PATHS: Final = {
     **dict.fromkeys((OPEN, LSTAT, SETSTAT, OPENDIR, REMOVE, MKDIR, RMDIR, REALPATH), 1),
     **dict.fromkeys((STAT, READLINK), 1),
     **dict.fromkeys((RENAME, SYMLINK), 2),
+}
+#: What answers a request where it is no STATUS (section 7).
+_ANSWERS: Final = {
+    READ: DATA,
+    **dict.fromkeys((OPEN, OPENDIR), HANDLE),
+    **dict.fromkeys((LSTAT, FSTAT, STAT), ATTRS),
+    **dict.fromkeys((READDIR, REALPATH, READLINK), NAME),
+    EXTENDED: EXTENDED_REPLY,
 }
 _HANDLES: Final = frozenset([CLOSE, READ, WRITE, FSTAT, FSETSTAT, READDIR])
 
@@ -178,6 +199,11 @@ def status(id_: int, code: int, message: str) -> bytes:
     """The packet of a STATUS."""
     body = uint32(id_) + uint32(code) + string(message.encode()) + string(b"en")
     return string(bytes((STATUS,)) + body)
+
+
+def answers(asked: int, told: int) -> bool:
+    """Whether a packet of the kind ``told`` answers one of the kind ``asked``."""
+    return told in (STATUS, _ANSWERS.get(asked))
 
 
 def data(id_: int, payload: bytes) -> bytes:

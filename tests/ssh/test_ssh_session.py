@@ -157,6 +157,21 @@ def test_a_terminal_where_shells_are() -> None:
     assert forwarded(one.received(CLIENT, resize)) == resize
 
 
+@pytest.mark.parametrize("term", [b"xterm-256color", b"screen.xterm", b"vt100+4bsd", b""])
+def test_names_of_terminals(term: bytes) -> None:
+    pty = request(b"pty-req", string(term) + PTY[9:], want_reply=True)
+    assert forwarded(session(shell=True).received(CLIENT, pty)) == pty
+
+
+@pytest.mark.parametrize("term", [b"../x", b"/tmp/x", b"x/y", b".", b"x\0y", b"x" * 100, b"x y"])
+def test_a_terminal_is_no_path(term: bytes) -> None:
+    actions = session(shell=True).received(
+        CLIENT, request(b"pty-req", string(term) + PTY[9:], want_reply=True)
+    )
+    assert forwarded(actions) == b""
+    assert replied(actions) == wire.frame(wire.CHANNEL_FAILURE)
+
+
 def test_signals_of_the_list_reach_the_program() -> None:
     one = running()
     term = request(b"signal", string(b"TERM"))
@@ -191,6 +206,10 @@ def test_the_backend_s_words_about_a_signal_are_not_passed_on() -> None:
     shown = replied(running().received(BACKEND, request(b"exit-signal", told)))
     assert b"SEGV" in shown
     assert b"secret" not in shown
+    told = string(b"123-45-6789") + b"\1" + string(b"") * 2
+    shown = replied(running().received(BACKEND, request(b"exit-signal", told)))
+    assert b"exit-signal" in shown
+    assert b"123-45-6789" not in shown
 
 
 @pytest.mark.parametrize(

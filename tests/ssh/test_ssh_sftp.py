@@ -9,9 +9,10 @@ from fuzz.ssh_checks import CHECKS, SFTPPlay
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hoopgate.actions import Reply
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.ssh import sftp_wire as wire
-from hoopgate.ssh.wire import CHANNEL_DATA, Reader, string, uint32
+from hoopgate.ssh.wire import CHANNEL_DATA, CHANNEL_EXTENDED_DATA, Reader, string, uint32
 
 FUZZ = Path(__file__).parents[1] / "fuzz"
 INIT = string(bytes((wire.INIT,)) + uint32(3))
@@ -158,6 +159,76 @@ def test_a_server_that_misbehaves_ends_the_session(answer: bytes) -> None:
     client(play, opening(1))
     with pytest.raises(RemoteProtocolError):
         server(play, answer)
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (packet(wire.STAT, 1, string(b"/allowed")), wire.DATA),
+        (packet(wire.STAT, 1, string(b"/allowed")), wire.NAME),
+        (packet(wire.STAT, 1, string(b"/allowed")), wire.EXTENDED_REPLY),
+        (packet(wire.STAT, 1, string(b"/allowed")), wire.HANDLE),
+        (packet(wire.REALPATH, 1, string(b"/allowed")), wire.DATA),
+        (packet(wire.REMOVE, 1, string(b"/allowed/x")), wire.DATA),
+        (packet(wire.REMOVE, 1, string(b"/allowed/x")), wire.NAME),
+        (packet(wire.OPENDIR, 1, string(b"/allowed")), wire.NAME),
+        (opening(1, flags=0x1A), wire.DATA),
+        (packet(wire.EXTENDED, 1, string(b"limits@openssh.com")), wire.DATA),
+    ],
+)
+def test_an_answer_is_one_to_its_request(request_: bytes, told: int, mask: bool) -> None:
+    """Else what is masked could come in the place of what is not."""
+    play = begun(mask=mask)
+    client(play, request_)
+    with pytest.raises(RemoteProtocolError):
+        server(play, packet(told, 1, string(b"Canary")))
+    assert play.told == b""
+
+
+def test_the_server_s_words_are_not_passed_on_where_files_are_masked() -> None:
+    for mask in (False, True):
+        play = begun(mask=mask)
+        client(play, packet(wire.STAT, 1, string(b"/allowed/x")))
+        words = string(b"line 3: 123-45-6789") + string(b"123-45-6789")
+        server(play, packet(wire.STATUS, 1, uint32(wire.NO_SUCH_FILE), words))
+        (status,) = packets(play.told)
+        assert (b"123-45-6789" in status) is not mask
+        reader = Reader(status)
+        assert (reader.byte(), reader.uint32(), reader.uint32()) == (wire.STATUS, 1, 2)
+        errors = play.stream.from_backend(CHANNEL_EXTENDED_DATA, b"at 123-45-")
+        errors += play.stream.from_backend(CHANNEL_EXTENDED_DATA, b"6789 it")
+        errors += play.stream.backend_eof()
+        shown = b"".join(one.data for one in errors if isinstance(one, Reply))
+        assert (b"[SSN]" in shown) is mask
+        assert shown.endswith(b" it")
+
+
+def test_no_more_is_held_in_memory_than_a_session_may() -> None:
+    play = begun(mask=True)
+    given, refused = [], []
+    for id_ in range(1, 9):
+        play.sent = play.told = b""
+        client(play, opening(id_))
+        server(play, packet(wire.HANDLE, id_, string(b"h%d" % id_)))
+        content = b"x" * 4000  # of 5000
+        while not play.told:
+            waiting, play.sent = packets(play.sent), b""
+            for one in waiting:
+                request = wire.request(one)
+                if request.kind == wire.FSTAT:
+                    attrs = uint32(1) + len(content).to_bytes(8, "big")
+                    server(play, packet(wire.ATTRS, request.id, attrs))
+                elif request.kind == wire.READ:
+                    reader = Reader(request.rest)
+                    part = content[reader.uint64() :][: reader.uint32()]
+                    over = packet(wire.STATUS, request.id, uint32(wire.EOF), string(b"") * 2)
+                    server(play, packet(wire.DATA, request.id, string(part)) if part else over)
+        (given if packets(play.told)[0][0] == wire.HANDLE else refused).append(id_)
+    assert given == [1, 2]
+    assert play.stream.buffered <= 10_000
+    client(play, packet(wire.CLOSE, 20, string(b"h1")))
+    assert play.stream.buffered == 4000
 
 
 @pytest.mark.parametrize(
