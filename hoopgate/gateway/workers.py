@@ -36,6 +36,8 @@ _T = TypeVar("_T")
 MOST_ANSWER: Final = 32 * 2**20
 #: Texts up to this many characters are looked up by shape when they are not known themselves.
 _SHAPED: Final = 4096
+#: Seconds that a child may take to start on a busy machine, beside those of its first request.
+_STARTING: Final = 30.0
 #: Seconds before a child that died is replaced: doubled at every death without an answer between.
 _BACKOFF: Final = (0.05, 5.0)
 #: More deaths in a row than hostile statements are likely to cause between two good ones.
@@ -74,6 +76,7 @@ class _Child(ProcessProtocol):
         self.job: _Job | None = None
         self.timed_out = False
         self.stopped: Deferred[None] | None = None
+        self._started = False
         self._buffer = bytearray()
         self._deadline: IDelayedCall | None = None
 
@@ -82,6 +85,8 @@ class _Child(ProcessProtocol):
 
     def start(self, job: _Job, seconds: float) -> None:
         self.job = job
+        if not self._started:
+            seconds += _STARTING
         self._deadline = self.pool._reactor.callLater(seconds, self._expired)
         self.transport.write(LENGTH.pack(len(job.request)) + job.request)
 
@@ -95,6 +100,7 @@ class _Child(ProcessProtocol):
         elif len(self._buffer) >= LENGTH.size + length:
             answer = bytes(self._buffer[LENGTH.size : LENGTH.size + length])
             self._buffer.clear()
+            self._started = True
             job = self._take()
             self.pool._answered(self, job, answer)
 
@@ -134,7 +140,8 @@ class ParserPool:
     :param reactor: IReactorProcess and IReactorTime.
     :param size: child processes; started when first needed.
     :param limit: bytes of SQL a text may have.
-    :param seconds: wall-clock seconds a text may take; then its child is killed.
+    :param seconds: wall-clock seconds a text may take; then its child is killed. The first one of
+        a child may take longer: what the child needs to start comes before it.
     :param queue: texts that may wait for a child.
     :param memory: bytes of text the memory of answers may hold.
     :param module: what the children run.

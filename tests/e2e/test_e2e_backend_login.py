@@ -285,7 +285,7 @@ def test_every_refusal(logins: Clinic, resource: str, code: str, said: str) -> N
     started = time.monotonic()
     with pytest.raises(psycopg.OperationalError) as caught:
         psycopg.connect(logins.gateway.dsn(token, database=resource))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     shown = str(caught.value)
     assert "FATAL:  hoopgate: " in shown
     assert f"({code}" in shown

@@ -85,7 +85,7 @@ def test_a_cancel_request_stops_the_statement(
         started = time.monotonic()
         cancel(clinic, pid, key, tls=tls)
         assert was_canceled(session)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
         assert active(clinic) == 0
         assert ask(session, b"SELECT ssn FROM patients WHERE id = 1") == [(b"[SSN]",)]
 

@@ -105,14 +105,15 @@ def test_what_is_no_secret(tmp_path: Path) -> None:
     assert code(Secret()) == "secret.missing"
 
 
-def test_commands_that_fail() -> None:
+def test_commands_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "COMMAND_SECONDS", 300.0)
     assert code(Secret(command=("/no/such/program",))) == "secret.command"
     assert code(Secret(command=("false",))) == "secret.command"
     assert code(Secret(command=("true",))) == "secret.empty"
     assert code(Secret(command=("sh", "-c", f"echo '{WORD}' >&2; exit 3"))) == "secret.command"
     started = time.monotonic()
     assert code(Secret(command=("yes",))) == "secret.command"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 120, "ended by its deadline"
 
 
 def test_commands_run_without_a_shell() -> None:
@@ -128,9 +129,9 @@ def test_a_hanging_command_is_ended(
     pid_file = tmp_path / "pid"
     script = f"echo $$ >{pid_file}; {command}"
     assert code(Secret(command=("sh", "-c", script))) == "secret.command"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 60
     group = int(pid_file.read_text())
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 30
     while living(group):
         assert time.monotonic() < deadline, "a child of the command goes on"
         time.sleep(0.01)
@@ -150,14 +151,15 @@ def living(group: int) -> list[str]:
 def test_the_reactor_does_not_wait(tmp_path: Path) -> None:
     source = SecretSource(reactor)
     verifyObject(ISecretSource, source)
-    slow = Secret(command=("sh", "-c", f"sleep 0.3; printf '{WORD}'"))
+    go = tmp_path / "go"
+    script = f"until test -e {go}; do sleep 0.01; done; printf '{WORD}'"
+    slow = Secret(command=("sh", "-c", script))
     resource = Resource("r", "postgres", "t", "h", "d", "s", "u", password=slow)
     principal = Principal("i", "s", frozenset(), 0.0)
 
     def several() -> object:
-        started = time.monotonic()
         read = gatherResults([source.password(resource, principal) for _ in range(4)])
-        assert time.monotonic() - started < 0.2
+        go.touch()  # it could not, if the reactor waited for the commands
         return read
 
     assert on_reactor(several) == [WORD] * 4

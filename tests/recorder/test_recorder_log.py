@@ -113,9 +113,7 @@ class TestWindow:
         session = world.session("s-1")
         session.response(b"rows")
         assert session.unreleased == 4
-        began = time.monotonic()
         world.pump.until(lambda: session.unreleased == 0)
-        assert time.monotonic() - began < 1
         world.stop()
         assert world.stream("s-1", Kind.RESPONSE) == [b"rows"]
 
@@ -290,9 +288,7 @@ class TestCheckpoint:
         session = world.session("s-1")
         for _ in range(5):
             world.wait(session.request(b"x", None, ()))
-            began = time.monotonic()
             world.pump.until(lambda: world.log.checkpoint_size == world.log.size)
-            assert time.monotonic() - began < 0.5
         note = Note.parse((world.directory / "checkpoint").read_bytes())
         assert note.text.splitlines()[:2] == [ORIGIN, str(world.log.size)]
         assert note.verified([world.vkey()])

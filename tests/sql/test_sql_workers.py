@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,13 +103,14 @@ def test_a_refusal_comes_back(pool: ParserPool, text: str, code: str) -> None:
     ids=["not", "minus", "plus", "union", "case", "dots", "casts", "joins"],
 )
 def test_a_text_that_is_too_much_harms_nobody(pool: ParserPool, text: str) -> None:
+    ask(pool, "SELECT 0")
     started = time.monotonic()
     try:
         ask(pool, text)
     except Refused as refusal:
         assert refusal.code.startswith("parse.")
+    assert time.monotonic() - started < 60
     assert ask(pool, "SELECT 1")
-    assert time.monotonic() - started < 30
 
 
 def test_a_child_that_dies_is_replaced(pool: ParserPool) -> None:
@@ -118,7 +120,7 @@ def test_a_child_that_dies_is_replaced(pool: ParserPool) -> None:
     waiting: list[Any] = []
     on_reactor(lambda: pool.analyze("SELECT 'two'").addBoth(waiting.append) and None)
     os.kill(first, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not waiting and time.monotonic() < deadline:
         time.sleep(0.01)
     assert waiting[0].value.code == "parse.crash"
@@ -137,6 +139,21 @@ def test_a_child_that_hangs_is_killed(reaper: None) -> None:
         on_reactor(lambda: Deferred.fromCoroutine(pool.stop()))
 
 
+def test_a_child_that_starts_slowly_has_its_time(
+    reaper: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a machine that is busy: its first statement is not refused for that."""
+    slow = tmp_path / "python"
+    slow.write_text(f'#!/bin/sh\nsleep 1\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr("hoopgate.gateway.workers.sys.executable", str(slow))
+    pool = on_reactor(lambda: ParserPool(reactor, 1, seconds=0.5))
+    try:
+        assert ask(pool, "SELECT 1")
+    finally:
+        on_reactor(lambda: Deferred.fromCoroutine(pool.stop()))
+
+
 def test_what_waits_is_bounded(pool: ParserPool) -> None:
     ask(pool, "SELECT 1")
     os.kill(children(pool)[0], signal.SIGSTOP)
@@ -149,7 +166,7 @@ def test_what_waits_is_bounded(pool: ParserPool) -> None:
     on_reactor(many)
     assert [one.value.code for one in outcomes] == ["parse.timeout"] * 11
     os.kill(children(pool)[0], signal.SIGCONT)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(outcomes) < 20 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(outcomes) == 20
@@ -182,7 +199,7 @@ def test_a_parser_that_cannot_be_started_refuses_and_is_tried_again(
     monkeypatch.setattr("hoopgate.gateway.workers.sys.executable", str(tmp_path / "python"))
     for pid in children(pool):
         os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while pool._children and time.monotonic() < deadline:
         time.sleep(0.01)
     assert refused(pool, "SELECT a, b FROM t") == "parse.crash"
@@ -190,7 +207,7 @@ def test_a_parser_that_cannot_be_started_refuses_and_is_tried_again(
         time.sleep(0.05)
     assert on_reactor(pool.failing)
     monkeypatch.undo()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not pool._children and time.monotonic() < deadline:
         time.sleep(0.05)
     assert ask(pool, "SELECT a, b FROM t")
