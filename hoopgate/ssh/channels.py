@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 #: What a peer may send ahead on a channel, and in one message (OpenSSH: 2 MiB and 32 KiB).
 WINDOW: Final = 2**20
 PACKET: Final = 2**15
+#: A peer takes at least so much in one message: less would keep us busy with its heads.
+LEAST_PACKET: Final = 1024
+#: What a peer may send while its channel is paused, beside what its window is for: messages count
+#: as so many bytes each, those without data with their own.
+_MOST_MEANWHILE: Final = 4 * WINDOW
+_MESSAGE_BYTES: Final = 64
 #: A frame: a message with its data.
 FRAME_BYTES: Final = 2**17
 #: Bytes waiting for the peer above which the other side is paused, and where it goes on.
@@ -71,6 +77,7 @@ class Channel:
         self._queue: deque[tuple[int, bytes]] = deque()
         self.queued_bytes = 0
         self._paused = False
+        self._meanwhile = 0
         self._closing = False
         self._close_sent = False
         self._eof_received = False
@@ -108,7 +115,17 @@ class Channel:
         elif self._closing:
             pass  # it was sent before the peer knew
         else:
+            self._bound(number, body)
             self._take(number, body)
+
+    def _bound(self, number: int, body: bytes) -> None:
+        """Messages without data need no window, and those with little of it hardly any."""
+        if not self._paused:
+            return
+        data = number in (wire.CHANNEL_DATA, wire.CHANNEL_EXTENDED_DATA)
+        self._meanwhile += _MESSAGE_BYTES + (0 if data else len(body))
+        if self._meanwhile > _MOST_MEANWHILE:
+            raise LimitExceeded("too many messages on a channel that waits")
 
     def _take(self, number: int, body: bytes) -> None:
         if number in (wire.CHANNEL_DATA, wire.CHANNEL_EXTENDED_DATA):
@@ -252,6 +269,7 @@ class Channel:
     def resumeProducing(self) -> None:
         """Grant again."""
         self._paused = False
+        self._meanwhile = 0
         self.grant()
 
     def stopProducing(self) -> None:
@@ -348,7 +366,10 @@ class Mux:
     def _confirmed(self, local: int, reader: Reader) -> None:
         waiting = self._waiting(local)
         channel = self.channels[local]
-        channel.opened(reader.uint32(), reader.uint32(), reader.uint32())
+        remote, room, packet = reader.uint32(), reader.uint32(), reader.uint32()
+        if packet < LEAST_PACKET:
+            raise LimitExceeded("a channel for messages that are too small")
+        channel.opened(remote, room, packet)
         if waiting.called:  # given up meanwhile
             channel.abortConnection()
         else:

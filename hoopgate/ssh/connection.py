@@ -21,7 +21,7 @@ from hoopgate.interfaces import IProtocolSession, IRelay
 from hoopgate.ssh import wire
 from hoopgate.ssh.backend import BackendUnavailable, session_channel
 from hoopgate.ssh.certificates import UserCertificate
-from hoopgate.ssh.channels import Channel, Mux, OpenRefused
+from hoopgate.ssh.channels import LEAST_PACKET, Channel, Mux, OpenRefused
 from hoopgate.ssh.jump import ChannelSocket
 from hoopgate.ssh.session import ChannelPolicy, SSHSession
 from hoopgate.ssh.sharing import SharedBackend
@@ -115,6 +115,9 @@ class Connection:
         remote, room, packet = reader.uint32(), reader.uint32(), reader.uint32()
         channel = None
         try:
+            if packet < LEAST_PACKET:
+                text = "hoopgate: the channel is for messages that are too small"
+                raise OpenRefused(wire.RESOURCE_SHORTAGE, text)
             if kind == b"direct-tcpip" and not self._inner:
                 self._jump(reader, remote, room, packet)
                 return

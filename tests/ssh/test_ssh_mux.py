@@ -151,6 +151,58 @@ def test_a_peer_may_not_send_more_than_it_was_granted() -> None:
         one.peer(wire.CHANNEL_DATA, string(b"x"))
 
 
+@pytest.mark.parametrize(
+    ("number", "body"),
+    [
+        (wire.CHANNEL_DATA, string(b"")),
+        (wire.CHANNEL_DATA, string(b"x")),
+        (wire.CHANNEL_EXTENDED_DATA, uint32(1) + string(b"")),
+        (wire.CHANNEL_REQUEST, string(b"signal") + b"\0" + string(b"x" * 1000)),
+        (wire.CHANNEL_REQUEST, string(b"x" * 200_000) + b"\0"),
+        (wire.CHANNEL_SUCCESS, b""),
+    ],
+)
+def test_what_needs_no_window_is_bounded_while_a_channel_waits(number: int, body: bytes) -> None:
+    one = Wire()
+    kept = 0
+
+    def keep(data: bytes) -> None:
+        nonlocal kept
+        kept += len(data)
+
+    one.channel.deliver = keep
+    for _ in range(100):
+        one.channel.pauseProducing()
+        for _ in range(10):
+            one.peer(number, body)
+        one.channel.resumeProducing()  # what waited has left
+    kept = 0
+    one.channel.pauseProducing()
+    with pytest.raises(LimitExceeded):
+        for _ in range(200_000):
+            one.peer(number, body)
+    assert kept <= 5 * WINDOW
+
+
+def test_a_window_may_be_used_up_while_a_channel_waits() -> None:
+    one = Wire()
+    one.channel.ahead = lambda: WINDOW
+    one.channel.pauseProducing()
+    for _ in range(WINDOW // 64):
+        one.peer(wire.CHANNEL_DATA, string(b"x" * 64))
+    one.peer(wire.CHANNEL_REQUEST, string(b"signal") + b"\0" + string(b"TERM"))
+    one.peer(wire.CHANNEL_EOF)
+
+
+@pytest.mark.parametrize("packet", [0, 1, 1023])
+def test_a_server_that_takes_hardly_anything_at_once_is_left(packet: int) -> None:
+    one = Wire()
+    one.mux.open(b"session")
+    numbers = (1, REMOTE, WINDOW, packet)
+    with pytest.raises(LimitExceeded):
+        one.mux.received(wire.CHANNEL_OPEN_CONFIRMATION, b"".join(map(uint32, numbers)))
+
+
 @pytest.mark.parametrize("reason", ["full", "blocked"])
 def test_data_waits_in_its_channel_and_pauses_who_writes(reason: str) -> None:
     """A peer that grants a large window, and then reads nothing or does not finish its part of a
