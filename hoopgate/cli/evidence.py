@@ -20,11 +20,14 @@ from hoopgate.evidence.export import MakeIndex, export
 from hoopgate.evidence.verify import BAD, Verified, verify_bundle
 from hoopgate.mysql import render as _mysql  # noqa: F401 - registers how it is shown
 from hoopgate.recorder.errors import BadLog
+from hoopgate.recorder.files import open_file
 from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.render import inert
 from hoopgate.recorder.sealing import ReplayKey
 from hoopgate.recorder.timestamping import Authority
+
+_INDEX_BYTES = 2**30
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -233,7 +236,11 @@ def run_verify(options: argparse.Namespace) -> int:
 
 def _index(bundle: Path) -> bytes:
     try:
-        return (bundle / INDEX).read_bytes()
+        fd, size = open_file(bundle / INDEX)
+        with open(fd, "rb") as file:
+            if size > _INDEX_BYTES:
+                raise HoopgateError(f"{bundle / INDEX} is too large")
+            return file.read(size)
     except FileNotFoundError:
         raise HoopgateError(
             f"{bundle} has no index of patients: export it with --patients"

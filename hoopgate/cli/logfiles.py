@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hoopgate.cli.place import add_config_or
 from hoopgate.errors import HoopgateError
+from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.rotation import SIGNER_KEY
@@ -73,7 +74,7 @@ def _text(key: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return read_whole(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(error, path) from None
 

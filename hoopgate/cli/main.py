@@ -58,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 1
+    except OSError as error:  # such as a directory where a file has to be
+        where = f"{str(error.filename)!r}: " if error.filename else ""
+        print(f"hoopgate {options.command}: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)  # behind ^C
         return 130

@@ -91,7 +91,7 @@ class Progress:
         except FileNotFoundError:
             make_directory(path.parent, 0o700)
             return cls(path)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             raise HoopgateError(f"{path} is damaged: remove it, everything is looked at") from None
 
     def save(self) -> None:

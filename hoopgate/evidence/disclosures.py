@@ -285,14 +285,14 @@ class Index:
             if given["format"] != FORMAT:
                 raise ValueError
             self._patients: dict[str, list[tuple[str, str, int]]] = {
-                str(name): [(str(id), str(how), int(count)) for id, how, count in found]
+                str(name): [(str(id), str(how), _count(count)) for id, how, count in found]
                 for name, found in given["patients"].items()
             }
             self.columns: Columns = {
                 str(name): frozenset(map(str, found)) for name, found in given["columns"].items()
             }
             made = str(given["key"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise HoopgateError(f"{NAME} is malformed") from None
         if made != key.id:
             raise HoopgateError(f"{NAME} was made with another index key ({made})")
@@ -302,6 +302,12 @@ class Index:
         """The sessions that showed or named a patient."""
         found = self._patients.get(self._key.hash(resource, identifier), [])
         return [Disclosure(*one) for one in found]
+
+
+def _count(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError
+    return value
 
 
 def parse_columns(given: Iterable[str]) -> Columns:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import Any
 
 from hoopgate.errors import HoopgateError
+from hoopgate.recorder.leaf import decode
 from hoopgate.recorder.reading import LogReader
 
 
@@ -60,7 +59,7 @@ def select(log: LogReader, start: int, end: int) -> Selection:
     purged: dict[str, int] = {}
     for base, entries in log.bundles():
         for index, entry in enumerate(entries, base):
-            leaf: dict[str, Any] = json.loads(entry)
+            leaf = decode(entry)
             if start <= leaf["time"] < end:
                 if first < 0:
                     first, opened = index, dict(running)

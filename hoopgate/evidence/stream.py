@@ -73,7 +73,15 @@ class Cursor:
         except FileNotFoundError:
             make_directory(path.parent, 0o700)
             return cls(path)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BadNote):
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            OverflowError,
+            BadNote,
+        ):
             raise HoopgateError(
                 f"{path} is no cursor: remove it to send everything again"
             ) from None

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hoopgate.evidence.derived import documents, entries, facts_of, leaves
 from hoopgate.evidence.disclosures import NAME as INDEX
 from hoopgate.evidence.export import MakeIndex
-from hoopgate.evidence.facts import Facts
+from hoopgate.evidence.facts import Facts, detail_of
 from hoopgate.evidence.manifest import BadBundle, Manifest, check_files, read_manifest
 from hoopgate.evidence.partial import check_tree, paths_of, provable
 from hoopgate.recorder.cosigning import WITNESSED
@@ -228,8 +228,14 @@ def _check_purges(log: LogReader, manifest: Manifest) -> None:
     for index in sorted(chosen.opened.values()):
         keeper.follow(decode(log.entry(index)))
     for leaf, _ in leaves(log, chosen.first, chosen.last):
-        if leaf["type"] != "purge":
-            keeper.follow(leaf)
+        what = ""
+        session = str(detail_of(leaf).get("session"))
+        if leaf["type"] != "purge" or session in keeper.until:
+            what = keeper.follow(leaf)
+        elif keeper.holds.get(session):
+            what = "it purges a recording under a legal hold"
+        if what:
+            raise BadLog(what, index=leaf["index"])
     for session, index in chosen.purged.items():
         leaf = decode(log.entry(index))
         detail = leaf.get("detail")

@@ -11,12 +11,16 @@ import re
 from pathlib import Path
 from typing import Final
 
+from hoopgate.recorder.files import read_whole
 from hoopgate.recorder.leaf import Leaf, decode, encode
 from hoopgate.recorder.note import Verifier
 from hoopgate.recorder.reading import LogReader
 
 #: What a hold or a shredding is done for: a case number, not a story; it may not hold PHI.
 REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/#:-]{0,63}\Z")
+
+#: A clock that is set right may go back by so much (µs) without anybody's having cheated.
+_SET_BACK: Final = 2 * 86_400_000_000
 
 HOLD: Final = "hold.set"
 RELEASE: Final = "hold.release"
@@ -34,11 +38,14 @@ class Keeper:
         self.until: dict[str, int] = {}
         self.holds: dict[str, set[str]] = {}
         self.purged: set[str] = set()
+        self._ahead = 0  # µs: what was purged was to be kept until then
         self._retention: int | None = None  # µs; None: a log that states none
 
     def follow(self, leaf: Leaf) -> str:
         """Take the next leaf; what is wrong with it, "" for nothing."""
         kind = leaf["type"]
+        if leaf["time"] < self._ahead:
+            return "a recording was purged before its retention ended: the clock was set ahead then"
         if kind == "session.close":
             self.until[leaf["session"]] = leaf["time"] + (self._retention or 0)
         elif kind == "epoch.start":
@@ -72,6 +79,7 @@ class Keeper:
             return "it purges a recording before its retention ended"
         if self.holds.get(session):
             return "it purges a recording under a legal hold"
+        self._ahead = max(self._ahead, self.until[session] - _SET_BACK)
         return ""
 
 
@@ -80,7 +88,7 @@ def look(directory: Path, session: str) -> tuple[Keeper, bool]:
 
     :raises BadLog: its leaves are none.
     """
-    verifier = Verifier.parse((directory / "vkey").read_text())
+    verifier = Verifier.parse(read_whole(directory / "vkey").decode())
     needle = encode(session)
     keeper, known = Keeper(), False
     for _, entries in LogReader(directory, [verifier]).bundles():

@@ -221,7 +221,7 @@ def unseal(session: str, wrap: bytes, key: ReplayKey | OpenedKey) -> bytes:
         mine = key.recipient.id
         sealed = next((r["key"] for r in content["recipients"] if r["id"] == mine), None)
         data = None if sealed is None else b64decode(sealed, validate=True)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadLog("the wrap is malformed", session=session) from None
     if data is None:
         raise BadLog("the recording is not sealed to this replay key", session=session)

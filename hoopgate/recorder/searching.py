@@ -19,7 +19,7 @@ from hoopgate.recorder.payload import Kind, split_pieces
 from hoopgate.recorder.reading import LogReader
 from hoopgate.recorder.replay import Summary
 from hoopgate.recorder.sealing import ReplayKey, SessionKey, unseal
-from hoopgate.recorder.segments import OVERHEAD, segment_path
+from hoopgate.recorder.segments import OVERHEAD, RECORD_BYTES, segment_path
 from hoopgate.recorder.tiles import WIDTH
 from hoopgate.recorder.wraps import wrap_path
 
@@ -114,6 +114,8 @@ class _Segments:
 
     def read(self, place: _Place, length: int) -> bytes:
         """Unchecked: who decrypts it notices."""
+        if length > RECORD_BYTES:
+            raise BadLog("no record is that long", segment=place[0])
         number, offset = place
         fd = self._open.get(number)
         if fd is None:

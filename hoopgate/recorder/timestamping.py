@@ -144,6 +144,9 @@ class Timestamping(threading.Thread):
             except TimestampFailed as error:
                 self.failing = str(error)
                 self._wake.set()
+            except OSError as error:  # a full disk: what is not kept was not stamped
+                self.failing = type(error).__name__
+                self._wake.set()
             if self.failing != before:
                 self._changed(self.failing)
             self._stopping.wait(self._retry if self.failing else self._interval)

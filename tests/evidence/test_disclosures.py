@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -169,6 +171,33 @@ def test_the_command(
         ("planner", "named"),
         ("atlas", "shown"),
     ]
+
+
+@pytest.mark.parametrize("what", ["pipe", "deep", "endless", "half", "name"])
+def test_an_index_that_is_none(
+    bundle: Bundle, tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is read before the bundle's files are known to be files."""
+    shutil.copytree(bundle.out, tmp_path / "b")
+    place = tmp_path / "b/disclosures.json"
+    content = json.loads(place.read_bytes())
+    place.unlink()
+    if what == "pipe":
+        os.mkfifo(place)
+        writer = os.open(place, os.O_RDWR)  # so that a reader who does wait comes to no end
+    elif what == "deep":
+        place.write_bytes(b"[" * 200_000)
+    else:
+        patient = next(iter(content["patients"]))
+        count = {"endless": 1e999, "half": 1.5, "name": "2"}[what]
+        content["patients"][patient] = [["s-read", "shown", count]]
+        place.write_text(json.dumps(content))
+    policy = ["--policy", str(bundle.base / "policy"), "--index-key", str(bundle.index_key)]
+    for command in (["patient", "--resource", "clinic"], ["verify", *bundle.keys[:2]]):
+        assert main(["evidence", command[0], str(tmp_path / "b"), *command[1:], *policy]) == 2
+        assert "disclosures.json" in capsys.readouterr().err
+    if what == "pipe":
+        os.close(writer)
 
 
 def test_another_recipients_key(clinic: World, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from hoopgate.evidence.manifest import MANIFEST
 from hoopgate.evidence.period import select
 from hoopgate.evidence.verify import BAD, verify_bundle
 from hoopgate.recorder.commit import Clock
+from hoopgate.recorder.errors import BadLog
 from hoopgate.recorder.policy import Policy
 from hoopgate.recorder.signer import FileSigner
 
@@ -353,6 +354,42 @@ def test_a_key_shredded_too_early(tmp_path: Path) -> None:
     export(world.reader(), tmp_path / "out", leaves[0]["time"], leaves[-1]["time"] + 1)
     with pytest.raises(BAD, match="before its retention ended"):
         verify_bundle(tmp_path / "out", Policy((world.vkey(),)))
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_a_key_shredded_under_a_hold(tmp_path: Path, released: bool) -> None:
+    """Where the hold is set within the range."""
+    world = World(tmp_path / "node", checkpoint_ms=5, retention_seconds=0.0).open()
+    world.wait(world.session("s-1").close("client.terminate"))
+    about = {"session": "s-1", "reference": "LIT-1"}
+    world.wait(world.log.append("admin", {"action": "hold.set", **about}))
+    if released:
+        world.wait(world.log.append("admin", {"action": "hold.release", **about}))
+    world.wait(world.log.append("purge", {"action": "shred", **about}))
+    world.stop()
+    (world.directory / "wraps/s-1.json").unlink()
+    leaves = world.leaves()
+    export(world.reader(), tmp_path / "out", leaves[0]["time"], leaves[-1]["time"] + 1)
+    policy = Policy((world.vkey(),))
+    if released:
+        assert verify_bundle(tmp_path / "out", policy).facts.of("purge")
+    else:
+        with pytest.raises(BAD, match="under a legal hold"):
+            verify_bundle(tmp_path / "out", policy)
+
+
+def test_an_export_of_leaves_that_are_none(tmp_path: Path) -> None:
+    """Somebody has written into the node's files: it is said, in a line."""
+    world = World(tmp_path / "node", checkpoint_ms=5).open()
+    world.wait(world.session("s-1").close("client.terminate"))
+    world.stop()
+    path = max(world.directory.glob("tile/entries/000.p/*"), key=lambda path: int(path.name))
+    good = path.read_bytes()
+    for what, instead in ((b'"type"', b'"typf"'), (b'{"', b"[["), (b'"time":', b'"timf":')):
+        path.write_bytes(good.replace(what, instead))
+        with pytest.raises(BadLog):
+            export(world.reader(), tmp_path / "out", 0, 2**60)
+        assert not (tmp_path / "out").exists()
 
 
 def test_it_takes_nothing_but_bundle_and_policy(

@@ -138,6 +138,23 @@ def test_a_view_is_recorded(kept: Kept) -> None:
     assert (leaf["type"], leaf["detail"]) == ("replay.view", {"session": "s-1", "uid": 7})
 
 
+def test_a_clock_set_ahead_for_a_shredding_is_found(kept: Kept) -> None:
+    """The node believes its clock; the leaves that come once it is right again tell."""
+    kept.ended("s-1")
+    kept.ended("s-2")
+    before = kept.now
+    kept.now += 31 * DAY
+    kept.do("shred", "s-1")
+    kept.world.verify()
+    kept.now = before + 30 * DAY  # set right by less than two days: nobody cheated
+    kept.ended("s-3")
+    kept.world.verify()
+    kept.now = before + 60
+    kept.ended("s-4")
+    with pytest.raises(BadLog, match="the clock was set ahead"):
+        kept.world.verify()
+
+
 @pytest.mark.parametrize("how", ["early", "held", "open", "unknown"])
 def test_a_purge_that_was_not_lawful_is_found(kept: Kept, how: str) -> None:
     """Whoever could write such a leaf, past the node's refusal."""

@@ -137,3 +137,22 @@ def test_an_authority_that_is_away_is_asked_again(
         stamping.stop()
         stamping.join(60)
     assert heard == ["HTTP status 503", ""]
+
+
+def test_a_disk_that_was_full_ends_no_timestamping(authority: Authority, tmp_path: Path) -> None:
+    world = World(tmp_path / "node").open()
+    world.stop()
+    heard: list[str] = []
+    stamping = Timestamping(tmp_path, authority, 0.05, heard.append)
+    place = tmp_path / "timestamps"
+    place.write_bytes(b"")  # where the directory should be
+    stamping.offer((world.directory / "checkpoint").read_bytes())
+    stamping.start()
+    try:
+        world.pump.until(lambda: bool(heard))
+        place.unlink()
+        world.pump.until(lambda: bool(timestamps(tmp_path)) and len(heard) == 2)
+    finally:
+        stamping.stop()
+        stamping.join(60)
+    assert heard[1] == ""
