@@ -14,6 +14,9 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, final
 
+#: Behind the name of an attribute: values that it may mean besides, for blocks and approvals alone.
+BESIDES: Final = ".besides"
+
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 

@@ -12,7 +12,7 @@ from fnmatch import translate
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hoopgate.events import OperationFacts, Resolution, SessionFacts, StatementFacts
+from hoopgate.events import BESIDES, OperationFacts, Resolution, SessionFacts, StatementFacts
 from hoopgate.guardrails.tokens import NONE, settle
 from hoopgate.phi.labels import LabelSet
 from hoopgate.settings.model import LabelClass, Match, Rule, TimeWindow
@@ -164,8 +164,9 @@ class Subject:
 
 
 def _any_name(test: _Words, names: Iterable[str]) -> bool:
-    """One of ``names`` matches, with its schema or without: a name may be written both ways."""
-    return any(test(name) or test(name.rpartition(".")[2]) for name in names)
+    """One of ``names`` matches, with its schema or without: a name may be written both ways. ``*``
+    stands for whatever there is."""
+    return any(name == "*" or test(name) or test(name.rpartition(".")[2]) for name in names)
 
 
 def _any_unqualified(patterns: Iterable[str], names: Iterable[str]) -> bool:
@@ -191,6 +192,8 @@ def _has_attributes(rule: CompiledRule, facts: StatementFacts, *, all_of_them: b
         return False
     for attribute, patterns in rule.attributes:
         values = facts.attributes.get(attribute, ())
+        if not all_of_them:
+            values += facts.attributes.get(attribute + BESIDES, ())
         found = [_is(patterns, name, value) for name, value in values]
         if not all_of_them and attribute == "ssh.path" and "recursive" in facts.flags:
             # What is done to a directory is done to what is in it, which nobody names.

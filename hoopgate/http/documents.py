@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn
 
 from hoopgate.http.wire import Malformed
 
 DEPTH: Final = 64
 LEAVES: Final = 20_000
-_VALUE_CHARACTERS: Final = 4096
+_INDEX: Final = re.compile(r"/(?:0|[1-9][0-9]*)(?=/|\Z)")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -38,7 +38,8 @@ def strict(data: bytes) -> Any:
 
 
 def leaves(value: Any) -> tuple[tuple[str, str], ...]:
-    """JSON pointers (RFC 6901) of everything that is no object or array, with the values as text.
+    """JSON pointers (RFC 6901) of everything that is no object or array, with the values as text;
+    of those that are empty "".
 
     :raises Malformed: too many.
     """
@@ -51,16 +52,70 @@ def leaves(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _leaves(pointer: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
+    if isinstance(value, dict | list) and not value:
+        yield pointer, ""
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}", item)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _leaves(f"{pointer}/{index}", item)
     elif isinstance(value, str):
-        yield pointer, value[:_VALUE_CHARACTERS]
+        yield pointer, value
     else:
         yield pointer, json.dumps(value)
+
+
+def meant(found: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The pointers besides by which a block may mean what ``found`` holds: without the indices of
+    arrays (``/role=admin`` is for ``{"role": ["admin"]}`` and ``[{"role": "admin"}]``, too), and of
+    objects, whatever they hold."""
+    others: dict[tuple[str, str], None] = {}
+    for pointer, value in found:
+        plain = _INDEX.sub("", pointer)
+        if plain != pointer:
+            others[plain, value] = None
+        for one in {pointer, plain}:
+            while one := one.rpartition("/")[0]:
+                if (one, "") in others:
+                    break
+                others[one, ""] = None
+    return tuple(others)
+
+
+def looks_like_json(data: bytes) -> bool:
+    """Whether a body begins as an object or an array does, whatever it is said to be.
+
+    :param data: its beginning, or all of it.
+    """
+    return data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1] in (b"{", b"[")
+
+
+def is_lines(data: bytes) -> bool:
+    """Whether something follows a first line that is a document by itself (NDJSON): no reader takes
+    all of it for one document.
+
+    :param data: the beginning of a body.
+    """
+    first, _, rest = data.partition(b"\n")
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return bool(rest.strip())
+
+
+def undeclared(data: bytes) -> Any:
+    """A document that is said to be something else, and which some servers read all the same.
+
+    :return: None: it is none.
+    :raises Malformed: as :func:`strict`.
+    """
+    try:
+        json.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError):
+        return None
+    return strict(data)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

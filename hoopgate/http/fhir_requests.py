@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hoopgate.events import ComparedTokens, Operation, OperationFacts
-from hoopgate.http import documents, fhir_patches, targets
+from hoopgate.http import documents, fhir_operations, fhir_patches, targets
 from hoopgate.http.fhir_filling import Pages, filling
+from hoopgate.http.fhir_operations import ANY, OF_JOBS, PAGE
 from hoopgate.http.inquiry import (
     Inquiry,
     Pairs,
@@ -21,32 +22,35 @@ from hoopgate.http.inquiry import (
 from hoopgate.http.targets import Target
 from hoopgate.http.wire import Malformed, RequestHead
 from hoopgate.phi import fhir_search
+from hoopgate.phi.fhir_search import kinds_of
 from hoopgate.phi.fhir_tokens import TokenSearch, token_search
 from hoopgate.phi.fhir_types import is_resource
 
-#: Hits on a page; whoever wants more at once wants a copy of the data.
-PAGE: Final = 250
 ENTRIES: Final = 500
 
-#: Operations whose answer is about definitions, or no more than a search.
-_KNOWN: Final = frozenset(
+#: What makes a server send data where somebody says, or search and check it as somebody says: a
+#: parameter of one's own over names is asked for like any other.
+_SINKS: Final = frozenset(
     {
-        *("$validate", "$expand", "$lookup", "$validate-code", "$translate", "$subsumes"),
-        *("$meta", "$lastn", "$document", "$versions"),
+        *("Subscription", "SubscriptionTopic", "Endpoint", "SubscriptionStatus"),
+        *("SearchParameter", "StructureDefinition", "OperationDefinition", "CompartmentDefinition"),
     }
 )
-_BULK: Final = frozenset({"$everything", "$export"})
-#: What makes a server send data where somebody says.
-_SINKS: Final = frozenset({"Subscription", "SubscriptionTopic", "Endpoint", "SubscriptionStatus"})
+_FLAGS: Final = {
+    "phi.opaque": "opaque",
+    "phi.sink": "sink",
+    "phi.predicate": "phi_predicate",
+    "phi.bulk": "bulk",
+}
 _JSON_FORMATS: Final = frozenset(
     {"json", "application/json", "application/fhir+json", "application/fhir json", "text/json"}
 )
 _FORM: Final = "application/x-www-form-urlencoded"
 _NDJSON: Final = b"application/fhir+json, application/fhir+ndjson;q=0.9"
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
-#: Of the status of an export.
-_OF_JOBS: Final = frozenset({"_jobId", "jobId", "job", "jobid", "_outputFormat"})
 _EXPORT: Final = re.compile(r"(?i).*(export|bulk|ndjson)")
+#: What a history may be sorted by (R4 3.1.0.11).
+_OF_HISTORY: Final = frozenset({"_lastUpdated", "-_lastUpdated", "none"})
 _REDACTED: Final = re.compile(
     r".*\[(NAME|TEXT|ADDRESS|TELECOM|IDENTIFIER|NARRATIVE|ATTACHMENT|REDACTED|UNLABELLED)\]",
     re.DOTALL,
@@ -162,9 +166,10 @@ class _Interaction:
             case ():
                 self._search("", self.parameters)
                 return "fhir.search"
-            case ("metadata" | ".well-known", *_):
+            case ("metadata",) | (".well-known", *_):
                 return "fhir.capabilities"
             case ("_history",):
+                self.kinds.add(ANY)
                 return self._history()
             case (kind,) if is_resource(kind):
                 self._of(kind, kind)
@@ -192,8 +197,7 @@ class _Interaction:
                 self._of(kind, kind, "{id}", other)
                 if other == "*":
                     self._say("phi.bulk", "bulk")
-                else:
-                    self.kinds.add(other)
+                self.kinds.add(other)
                 self._search("" if other == "*" else other, self.parameters)
                 return "fhir.search"
             case _:
@@ -209,9 +213,11 @@ class _Interaction:
 
     def _plain(self) -> None:
         """Only parameters of the answer belong here."""
-        for name, _ in self.parameters:
+        for name, value in self.parameters:
             if name not in ("_pretty", "_summary", "_elements", "_since", "_at", "_count", "_sort"):
                 self._say("phi.opaque", "opaque")
+            if name == "_sort" and value not in _OF_HISTORY:
+                self._say("phi.predicate", "phi_predicate")
         self._bounded()
 
     def _search(self, kind: str, parameters: Pairs, *, tokens: bool = False) -> None:
@@ -226,26 +232,22 @@ class _Interaction:
                 self._say(asked.reason, "phi_predicate")
             elif asked.reason:
                 self._say(asked.reason, "opaque")
-            if name.partition(":")[0] in ("_include", "_revinclude"):
-                self.kinds.update(one for one in value.split(":") if is_resource(one))
-            if name == "_type":
-                self.kinds.update(one for one in value.split(",") if is_resource(one))
+            self.kinds |= kinds_of(kind, name, value)
+        if not kind and not any(name == "_type" for name, _ in parameters):
+            self.kinds.add(ANY)
         self._bounded()
 
     def _bounded(self) -> None:
         for name, value in self.parameters:
-            if name == "_count":
-                if not value.isdigit() or len(value) > 9:
-                    raise Malformed(400, "count", "_count must be a number")
-                if int(value) > PAGE:
-                    self._say("phi.bulk", "bulk")
+            if name == "_count" and fhir_operations.number(value) > PAGE:
+                self._say("phi.bulk", "bulk")
 
     # --- the rest ---------------------------------------------------------------------------------
 
     def _write(self, segments: tuple[str, ...], document: Any, media: str) -> str:
         operation = next((one for one in segments if one.startswith("$")), "")
         if operation:
-            return self._operation(segments, operation)
+            return self._operation(segments, operation, document)
         method = self.method
         match segments:
             case ("_search",) if method == "POST":
@@ -279,35 +281,31 @@ class _Interaction:
             case _ if _EXPORT.match("/".join(segments)) and method in ("GET", "HEAD", "DELETE"):
                 if segments[-1].endswith(".ndjson"):
                     self._say("phi.bulk", "bulk")
-                elif any(name not in _OF_JOBS for name, _ in self.parameters):
+                elif any(name not in OF_JOBS for name, _ in self.parameters):
                     self._say("phi.opaque", "opaque")
                 return "fhir.export"
             case _:
                 self._say("phi.opaque", "opaque")
                 return "fhir.operation"
 
-    def _operation(self, segments: tuple[str, ...], operation: str) -> str:
+    def _operation(self, segments: tuple[str, ...], operation: str, document: Any) -> str:
         kinds = [one for one in segments if is_resource(one)]
-        self.kinds.update(kinds)
         self.functions = (operation,)
         self.template = "/" + "/".join(
             one if one in kinds or one.startswith(("$", "_")) else "{id}" for one in segments
         )
-        if operation == "$export" and segments[-1] == operation:
-            self._say("phi.bulk", "bulk")
-            return "fhir.export"
-        if operation == "$export-poll-status" and segments == (operation,):
-            if any(name not in _OF_JOBS for name, _ in self.parameters):
+        said = tuple(fhir_operations.given(document))
+        self.parameters += tuple((name, value or "") for name, value in said)
+        self.kinds |= {*kinds, *fhir_operations.kinds_of(operation, self.parameters, kinds)}
+        for reason in fhir_operations.reasons(segments, operation, self.parameters, document):
+            self._say(reason, _FLAGS[reason])
+        if operation == "$lastn":
+            if any(value is None for _, value in said) or (document is not None and not said):
                 self._say("phi.opaque", "opaque")
-            return "fhir.export"
-        if operation in _BULK and segments[-1] == operation:
-            self._say("phi.bulk", "bulk")
-        elif operation not in _KNOWN or segments[-1] != operation:
-            self._say("phi.opaque", "opaque")
-        elif operation == "$lastn":
             parameters = tuple(pair for pair in self.parameters if pair[0] != "max")
             self._search(kinds[0] if kinds else "", parameters)
-        return "fhir.operation"
+        exports = operation in ("$export", "$export-poll-status") and segments[-1] == operation
+        return "fhir.export" if exports else "fhir.operation"
 
     def _change(self, kind: str, document: Any, media: str) -> str:
         if kind in _SINKS:

@@ -98,6 +98,7 @@ class Upstream:
             head,
             host=self.host,
             phi=self.phi,
+            fhir=self.http.format == "fhir",
             pass_authorization=self.http.pass_authorization,
             peer=self.peer,
             secure=self.secure,

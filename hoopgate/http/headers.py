@@ -18,6 +18,17 @@ _OVERRIDES: Final = frozenset(
         *(b"x-original-url", b"x-rewrite-url", b"x-original-uri", b"x-original-host"),
     }
 )
+#: The same at a FHIR server: another resource to store, what else to delete, history to rewrite.
+_WRITES: Final = frozenset({b"x-provenance", b"x-cascade", b"x-rewrite-history"})
+#: Of the client's, what a FHIR server with PHI gets: what other headers make it do, nobody knows.
+_OF_FHIR: Final = frozenset(
+    {
+        *(b"accept", b"accept-language", b"accept-charset", b"content-type", b"content-language"),
+        *(b"content-encoding", b"prefer", b"if-none-exist", b"if-modified-since", b"user-agent"),
+        *(b"cache-control", b"pragma", b"date", b"authorization", b"origin", b"referer"),
+        *(b"traceparent", b"tracestate", b"x-correlation-id", b"x-requested-with"),
+    }
+)
 #: Of the client's, made anew or of no use to the upstream.
 _REPLACED: Final = HOP_BY_HOP | {
     *(b"host", b"content-length", b"expect", b"forwarded", b"via", b"x-request-id"),
@@ -78,6 +89,7 @@ def to_upstream(
     *,
     host: str,
     phi: bool,
+    fhir: bool = False,
     pass_authorization: bool,
     peer: str,
     secure: bool,
@@ -85,12 +97,15 @@ def to_upstream(
 ) -> Written:
     """The headers for the upstream, without those that frame the body and the credential.
 
+    :param fhir: it is a FHIR server.
     :raises Malformed: a header would change what is run.
     """
     written: Written = [(b"Host", host.encode("ascii"))]
     for name, value in head.headers:
         if name in _OVERRIDES:
             raise Malformed(400, "override", "a header that changes method or path is not taken")
+        if fhir and name in _WRITES:
+            raise Malformed(400, "override", "a header that writes something else is not taken")
         if name in _REPLACED or name.startswith(b"x-forwarded-") or (phi and name in _PARTIAL):
             continue
         if phi and name in _CONDITIONS:
@@ -98,6 +113,8 @@ def to_upstream(
                 continue
             if name != b"if-unmodified-since" and not _VERSIONS.fullmatch(value):
                 raise Malformed(400, "condition", "a condition that is about no version")
+        if fhir and phi and name not in _OF_FHIR and name not in _CONDITIONS:
+            continue
         if name in CREDENTIALS and not (pass_authorization and name == b"authorization"):
             continue
         written.append((name, value))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from hoopgate.events import Operation
+from hoopgate.events import BESIDES, Operation
+from hoopgate.http import documents
 from hoopgate.http.headers import client_headers
 from hoopgate.http.problems import Problem
 from hoopgate.http.targets import Target
@@ -100,6 +101,7 @@ def attributes(
         "http.parameter": target.parameters if parameters is None else parameters,
         "http.header": client_headers(head.headers),
         "http.body": body,
+        "http.body" + BESIDES: documents.meant(body),
         "http.tool": tuple((name, "") for name in tool),
     }
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hoopgate.http.headers import Links
+from hoopgate.http.mcp_members import NOTICES, PLAIN, ROLE, TASK, is_id, is_media, is_uri, kept
 from hoopgate.phi import documents
 from hoopgate.phi.documents import JSONMasker, Tokens, Unreadable
 from hoopgate.phi.fhir import FHIRMasker
@@ -30,30 +30,10 @@ _DEFINITIONS: Final[Mapping[str, frozenset[str]]] = {
 }
 #: Tools on one page of a list: rules judge each of them.
 _TOOLS: Final = 5000
-#: Of a server's own messages: those that pass, and their members that do.
-_NOTICES: Final = {
-    "notifications/progress": ("progressToken", "progress", "total"),
-    "notifications/cancelled": ("requestId",),
-    "notifications/tools/list_changed": (),
-    "notifications/resources/list_changed": (),
-    "notifications/prompts/list_changed": (),
-    "notifications/resources/updated": ("uri",),
-    "notifications/subscriptions/acknowledged": ("notifications",),
-    "notifications/message": ("level",),
-    "ping": (),
-    "roots/list": (),
-}
-#: Of every result, what says how to go on: member → what is let through.
-_PLAIN: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "isError": lambda value: isinstance(value, bool),
-    "resultType": lambda value: value in ("complete", "input_required", "task"),
-    "ttlMs": lambda value: isinstance(value, int),
-    "cacheScope": lambda value: value in ("public", "private"),
-    "nextCursor": lambda value: isinstance(value, str),
-}
 #: By which a client knows its subscription (2026-07-28, basic/utilities/subscriptions).
 _SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
-_MEDIA: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}(;[ -~]{1,64})?")
+#: In the place of an address that is none.
+_HIDDEN: Final = "urn:hoopgate:hidden"
 #: Makes one value of the tools on a page, where somebody else decides which of them are shown.
 Listed = Callable[[list[dict[str, Any]]], Any]
 
@@ -98,8 +78,12 @@ class MCPMasker:
             raise Unreadable("the content is no JSON-RPC 2.0 message")
         if "method" in message:
             return message if self._plan.clear else self._notice(message)
-        method = self._asked.get(json.dumps(message.get("id")), "")
-        found: dict[str, Any] = {"jsonrpc": "2.0", "id": message.get("id")}
+        own = message.get("id")
+        key = json.dumps(own, default=str)
+        method = self._asked.get(key, "")
+        if not (own is None or is_id(own) or method or self._plan.clear):
+            raise Unreadable("the message has an id that nobody asked with")
+        found: dict[str, Any] = {"jsonrpc": "2.0", "id": own}
         if "error" in message:
             return {**found, "error": self._error(message["error"])}
         result = message.get("result")
@@ -115,31 +99,32 @@ class MCPMasker:
         return {"code": code if isinstance(code, int) else -32603, "message": text}
 
     def _result(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
-        if method == "tools/list":
+        # Of an answer that is taken up again (Last-Event-ID) nobody knows what it answers.
+        if method == "tools/list" or (not method and isinstance(result.get("tools"), list)):
             result = {**result, "tools": self._tools(result.get("tools"))}
         if self._plan.clear:
             return result
         said = _DEFINITIONS.get(method)
         if said is not None:
             return {
-                name: value
-                for name, value in result.items()
-                if name in said or (name in _PLAIN and _PLAIN[name](value))
-            }
+                name: value for name, value in result.items() if name not in PLAIN and name in said
+            } | kept(result, PLAIN)
         if result.get("resultType") == "input_required":
             return _unasked(method)
-        found: dict[str, Any] = {}
+        found = kept(result, PLAIN)
+        if method.startswith("tasks/") and "taskId" in result:
+            found |= kept(result, TASK)
         for name, value in result.items():
-            if name in _PLAIN:
-                if _PLAIN[name](value):
-                    found[name] = value
-            elif name in ("content", "contents") and isinstance(value, list):
+            if name in ("content", "contents") and isinstance(value, list):
                 found[name] = [self._content(one) for one in value if isinstance(one, dict)]
             elif name == "structuredContent":
                 found[name] = self._document(value)
             elif name == "messages" and isinstance(value, list):
                 found[name] = [
-                    {"role": one.get("role"), "content": self._content(one.get("content", {}))}
+                    {
+                        "role": one["role"] if ROLE(one.get("role")) else "user",
+                        "content": self._content(one.get("content", {})),
+                    }
                     for one in value
                     if isinstance(one, dict) and isinstance(one.get("content"), dict)
                 ]
@@ -147,8 +132,10 @@ class MCPMasker:
                 found[name] = [self._link(one) for one in value if isinstance(one, dict)]
             elif name == "completion":
                 found[name] = {"values": []}
-            elif name in ("task", "tasks", "taskId", "status"):
-                found[name] = self._json.mask(value)
+            elif name == "task" and isinstance(value, dict):
+                found[name] = kept(value, TASK)
+            elif name == "tasks" and isinstance(value, list):
+                found[name] = [kept(one, TASK) for one in value if isinstance(one, dict)]
         return {**found, **_subscription(result)}
 
     def _tools(self, tools: Any) -> Any:
@@ -189,8 +176,8 @@ class MCPMasker:
         found: dict[str, Any] = {"name": "[TEXT]"}
         uri, media = part.get("uri"), part.get("mimeType")
         if isinstance(uri, str):
-            found["uri"] = uri
-        if isinstance(media, str) and _MEDIA.fullmatch(media):
+            found["uri"] = uri if is_uri(uri) else _HIDDEN
+        if is_media(media):
             found["mimeType"] = media
         return found
 
@@ -213,14 +200,14 @@ class MCPMasker:
 
     def _notice(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """A message that the server begins; one that could carry text is not passed on."""
-        kept = _NOTICES.get(str(message["method"]))
-        if kept is None:
+        tests = NOTICES.get(str(message["method"]))
+        if tests is None:
             return None
         params = message.get("params")
-        names = ("jsonrpc", "id", "method")
-        found: dict[str, Any] = {name: message[name] for name in names if name in message}
+        found: dict[str, Any] = {"jsonrpc": "2.0", **kept(message, {"id": is_id})}
+        found["method"] = message["method"]
         if isinstance(params, dict):
-            found["params"] = {name: params[name] for name in kept if name in params}
+            found["params"] = kept(params, tests)
             found["params"].update(_subscription(params))
             if message["method"] == "notifications/message":
                 found["params"]["data"] = "[TEXT]"

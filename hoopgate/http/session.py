@@ -23,6 +23,7 @@ from hoopgate.events import Side
 from hoopgate.http import requests, wire
 from hoopgate.http.answering import Answering
 from hoopgate.http.cors import Origins
+from hoopgate.http.documents import is_lines, looks_like_json
 from hoopgate.http.exchange import Exchange
 from hoopgate.http.forwarding import Credential, NoCredential, Upstream, received
 from hoopgate.http.gate import Gate, Opening, Refusal
@@ -270,6 +271,10 @@ class HTTPSession(Answering):
             exchange.body += event.data
             limit = self._http.body_bytes if exchange.inspected else _SMALL
             if len(exchange.body) > limit:
+                begun = bytes(exchange.body)
+                if not exchange.inspected and looks_like_json(begun) and not is_lines(begun):
+                    exchange.inspected = True  # whatever it is said to be
+                    return
                 if exchange.inspected:
                     raise Malformed(413, "body_size", "the body is larger than may be seen whole")
                 exchange.whole = False

@@ -3,8 +3,9 @@
 Who searches by a name learns from the number of hits whether there is one. So the type of what a
 parameter searches decides (``data/fhir_search.json``, made by ``tools/fhir-tables`` of R4 and R5):
 codes, references, quantities and dates may be searched by, text and identifiers and when somebody
-was born may not. Neither may a value that is never shown, as a code with blanks in it. A parameter
-that neither version knows is not known here.
+was born may not. Neither may a value that is never shown, as a code with blanks in it, or an age
+above 89. Definitions may be searched by all that they say. A parameter that neither version knows
+is not known here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
+
+from hoopgate.phi import fhir_ages
+from hoopgate.phi.fhir_types import DEFINITIONS, is_resource
+from hoopgate.phi.safe_harbor import OLDEST_AGE
 
 PREDICATE: Final = "phi.predicate"
 OPAQUE: Final = "phi.opaque"
@@ -62,6 +67,13 @@ _LOCAL: Final = re.compile(
 )
 
 
+#: A number and its unit, of a quantity (R4 3.1.1.4.9).
+_QUANTITY: Final = re.compile(
+    r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)"
+    r"(?:\|[^|]*\|([^|]*))?"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """What a parameter asks for.
@@ -101,11 +113,13 @@ def search(resource: str, name: str, value: str = "") -> Search:
         return _chain(resource, own, modifier, rest, value)
     if own == "_sort":
         fields = [one.strip().removeprefix("-") for one in value.split(",")]
-        return _worst([search(resource, field) for field in fields if field])
+        return _worst([_order(resource, field) for field in fields if field])
     if own in _RESULT:
         return Search(PREDICATE) if own == "_typeFilter" else _NOTHING
     if own in _FREE:
         return Search(PREDICATE)
+    if resource in DEFINITIONS and own in parameters().get(resource, {}):
+        return Search("", frozenset(parameters()[resource][own][2].split()))
     if modifier and modifier not in _MODIFIERS and not modifier[:1].isupper():
         return Search(PREDICATE)
     if modifier == "missing":
@@ -129,11 +143,38 @@ def _parameter(resource: str, name: str, value: str = "") -> Search:
         return Search(PREDICATE)
     if not codes or name in _BIRTHS or (shown is not None and not codes <= shown):
         return Search(PREDICATE)
+    if kind in ("quantity", "composite") and _hidden_age(value, always="Age" in codes):
+        return Search(PREDICATE, places)
     if kind == "reference" and "Reference" in codes:
         good = _all(value, _LOCAL)
     else:
         good = kind in ("quantity", "number", "date") or _all(value, _WORD)
     return Search("" if good else PREDICATE, places)
+
+
+def _order(resource: str, field: str) -> Search:
+    """Sorting by a parameter compares all there is, also ages that are not shown."""
+    kind, codes = parameters().get(resource, {}).get(field, ["", "", ""])[:2]
+    if kind == "quantity" and "Age" in codes.split():
+        return Search(PREDICATE)
+    return search(resource, field)
+
+
+def _hidden_age(value: str, *, always: bool) -> bool:
+    """Whether a search compares ages with one that is not shown.
+
+    :param always: whatever the unit.
+    """
+    for one in re.split(r"[,$]", value):
+        found = _QUANTITY.fullmatch(one)
+        if found is None:
+            continue
+        most = fhir_ages.limit(found[3]) or (OLDEST_AGE if always else None)
+        # "About" is a tenth more (R4 3.1.1.5.5), and an exponent makes what is equal broader.
+        wide = found[1] == "ap" or "e" in found[2].lower()
+        if most is not None and float(found[2]) * (1.2 if wide else 1) >= most:
+            return True
+    return False
 
 
 def _all(value: str, shown: re.Pattern[str]) -> bool:
@@ -169,3 +210,34 @@ def _worst(found: Iterable[Search]) -> Search:
     reasons = {one.reason for one in several} - {""}
     reason = PREDICATE if PREDICATE in reasons else next(iter(reasons), "")
     return Search(reason, frozenset().union(*(one.places for one in several)))
+
+
+def kinds_of(resource: str, name: str, value: str) -> set[str]:
+    """Types of what a parameter of a search reads besides what is found: includes, chains,
+    ``_has``; ``*``: whatever a reference leads to, or comes from."""
+    own, _, modifier = name.partition(".")[0].partition(":")
+    if own == "_type":
+        return {one for one in value.split(",") if is_resource(one)}
+    if own == "_include":
+        source, _, rest = value.partition(":")
+        link, _, target = rest.partition(":")
+        return {source, *_targets(link, target)} - {resource, ""}
+    if own == "_revinclude":
+        source = value.partition(":")[0]
+        return {source if is_resource(source) else "*"} - {resource}
+    if own == "_has":
+        kind, _, rest = name.removeprefix("_has:").partition(":")
+        inner = rest.partition(":")[2]
+        return {kind, *kinds_of(kind, inner, value)} - {resource, ""}
+    if "." in name and own:
+        rest = name.partition(".")[2]
+        targets = _targets(own, modifier)
+        return targets.union(*(kinds_of(kind, rest, value) for kind in targets)) - {resource}
+    return set()
+
+
+def _targets(link: str, named: str) -> set[str]:
+    """What a reference may lead to: the type that is named, or the one that it is called by."""
+    called = {"patient": "Patient", "encounter": "Encounter", "organization": "Organization"}
+    found = named or called.get(link, "*")
+    return {found if is_resource(found) else "*"}
