@@ -261,7 +261,7 @@ class SSHTransport(conch.SSHTransportBase):
                 self.exchange(number, payload)
         elif number == NEWKEYS and phase == "newkeys":
             self._new_keys(payload)
-        elif phase != "open":
+        elif phase != "open" or number == NEWKEYS or KEX_INIT <= number <= 49:
             raise RemoteProtocolError("a message that has no place in a key exchange")
         elif number == EXT_INFO:
             self.ssh_EXT_INFO(payload)
