@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from hoopgate.http.wire import Malformed
@@ -37,6 +38,28 @@ def strict(data: bytes) -> Any:
     return value
 
 
+def forgiving(data: bytes) -> Any:
+    """Read a document that will be masked and written anew: as :func:`strict` does, but for what is
+    wrong within texts, and for numbers that few readers can read.
+
+    :raises Malformed: anything else is wrong with it.
+    """
+    try:
+        text = data.decode("utf-8", "replace")
+        _shallow(text)
+        return json.loads(
+            text,
+            strict=False,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=Decimal,
+        )
+    except Malformed:
+        raise
+    except (ValueError, ArithmeticError, RecursionError):
+        raise _bad("the message is not JSON") from None
+
+
 def leaves(value: Any) -> tuple[tuple[str, str], ...]:
     """JSON pointers (RFC 6901) of everything that is no object or array, with the values as text;
     of those that are empty "".
@@ -63,7 +86,7 @@ def _leaves(pointer: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, str):
         yield pointer, value
     else:
-        yield pointer, json.dumps(value)
+        yield pointer, str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
 def meant(found: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -88,7 +111,7 @@ def looks_like_json(data: bytes) -> bool:
 
     :param data: its beginning, or all of it.
     """
-    return data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1] in (b"{", b"[")
+    return data.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1] in (b"{", b"[")
 
 
 def is_lines(data: bytes) -> bool:

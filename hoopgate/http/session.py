@@ -272,7 +272,8 @@ class HTTPSession(Answering):
             limit = self._http.body_bytes if exchange.inspected else _SMALL
             if len(exchange.body) > limit:
                 begun = bytes(exchange.body)
-                if not exchange.inspected and looks_like_json(begun) and not is_lines(begun):
+                like_json = looks_like_json(begun) or not begun.strip()
+                if not exchange.inspected and like_json and not is_lines(begun):
                     exchange.inspected = True  # whatever it is said to be
                     return
                 if exchange.inspected:

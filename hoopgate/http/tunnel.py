@@ -162,7 +162,7 @@ class Tunnel:
         try:
             if self._phi and not message.text:
                 raise Malformed(415, "binary", "binary messages are not passed on where PHI is")
-            event = self._handshake.message(side, message)
+            event = self._handshake.message(side, message, phi=self._phi)
         except Malformed as error:
             self._judged = None
             block = Block("http", error.code, str(error), "Send it in another form.")

@@ -79,14 +79,19 @@ class Handshake:
         ]
         return written + [(b"Sec-WebSocket-Protocol", one) for one in chosen]
 
-    def message(self, side: Side, message: Message) -> Operation:
+    def message(self, side: Side, message: Message, *, phi: bool) -> Operation:
         """A message as rules see it.
 
+        :param phi: where PHI is, what a server sends is written anew, and whether somebody's name
+            has a control character in it, or half a surrogate pair, is not told.
         :raises Malformed: it looks like JSON, and readers may read it in two ways.
         """
         leaves: Pairs = ()
-        if message.text and message.data.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
-            leaves = documents.leaves(documents.strict(message.data))
+        if message.text and documents.looks_like_json(message.data):
+            if phi and side is Side.BACKEND:
+                leaves = documents.leaves(documents.forgiving(message.data))
+            else:
+                leaves = documents.leaves(documents.strict(message.data))
         kind = f"{'client' if side is Side.CLIENT else 'server'}.{_form(message)}"
         body = message.data.decode() if message.text else hashlib.sha256(message.data).hexdigest()
         text = f"WEBSOCKET {self.target.encode()}\n{kind}\n\n{body}"

@@ -4,6 +4,7 @@ is the highest that is shown."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -46,6 +47,11 @@ def limit(*units: object) -> int | None:
     return None
 
 
+def is_age(codes: Iterable[object]) -> bool:
+    """Whether one of ``codes`` says that what is observed is an age."""
+    return any(code in _CODES for code in codes)
+
+
 def shorten(observation: dict[str, Any]) -> None:
     """Where an age is observed, one of 90 and more is 90, also without a unit of time."""
     parts = observation.get("component")
@@ -68,6 +74,6 @@ def _most(holder: dict[str, Any], name: str, most: int | None) -> None:
 def _is_age(part: dict[str, Any]) -> bool:
     code = part.get("code")
     codings = code.get("coding") if isinstance(code, dict) else None
-    return isinstance(codings, list) and any(
-        isinstance(one, dict) and one.get("code") in _CODES for one in codings
+    return isinstance(codings, list) and is_age(
+        one["code"] for one in codings if isinstance(one, dict) and isinstance(one.get("code"), str)
     )

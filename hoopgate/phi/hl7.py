@@ -8,10 +8,13 @@ not know shows nothing. Text in OBX and NTE is masked whole.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from typing import Final
 
+from hoopgate.phi import fhir_ages
 from hoopgate.phi.documents import Unreadable, replacement
+from hoopgate.phi.safe_harbor import OLDEST_AGE
 from hoopgate.plans import PathMask
 
 #: Segment → fields that stay as they are.
@@ -57,11 +60,15 @@ _DATES: Final = {
     "RXA": (3, 4),
 }
 _NUMBERS: Final = re.compile(r"[<>=0-9.:/+^~-]*")
+#: HL7 v2 2A.2.46: a number and no telephone's; of repetitions each is one.
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?(~[+-]?[0-9]{1,15}(\.[0-9]{1,15})?)*")
+_DIGITS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _CODE: Final = re.compile(r"[^\s\x00-\x20\x7f]*")
 _CODES: Final = None  #: in _SHAPES: a code or a list of them, with their words
 #: Of what stays: what it has to look like, or it is text. By type of an OBX-5, else by field.
 _SHAPES: Final = {
-    **dict.fromkeys(("NM", "SN", "SI"), _NUMBERS),
+    **dict.fromkeys(("NM", "SI"), _NUMBER),
+    "SN": _NUMBERS,
     **dict.fromkeys(("ID", "IS"), _CODE),
     **dict.fromkeys(("CE", "CWE", "CF", "CNE"), _CODES),
     **dict.fromkeys(("OBX-4", "OBX-7", "RXA-6", "RXO-2", "RXO-3", "RXE-3", "RXE-4"), _NUMBERS),
@@ -76,6 +83,7 @@ class HL7Masker:
 
     def __init__(self, masks: Sequence[PathMask]) -> None:
         self._masks = {mask.path: mask for mask in reversed(masks)}
+        self._oldest = time.gmtime().tm_year - OLDEST_AGE
 
     def mask(self, text: str) -> str:
         """A message, or several behind each other, as the client may see it.
@@ -91,9 +99,9 @@ class HL7Masker:
         for line in lines:
             if line.startswith("MSH"):
                 separator = line[3:4]
-                if len(line) < 8 or separator.isalnum() or line[8:9] not in ("", separator):
-                    raise Unreadable("the message's separators are unusual")
-                if line[4:8] != "^~\\&":
+                marks = line[4:].partition(separator)[0]
+                # The last one, since version 2.7, says where text was cut off.
+                if separator.isalnum() or marks not in ("^~\\&", "^~\\&#"):
                     raise Unreadable("the message's separators are unusual")
             shown.append(self._segment(line, separator))
         return "\r".join(shown) + "\r"
@@ -117,13 +125,28 @@ class HL7Masker:
                 shown.append(value)
             elif number in kept or (number == 5 and kind in _SHAPES):
                 shape = _SHAPES.get(kind if number == 5 else f"{name}-{number}", _CODES)
+                if name == "OBX" and number == 5:
+                    value = _shortened(value, kind, fields)
                 shown.append(_shaped(value, shape) or f"[{name}-{number}]")
             elif number in dates:
                 found = _YEAR.fullmatch(value)
-                shown.append(found[1] if found else "")
+                shown.append(f"{max(int(found[1]), self._oldest):04}" if found else "")
             else:
                 shown.append(f"[{name}-{number}]")
         return separator.join([name, *shown])
+
+
+def _shortened(value: str, kind: str, fields: Sequence[str]) -> str:
+    """An observed age of 90 and more is 90: by its unit (OBX-6), or by what is observed (OBX-3)."""
+    if kind not in ("NM", "SN"):
+        return value
+    most = fhir_ages.limit(*fields[5].split("^")[:2]) if len(fields) > 5 else None
+    if most is None and len(fields) > 2 and fhir_ages.is_age(fields[2].split("^")):
+        most = OLDEST_AGE
+    if most is None:
+        return value
+    limit = most
+    return _DIGITS.sub(lambda one: str(limit) if float(one[0]) >= limit else one[0], value)
 
 
 def _shaped(value: str, shape: re.Pattern[str] | None) -> str:

@@ -254,3 +254,32 @@ def test_hl7_shows_what_has_the_shape_of_its_type(segment: str, shown: str | Non
     found = HL7Masker(()).mask(f"{head}\r{segment}").split("\r")[1]
     assert found.startswith(segment if shown is None else shown)
     assert "Canary" not in found.replace("SEL^Self Canary", "")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("OBX|1|NM|30525-0^Age^LN||93||||||F", "OBX|1|NM|30525-0^Age^LN||101.5||||||F"),
+        ("OBX|1|NM|x^y^L||91|a^year^UCUM|||||F", "OBX|1|NM|x^y^L||97|a^year^UCUM|||||F"),
+        ("OBX|1|NM|x^y^L||1100|mo|||||F", "OBX|1|NM|x^y^L||1200|mo|||||F"),
+        ("OBX|1|SN|x^y^L||>^93|years|||||F", "OBX|1|SN|x^y^L||>^95|years|||||F"),
+        ("OBX|1|NM|x^y^L||555-1234||||||F", "OBX|1|NM|x^y^L||111-11-1111||||||F"),
+        ("OBX|1|NM|x^y^L||1:2:3||||||F", "OBX|1|NM|x^y^L||4/5||||||F"),
+        ("PV1|1|I" + "|" * 42 + "19210304", "PV1|1|I" + "|" * 42 + "19250607"),
+        ("ORC|RE" + "|" * 8 + "1919", "ORC|RE" + "|" * 8 + "1920"),
+    ],
+)
+def test_hl7_shows_no_age_above_89_and_no_telephone(one: str, other: str) -> None:
+    head = "MSH|^~\\&#|A|B|C|D|2024||ORU^R01|1|P|2.8"
+    first, second = (HL7Masker(()).mask(f"{head}\r{line}") for line in (one, other))
+    assert first == second
+    heavy = "OBX|1|NM|29463-7^Weight^LN||120.5~-3|kg|||||F"
+    assert HL7Masker(()).mask(f"{head}\r{heavy}").split("\r")[1] == heavy
+
+
+def test_public_json_goes_by_the_tripwire_as_text_does() -> None:
+    document = {"note": "call 123-45-6789", "list": ["ann@example.org"], "n": 1, "none": None}
+    found = JSONMasker((), unlabelled=False).mask(document)
+    assert found == {"note": "call [SSN]", "list": ["[EMAIL]"], "n": 1, "none": None}
+    said = (PathMask("/note", "", None),)
+    assert JSONMasker(said, unlabelled=False).mask(document)["note"] == document["note"]

@@ -175,6 +175,9 @@ def test_a_close_goes_both_ways(sockets: Sockets) -> None:
         ("cut", "http.json"),
         ("twice", "http.json"),
         ("array", [{}]),
+        ("control", {"name": "[NAME]"}),
+        ("surrogate", {"name": "[NAME]"}),
+        ("number", {"ssn": None}),
     ],
 )
 def test_twins_say_the_same(sockets: Sockets, form: str, shown: Any) -> None:

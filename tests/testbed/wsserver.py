@@ -29,6 +29,7 @@ def _answer(path: str, connection: ServerConnection) -> None:
             connection.send(json.dumps({"id": number, "name": name, "ssn": ssn}))
         connection.close()
     elif path.startswith("/odd"):
+        odd = sum(map(ord, ssn)) % 2  # of the one, and not of the other
         forms: dict[str, str | bytes | list[str]] = {
             "json": json.dumps({"id": "1", "name": name, "ssn": ssn, "note": name}),
             "pieces": [*json.dumps({"id": "2", "name": name})],
@@ -36,6 +37,9 @@ def _answer(path: str, connection: ServerConnection) -> None:
             "binary": name.encode(),
             "cut": json.dumps({"name": name})[:-1],
             "twice": f'{{"name": "x", "name": "{name}"}}',
+            "control": '{"name": "%s"}' % ("\x01" if odd else "A"),
+            "surrogate": '{"name": "%s"}' % (r"\ud800" if odd else r"\ud83d\ude00"),
+            "number": '{"ssn": %s}' % ("1e400" if odd else "7"),
             "array": json.dumps([{"id": 1, "ssn": ssn}]),
         }
         connection.send(forms[path.rpartition("/")[2]])
