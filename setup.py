@@ -87,7 +87,7 @@ def extensions() -> list[Extension]:
                 "--follow-imports=silent",
                 *(f"hoopgate/{name.replace('.', '/')}.py" for name in MODULES),
             ],
-            opt_level="3",
+            opt_level=os.environ.get("MYPYC_OPT_LEVEL", "3"),  # 0: quick to build, for tests
             debug_level="0",
             group_name="hoopgate",
         )
