@@ -3,6 +3,7 @@
 # ruff: noqa: SIM905 - word lists read better as text
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ NAMES: Final = frozenset(
     sftp.lstat sftp.readlink sftp.lsetstat sftp.remove sftp.rename sftp.link sftp.make
     """.split()
 )
+#: Those that give what is there another name.
+_NAMING: Final = frozenset(["sftp.rename", "sftp.link"])
 #: Classes that change what is at a path.
 _WRITES: Final = frozenset("sftp.write sftp.attributes sftp.make sftp.rename sftp.link".split())
 #: Kinds that belong to another class.
@@ -81,13 +84,20 @@ class SSHExaminer:
     async def _files(self, command: Command) -> Operation:
         follow = command.kind not in NAMES
         paths = [await self._side.resolve(path, follow=follow) for path in command.paths]
+        if command.text == "symlink":
+            # Through links that are there already: what it leads to is what is judged.
+            paths[0] = await self._side.resolve(command.paths[0], follow=True)
+        elif command.kind in _NAMING and (said := await self._side.link(paths[0])):
+            # A link says where it leads from where it is: elsewhere it may lead out.
+            target = posixpath.join(posixpath.dirname(paths[1]), said)
+            paths.append(await self._side.resolve(target, follow=True))
         kind = _CLASSES.get(command.kind, command.kind)
         whole = False
         if kind == "sftp.rename":
             # With a directory all that is in it goes elsewhere.
             whole = await self._side.is_directory(paths[0])
         # What a path is labelled does not follow a file to another path.
-        phi = "phi.sink" if self._phi and kind in ("sftp.rename", "sftp.link") else ""
+        phi = "phi.sink" if self._phi and kind in _NAMING else ""
         found = tuple(paths)
         if kind in _WRITES:
             await self._may_begin(found, below=whole)

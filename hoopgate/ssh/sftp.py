@@ -3,6 +3,7 @@
 Rules:
 
 1. Every operation on a path is asked about, and runs on the path that the server said it leads to.
+   A link is made to that, too: it leads there still when it is moved.
 2. A handle is what the server gave for an operation that was allowed; no other is accepted, and it
    is good for what it was opened for.
 3. An answer belongs to a request that is open. Requests that are not relayed are answered here.
@@ -250,7 +251,9 @@ class SFTPStream:
         request = asked.request
         facts = asked.decisions[0].facts[0]
         assert isinstance(facts, OperationFacts)
-        resolved = tuple(path for path, _ in facts.attributes["ssh.path"])
+        # Behind those of the request stands what it was judged by besides.
+        judged = tuple(path for path, _ in facts.attributes["ssh.path"])
+        resolved = judged[: len(request.paths)]
         assert len(resolved) == len(request.paths)
         self._bulk = self._bulk or any(is_bulk(one) for one in asked.decisions)
         opened = Open(request.kind, request.extension)
@@ -269,8 +272,6 @@ class SFTPStream:
             skip = 4 if request.kind == sftp.OPEN else 0
             attrs = sftp.without_set_id(request.rest[skip:])
             request = replace(request, rest=request.rest[:skip] + attrs)
-        if request.kind == sftp.SYMLINK:
-            paths = (request.paths[0], paths[1])
         return [
             Forward(wire.in_frames(request.encode(paths)), asked.received, tuple(asked.decisions))
         ]

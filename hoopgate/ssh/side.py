@@ -29,6 +29,7 @@ _INIT: Final = 1
 _VERSION: Final = 2
 _LSTAT: Final = 7
 _REALPATH: Final = 16
+_READLINK: Final = 19
 _STATUS: Final = 101
 _NAME: Final = 104
 _ATTRS: Final = 105
@@ -179,11 +180,34 @@ class SidePaths:
 
         :raises UnresolvableStatement: ``resolve.path``: the server cannot say.
         """
+        mode = await self._mode(path)
+        if mode is None:
+            return ""
+        return "directory" if stat.S_ISDIR(mode) else "file"
+
+    async def link(self, path: str) -> str:
+        """What a link at a resolved path says, as it stands there; "" where none is.
+
+        :raises UnresolvableStatement: ``resolve.path``: the server cannot say.
+        """
+        mode = await self._mode(path)
+        if mode is None or not stat.S_ISLNK(mode):
+            return ""
+        try:
+            reader = await self._ask(_READLINK, path)
+            if reader.uint32() != 1:
+                raise UnresolvableStatement("resolve.path", _CANNOT)
+            return reader.string().decode()
+        except (_Failed, UnicodeDecodeError):
+            raise UnresolvableStatement("resolve.path", _CANNOT) from None
+
+    async def _mode(self, path: str) -> int | None:
+        """None: nothing is there."""
         try:
             reader = await self._ask(_LSTAT, path)
         except _Failed as failed:
             if failed.code == _NO_SUCH_FILE:
-                return ""
+                return None
             raise UnresolvableStatement("resolve.path", _CANNOT) from None
         flags = reader.uint32()
         if not flags & _PERMISSIONS:
@@ -191,7 +215,7 @@ class SidePaths:
         for field in (_SIZE, _SIZE, _OWNER, _OWNER):  # size is a uint64; owner and group
             if flags & field:
                 reader.uint32()
-        return "directory" if stat.S_ISDIR(reader.uint32()) else "file"
+        return reader.uint32()
 
     async def home(self) -> str:
         """The directory in which the account's sessions begin, with a slash at its end.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from testbed.certificates import Certificates
 from testbed.rawsftp import NONE, Raw, extended, state
-from testbed.ward import Ward, running_ward
+from testbed.ward import RULES, Ward, running_ward
 
 from hoopgate.ssh import sftp_wire as sftp
 from hoopgate.ssh.wire import Reader, string, uint32, uint64
@@ -228,3 +228,58 @@ def test_many_reads_at_once_do_not_outrun_a_bound(
         assert answer.uint32() == sftp.PERMISSION_DENIED
         assert got <= 3 * 32768
         one.close()
+
+
+@pytest.fixture(scope="module")
+def linking(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Ward]:
+    """Links may be made, and names changed, in what may be read."""
+    match = RULES[1]["match"]
+    files = {**RULES[1], "match": {**match, "classes": [*match["classes"], "sftp.link"]}}
+    with running_ward(
+        tmp_path_factory.mktemp("linking"), certificates, rules=[files, *RULES[2:]]
+    ) as running:
+        public = running.server.root / "public"
+        for name in ("a/b/x", "a/x", "c/d/x"):
+            running.server.write(f"public/{name}", b"inside\n")
+        (public / "a/b/theirs").symlink_to("../x")  # not of the agent's making
+        (public / "out").symlink_to(running.server.root / "secret/patients.csv")
+        yield running
+
+
+def test_no_link_leads_out_wherever_it_is_moved(linking: Ward) -> None:
+    """Who can make one could read what it leads to, by exchanging it for a file in time."""
+    public = linking.server.root / "public"
+    p = str(public).encode()
+    raw = Raw(linking, "executor")
+    rename, hard = b"posix-rename@openssh.com", b"hardlink@openssh.com"
+    refused = [
+        (sftp.SYMLINK, string(b"../../../secret/patients.csv") + string(p + b"/a/b/l")),
+        (sftp.SYMLINK, string(p + b"/out") + string(p + b"/l")),
+        (sftp.SYMLINK, string(b"out") + string(p + b"/l")),
+        (sftp.SYMLINK, string(b"..") + string(p + b"/l")),
+        (sftp.SYMLINK, string(b"/") + string(p + b"/l")),
+        (sftp.RENAME, string(p + b"/a/b/theirs") + string(p + b"/theirs")),
+        (sftp.RENAME, string(p + b"/out") + string(p + b"/l")),
+        extended(rename, string(p + b"/a/b/theirs"), string(p + b"/theirs")),
+        extended(rename, string(p + b"/a/../a/b/theirs"), string(p + b"/c/../theirs")),
+        extended(rename, string(p + b"/out"), string(p + b"/a/x")),
+        extended(hard, string(p + b"/a/b/theirs"), string(p + b"/theirs")),
+        extended(hard, string(p + b"/out"), string(p + b"/l")),
+    ]
+    before = state(linking)
+    for kind, body in refused:
+        assert raw.code(kind, body) in (3, 4), body
+    assert state(linking) == before
+    # Within what may be read, links are as useful as ever.
+    assert raw.code(sftp.SYMLINK, string(b"../x") + string(p + b"/a/b/mine")) == 0
+    assert (public / "a/b/mine").read_bytes() == b"inside\n"
+    assert raw.code(*extended(rename, string(p + b"/a/b/mine"), string(p + b"/mine"))) == 0
+    assert (public / "mine").resolve() == (public / "a/x").resolve()
+    assert raw.code(sftp.RENAME, string(p + b"/a/b") + string(p + b"/b")) == 0
+    assert raw.code(sftp.RENAME, string(p + b"/b") + string(p + b"/a/b")) == 0
+    moved = string(p + b"/a/b/theirs") + string(p + b"/c/d/theirs")
+    (public / "c/x").write_bytes(b"inside\n")
+    assert raw.code(sftp.RENAME, moved) == 0
+    assert (public / "c/d/theirs").read_bytes() == b"inside\n"
+    assert raw.code(sftp.SYMLINK, string(b"later.txt") + string(p + b"/early")) == 0
+    raw.close()
