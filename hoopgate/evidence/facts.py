@@ -5,6 +5,7 @@ Made of leaves alone, never of payload: whoever has the leaves gets the same, by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +16,19 @@ from hoopgate.recorder.leaf import Leaf
 QUIET: Final = frozenset({"segment.start", "heartbeat"})
 
 Verdicts = dict[str, int]
+
+
+#: What no text of FHIR holds (R4 2.24.0.1, string), and what UTF-8 has no bytes for.
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+
+
+def readable(value: Any) -> Any:
+    """A JSON value with what others' readers refuse in a text replaced by U+FFFD."""
+    if isinstance(value, str):
+        return _UNREADABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {readable(name): readable(one) for name, one in value.items()}
+    return [readable(one) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True)

@@ -12,7 +12,15 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from hoopgate.evidence.facts import QUIET, Session, decisions_of, detail_of, is_request, verdicts_of
+from hoopgate.evidence.facts import (
+    QUIET,
+    Session,
+    decisions_of,
+    detail_of,
+    is_request,
+    readable,
+    verdicts_of,
+)
 from hoopgate.evidence.ocsf import endpoint
 from hoopgate.recorder.leaf import Leaf, encode
 
@@ -83,7 +91,21 @@ def audit_event(origin: str, leaf: Leaf, hashed: bytes, session: Session | None)
     }
     if why:
         event["outcomeDesc"] = why
-    return event
+    found: Resource = _said(readable(event))
+    return found
+
+
+def _said(value: Any) -> Any:
+    """No text is empty or nothing but white space (R4 2.24.0.1)."""
+    if isinstance(value, str):
+        return value if value.strip() else "unknown"
+    if isinstance(value, dict):
+        return {name: _said(one) for name, one in value.items()}
+    return [_said(one) for one in value] if isinstance(value, list) else value
+
+
+def _uri(text: str) -> str:
+    return "".join("%20" if c.isspace() else c for c in text)
 
 
 def _subtype(kind: str) -> dict[str, str]:
@@ -110,7 +132,7 @@ def _agents(session: Session | None) -> list[dict[str, Any]]:
         "type": {"coding": [_coding(DCM, "110153", "Source Role ID")]},
         "who": _identity(session.text("issuer"), session.text("subject")),
         "requestor": True,
-        "policy": [f"urn:hoopgate:rules:{session.text('rules')}"],
+        "policy": [_uri(f"urn:hoopgate:rules:{session.text('rules')}")],
     }
     if groups := session.names("groups"):
         who["role"] = [{"text": name} for name in groups]
@@ -132,7 +154,7 @@ def _agents(session: Session | None) -> list[dict[str, Any]]:
 def _identity(issuer: str, subject: str) -> dict[str, Any]:
     identifier = {"value": subject or "unknown"}
     if issuer:
-        identifier["system"] = issuer
+        identifier["system"] = _uri(issuer)
     return {"identifier": identifier, "display": subject or "unknown"}
 
 

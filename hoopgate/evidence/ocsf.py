@@ -15,7 +15,10 @@ statement, no value, nothing that a label could stand on.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, Final
 
 from hoopgate.evidence.facts import (
@@ -24,6 +27,7 @@ from hoopgate.evidence.facts import (
     decisions_of,
     detail_of,
     is_request,
+    readable,
     verdicts_of,
 )
 from hoopgate.recorder.leaf import Leaf
@@ -81,7 +85,8 @@ def event_of(
         "leaf": leaf["index"],
         "leaf_hash": b64encode(hashed).decode(),
     }
-    return event
+    found: Event = readable(event)
+    return found
 
 
 def _event(uid: int, activity: int, name: str, severity: int, good: bool) -> Event:
@@ -135,9 +140,12 @@ def _parties(event: Event, session: Session) -> None:
 
 def endpoint(peer: str) -> dict[str, Any]:
     """``127.0.0.1:5`` or ``[::1]:5`` as an endpoint; anything else is its name."""
-    host, colon, port = peer.rpartition(":")
-    if colon and port.isascii() and port.isdigit():
-        return {"ip": host.strip("[]"), "port": int(port)}
+    host, _, port = peer.rpartition(":")
+    if re.fullmatch("[0-9]{1,5}", port) and int(port) < 65536:
+        address = host.removeprefix("[").removesuffix("]")
+        with suppress(ValueError):
+            ip_address(address)
+            return {"ip": address, "port": int(port)}
     return {"name": peer or "unknown"}
 
 

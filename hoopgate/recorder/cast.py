@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
@@ -110,16 +111,27 @@ class Decoder:
 _STRINGS = frozenset("]P_^X")
 _EIGHT_BIT = {"\x9b": "[", "\x9d": "]", "\x90": "P", "\x9f": "_", "\x9e": "^", "\x98": "X"}
 _SEQUENCE_CHARACTERS = 256
-#: CSI that make a terminal type an answer: reports of status, attributes, window, mode.
-_ANSWERING = frozenset("cntpqxu")
+#: CSI that draw, as ECMA-48 8.3 and xterm's ctlseqs name them: cursor, erase, insert, delete,
+#: scroll, tabs, colours, margins. Others report, print, or change what keys and the mouse do.
+_DRAWING = re.compile(
+    r"[0-9:;]*[@A-MPXZ`adefgmrs]"
+    r"|[0-9]{0,4}[STb]"  # with more numbers, T reports the mouse
+    r"|\?[0-9;]*[JK]"
+    r"|(?:4|20)[hl]"  # insert, new line
+    # columns, colours, origin, wrap, blinking, cursor, margins, the other screen, drawing at once
+    r"|\?(?:3|5|6|7|12|25|45|47|69|1047|1048|1049|2026)(?:;(?:7|12|25))*[hl]"
+)
+#: Of the others the same: where the cursor is kept, tabs, index, character sets, a clear screen.
+_ESCAPES = re.compile(r"[78DEHMc]|#[3-8]|[()*+./-][0-9A-Z<=>]")
 
 
 class Screen:
     """Lets through what draws on a terminal, and nothing else.
 
     Dropped are strings to the terminal itself (OSC, DCS, APC, PM, SOS: titles, the clipboard,
-    files), requests that it answers by typing, and what is longer than any sequence: a recording is
-    played on somebody's own terminal, and its bytes may be a hostile host's.
+    files), requests that it answers by typing, what has it print or report keys and the mouse in
+    another way, and what is longer than any sequence: a recording is played on somebody's own
+    terminal, and its bytes may be a hostile host's.
     """
 
     def __init__(self) -> None:
@@ -163,8 +175,7 @@ class Screen:
         elif " " <= c <= "/" and len(self._held) < 4:
             self._held += c
         else:
-            # Z asks for an answer; % leaves UTF-8.
-            if "0" <= c <= "~" and c != "Z" and not self._held.startswith("%"):
+            if _ESCAPES.fullmatch(self._held + c):
                 out.append(f"\x1b{self._held}{c}")
             self._state, self._held = "", ""
 
@@ -174,6 +185,6 @@ class Screen:
             if len(self._held) > _SEQUENCE_CHARACTERS:
                 self._state, self._held = "", ""
         else:
-            if "@" <= c <= "~" and c not in _ANSWERING:
+            if _DRAWING.fullmatch(self._held + c):
                 out.append(f"\x1b[{self._held}{c}")
             self._state, self._held = "", ""

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from py_ocsf_models.events.base_event import BaseEvent
 from py_ocsf_models.objects.metadata import Metadata
 from recorder.recorder_world import World
 
 from hoopgate.evidence.export import export
-from hoopgate.evidence.ocsf import endpoint
+from hoopgate.evidence.facts import gather
+from hoopgate.evidence.fhir import audit_event
+from hoopgate.evidence.manifest import Manifest
+from hoopgate.evidence.ocsf import endpoint, event_of
+from hoopgate.evidence.period import Selection
+from hoopgate.evidence.report import report
+from hoopgate.recorder.leaf import TYPES, Leaf, encode
+from hoopgate.recorder.note import Checkpoint
 
 #: What https://schema.ocsf.io/1.5.0 requires of each class, beside what it does of all; of the
 #: attributes in a tuple one.
@@ -101,7 +112,84 @@ def test_nothing_of_a_payload_is_in_them(everything: Path) -> None:
         ("[2001:db8::1]:22", {"ip": "2001:db8::1", "port": 22}),
         ("unix", {"name": "unix"}),
         ("", {"name": "unknown"}),
+        ("proxy:5432", {"name": "proxy:5432"}),
+        ("10.0.0.1:70000", {"name": "10.0.0.1:70000"}),
     ],
 )
 def test_endpoints(peer: str, found: dict[str, object]) -> None:
     assert endpoint(peer) == found
+
+
+# --- whatever the leaves say ---------------------------------------------------------------------
+
+#: What clients, issuers and files may have as a name.
+NAMES = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["", "  ", "\n", "\x00", "\u2028", "\ud800", "a b", "\x1b[2J", "\u202eevil"]),
+    st.sampled_from(["&lt;", "<script>x</script>", "'\"--></style><img src=x onerror=alert(1)>"]),
+)
+SCALARS = st.one_of(NAMES, st.integers(-(2**70), 2**70), st.booleans(), st.none())
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda one: st.one_of(
+        st.lists(one, max_size=3), st.dictionaries(st.text(max_size=8), one, max_size=3)
+    ),
+    max_leaves=5,
+)
+VERDICTS = st.sampled_from(["allow", "block", "mask", "hold"])
+ABOUT = ("event", "action", "session", "reference", "until", "rules", "time", "type", "leaf")
+FIELDS = {
+    **dict.fromkeys(("subject", "issuer", "owner", "client", "resource", "database"), NAMES),
+    **dict.fromkeys(("tls", "rules", "reason", "retention", "previous", "version"), ANYTHING),
+    **dict.fromkeys(("groups", "actors"), ANYTHING | st.lists(NAMES, max_size=3)),
+    "peer": NAMES | st.sampled_from(["1.2.3.4:5", "[::1]:99999999", "[::1", "host:1", "::1:5"]),
+    "protocol": NAMES | st.sampled_from(["postgres", "mysql", "ssh", "fhir", "http", "mcp"]),
+    "detail": ANYTHING | st.dictionaries(st.sampled_from(ABOUT), ANYTHING, max_size=4),
+    "direction": st.sampled_from(["client", "backend", "both", ""]),
+    "decisions": ANYTHING | st.lists(st.tuples(NAMES, NAMES | VERDICTS, NAMES), max_size=3),
+    "verdicts": ANYTHING | st.dictionaries(VERDICTS, st.integers(0, 9) | ANYTHING, max_size=3),
+}
+NUMBERS = st.integers(0, 2**62) | st.integers(0, 10**24)
+PLACES = dict.fromkeys(("time", "mono", "seq", "segment", "offset"), NUMBERS)
+
+
+@st.composite
+def any_leaf(draw: st.DrawFn, kinds: Iterable[str] = TYPES) -> Leaf:
+    """A leaf of any type, with any fields, as it is read from a log."""
+    more = draw(st.fixed_dictionaries({}, optional=FIELDS))
+    placed = draw(st.fixed_dictionaries(PLACES))
+    about = {"index": draw(st.integers(0, 2**62)), "length": 0, "prev": ""}
+    leaf = {**more, **placed, **about, "type": draw(st.sampled_from(sorted(kinds)))}
+    leaf["session"] = draw(st.sampled_from(["s-1", "s-2", "epoch-1"]))
+    found: Leaf = json.loads(encode(leaf))
+    return found
+
+
+class Page(HTMLParser):
+    """Fails at what the report itself does not have."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = "html head meta title style body h1 h2 p code dl dt dd div b table thead tbody tr"
+        assert tag in (*own.split(), "th", "td", "ul", "li")
+        assert {name for name, _ in attrs} <= {"lang", "charset", "http-equiv", "content", "class"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(any_leaf({"session.open"}), st.lists(any_leaf(), min_size=1, max_size=4))
+def test_any_leaves_make_valid_events_and_an_inert_page(first: Leaf, more: list[Leaf]) -> None:
+    facts = gather([first], more)
+    for leaf in (first, *more):
+        for session in (facts.sessions.get(leaf["session"]), None):
+            event = audit_event("gw/x", leaf, b"h" * 32, session)
+            if event is not None:
+                AuditEvent.model_validate(json.loads(encode(event)))
+            event = event_of("gw/x", leaf, b"h" * 32, session, "1.0")
+            if event is not None:
+                event = json.loads(encode(event))
+                BaseEvent.model_validate(event)
+                Metadata.model_validate(event["metadata"])
+                encode(event).decode()
+    manifest = Manifest("gw/x", 10, Selection(0, 2**62, 0, 5), 1, "1.0", True)
+    page = report(manifest, Checkpoint("gw/x", 10, b"r" * 32), facts).decode()
+    Page().feed(page)
+    assert all(c == "\n" or c.isprintable() for c in page)

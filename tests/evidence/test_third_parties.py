@@ -283,6 +283,71 @@ class TestScreen:
         drawn = "\x1b[2J\x1b[1;1H\x1b[38;5;12mtext\x1b[0m\x1b(B\x1b7\x1b8\r\n\t\x08"
         assert Screen().feed(drawn) == drawn
 
+    @pytest.mark.parametrize(
+        "sequence",
+        [
+            *(
+                "[6n",
+                "[?6n",
+                "[c",
+                "[>c",
+                "[=c",
+                "[14t",
+                "[21t",
+                "[?1$p",
+                "[>q",
+                "[x",
+                "[?u",
+                "[>1u",
+            ),
+            # Reports of presentation, checksums, graphics, colours, the title, the locator.
+            *("[1$w", "[2$w", "[1;1;1;1;9;9*y", "[?1;1;0S", "[1#S", "[#R", "['|", "[1;2'z", '["v'),
+            # The mouse, focus, pasted text, the window's size, keys: typed from then on.
+            *("[?1000h", "[?1003h", "[?1003;25h", "[?25;1003h", "[?1004h", "[?1006h", "[?2004h"),
+            *(
+                "[?2048h",
+                "[?2031h",
+                "[?1h",
+                "[?66h",
+                "[>4;2m",
+                "[>1f",
+                "[2h",
+                "=",
+                ">",
+                "[?1049;1003h",
+            ),
+            # The printer, tests, other emulations, eight-bit answers, UTF-8 left.
+            *("[5i", "[?5i", "[i", "[4y", "[?38h", "[?2l", '[61"p', "[!p", " G", "%@", "Z", "[0 q"),
+        ],
+    )
+    def test_what_does_not_draw_goes(self, sequence: str) -> None:
+        assert Screen().feed(f"a\x1b{sequence}b") == "ab"
+        if sequence.startswith("["):
+            assert Screen().feed(f"a\x9b{sequence[1:]}b") == "ab"
+
+    @pytest.mark.parametrize(
+        "sequence",
+        [
+            *("[H", "[;5H", "[10;20r", "[?25l", "[?25h", "[?1049h", "[?7;25l", "[4h", "[3g", "[s"),
+            *(
+                "[38;2;1;2;3m",
+                "[4:3m",
+                "[m",
+                "[0J",
+                "[?2K",
+                "[5L",
+                "[2M",
+                "[3P",
+                "[4@",
+                "[7X",
+                "[2S",
+            ),
+            *("[?2026h", "7", "8", "M", "D", "E", "H", "c", "#8", "(0", "(B", ")A"),
+        ],
+    )
+    def test_what_programs_draw_with_stays(self, sequence: str) -> None:
+        assert Screen().feed(f"a\x1b{sequence}b") == f"a\x1b{sequence}b"
+
     def test_an_endless_sequence_holds_nothing(self) -> None:
         screen = Screen()
         screen.feed("\x1b[" + "1;" * 100_000)

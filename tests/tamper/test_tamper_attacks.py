@@ -526,3 +526,13 @@ def test_what_is_no_file_ends_a_command_in_a_line(
         said = capsys.readouterr()
         assert "BAD" in said.out or "hoopgate " in said.err
         path.unlink() if path.is_fifo() else path.rmdir()
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b'{"a":' * 200_000, b"", b"\xff"])
+def test_a_sealed_key_that_is_none(
+    log: World, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (log.directory / "wraps/s-1-0.json").write_bytes(content)
+    key = str(log.state / "keys/replay.key")
+    assert main(["replay", "s-1-0", "-d", str(log.directory), "--key", key]) == 1
+    assert "the wrap is malformed" in capsys.readouterr().err
