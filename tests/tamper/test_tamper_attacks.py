@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -493,46 +492,3 @@ def test_names_that_would_speak_to_a_terminal(
     assert main(["audit", "verify", "-d", str(log.directory)]) == 1
     out = capfd.readouterr()
     assert "\x1b" not in out.out + out.err
-
-
-@pytest.fixture
-def no_waiting() -> Iterator[None]:
-    """A command that waits for a pipe ends here, not with the run."""
-
-    def hangs(*_: object) -> None:
-        pytest.fail("it waits for what is no file")
-
-    before = signal.signal(signal.SIGALRM, hangs)
-    signal.alarm(90)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
-@pytest.mark.parametrize(
-    "command", ["audit verify", "audit prove --leaf 3", "sessions", "replay s-1-0"]
-)
-@pytest.mark.parametrize("name", ["vkey", "checkpoint", "tile/0/000", "tile/entries/000"])
-@pytest.mark.usefixtures("no_waiting")
-def test_what_is_no_file_ends_a_command_in_a_line(
-    log: World, command: str, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = log.directory / name
-    path.unlink()
-    for make in (os.mkfifo, os.mkdir):
-        make(path)
-        before = [*command.split(), "-d", str(log.directory)]
-        assert main(before) in (1, 2)
-        said = capsys.readouterr()
-        assert "BAD" in said.out or "hoopgate " in said.err
-        path.unlink() if path.is_fifo() else path.rmdir()
-
-
-@pytest.mark.parametrize("content", [b"[" * 200_000, b'{"a":' * 200_000, b"", b"\xff"])
-def test_a_sealed_key_that_is_none(
-    log: World, content: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (log.directory / "wraps/s-1-0.json").write_bytes(content)
-    key = str(log.state / "keys/replay.key")
-    assert main(["replay", "s-1-0", "-d", str(log.directory), "--key", key]) == 1
-    assert "the wrap is malformed" in capsys.readouterr().err
