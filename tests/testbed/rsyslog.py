@@ -63,7 +63,7 @@ class Rsyslog:
             *("-i", self._base / "rsyslog.pid"),
         ]
         self._server = Server(command, log=self._base / "rsyslog.log")
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -78,7 +78,7 @@ class Rsyslog:
 
     def messages(self, count: int) -> list[list[str]]:
         """Wait until that many are there."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         found: list[str] = []
         while time.monotonic() < end:
             found = self.out.read_text().splitlines() if self.out.exists() else []
