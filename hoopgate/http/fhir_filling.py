@@ -18,6 +18,7 @@ from hoopgate.http.targets import Target, encode_query, parse_query
 from hoopgate.http.wire import Malformed
 from hoopgate.phi import fhir_search
 from hoopgate.phi.fhir_links import plain
+from hoopgate.phi.fhir_search import PAGES
 from hoopgate.phi.fhir_tokens import TokenSearch
 from hoopgate.phi.fhir_types import is_resource
 from hoopgate.phi.tokens import Token
@@ -30,6 +31,8 @@ _PAGE: Final = re.compile(
     r"|_getpages=[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     r"|_bundletype=searchset|_format=(json|application/fhir[+]json)"
 )
+#: Where a server goes on, in its own way: one word.
+_CURSOR: Final = re.compile(r"[A-Za-z0-9._~=+/:|-]{1,1024}")
 
 
 def filling(target: Target, form: Pairs | None, searches: Sequence[TokenSearch]) -> Filled | None:
@@ -98,6 +101,8 @@ class Pages:
 def _harmless(kind: str, name: str, value: str, tokens: set[str]) -> bool:
     if _PAGE.fullmatch(f"{name}={value}"):
         return True
+    if name in PAGES:
+        return not tokens and _CURSOR.fullmatch(value) is not None
     # A server's own words for a page may hold what was searched for; what is not known is of no use
     # to the client, who may not ask it.
     asked = fhir_search.search(kind if is_resource(kind) else "", name, value)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from hoopgate.events import BESIDES, Operation
 from hoopgate.http import documents
@@ -24,6 +25,12 @@ _MEANING: Final = frozenset(
         *("content-type", "content-encoding", "accept"),
     }
 )
+#: Characters; no server takes a path that is longer.
+_LONGEST_PATH: Final = 2**16
+#: A segment that is "." or "..".
+_DOTS: Final = re.compile(r"(?:\A|/)\.\.?(?:/|\Z)")
+#: What stands before the first segment: scheme and host, or the root.
+_START: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)?/*")
 _CHARSET: Final = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -93,17 +100,48 @@ def attributes(
     template: str = "",
     method: str = "",
 ) -> dict[str, Pairs]:
-    """What rules see of a request."""
+    """What rules see of a request.
+
+    Of a value that is a path with dots in it (``/public/../secret``) they see also where it leads:
+    an allow has to be for both.
+    """
+    asked = target.parameters if parameters is None else parameters
+    asked += tuple((name, found) for name, value in asked if (found := resolved(value)))
+    body += tuple((name, found) for name, value in body if (found := resolved(value)))
+    tool += tuple(found for name in tool if (found := resolved(name)))
     return {
         "http.method": ((method or head.method, ""),),
         "http.path": ((target.path, ""),),
         "http.template": ((template or target.template, ""),),
-        "http.parameter": target.parameters if parameters is None else parameters,
+        "http.parameter": asked,
+        "http.parameter" + BESIDES: tuple(
+            (name.partition("[")[0], value) for name, value in asked if "[" in name
+        ),
         "http.header": client_headers(head.headers),
         "http.body": body,
         "http.body" + BESIDES: documents.meant(body),
         "http.tool": tuple((name, "") for name in tool),
+        "http.tool" + BESIDES: tuple((unquote(name), "") for name in tool if "%" in name),
     }
+
+
+def resolved(value: str) -> str:
+    """Where a path or a URI with dots for segments leads, once it is decoded; "" where there are
+    none."""
+    if len(value) > _LONGEST_PATH or ("." not in value and "%" not in value):
+        return ""
+    text = unquote(value).replace("\\", "/")
+    if not _DOTS.search(text):
+        return ""
+    start = _START.match(text)
+    front = start[0] if start is not None else ""
+    found: list[str] = []
+    for one in text[len(front) :].split("/"):
+        if one == "..":
+            del found[-1:]
+        elif one not in (".", ""):
+            found.append(one)
+    return front + "/".join(found)
 
 
 def canonical(head: RequestHead, target: Target, body: bytes | None) -> str:

@@ -25,14 +25,23 @@ from hoopgate.phi.safe_harbor import OLDEST_AGE
 PREDICATE: Final = "phi.predicate"
 OPAQUE: Final = "phi.opaque"
 
-#: Parameters of the answer, not of what is found; and those of pages, by which servers go on.
-_RESULT: Final = frozenset(
+#: By which servers go on to another page.
+PAGES: Final = frozenset(
     {
-        *("_count", "_summary", "_elements", "_total", "_pretty", "_include", "_revinclude"),
-        *("_contained", "_containedType", "_maxresults", "_type", "_since", "_at", "_score"),
-        *("_cursor", "_offset", "_page", "_getpages", "_getpagesoffset", "_bundletype", "page"),
-        *("_pageId", "_page_token", "ct", "_typeFilter", "_outputFormat"),
+        *("_cursor", "_offset", "_page", "_getpages", "_getpagesoffset", "page"),
+        *("_pageId", "_page_token", "ct"),
     }
+)
+#: Parameters of the answer, not of what is found; and those of pages, by which servers go on.
+_RESULT: Final = (
+    frozenset(
+        {
+            *("_count", "_summary", "_elements", "_total", "_pretty", "_include", "_revinclude"),
+            *("_contained", "_containedType", "_maxresults", "_type", "_since", "_at", "_score"),
+            *("_bundletype", "_typeFilter", "_outputFormat"),
+        }
+    )
+    | PAGES
 )
 _COMMON: Final = frozenset(
     {"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_in", "_language"}

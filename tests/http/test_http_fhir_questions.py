@@ -11,6 +11,7 @@ import pytest
 from hoopgate.events import OperationFacts
 from hoopgate.guardrails.matching import CompiledRule, Subject, covers, touches
 from hoopgate.http import fhir_patches, headers, requests, targets
+from hoopgate.http.fhir_filling import Pages
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader
 from hoopgate.settings.model import HTTPTarget, Match, Rule
 
@@ -139,6 +140,24 @@ def test_a_count_is_a_number(count: str) -> None:
 def test_a_patch_names_no_profile() -> None:
     for step in ({"op": "add", "path": "/meta/profile/-"}, {"op": "add", "path": "/meta/profile"}):
         assert fhir_patches.reasons("Patient", [step]) == ["phi.predicate"]
+
+
+@pytest.mark.parametrize(
+    ("query", "is_shown"),
+    [
+        ("_cursor=1-1700000000000-x", True),
+        ("ct=eyJhIjoxfQ%3D%3D", True),
+        ("_page_token=Ann%20Canary", False),
+        ("_cursor=%C3%A9", False),
+        ("page=a%22b", False),
+        ("name=Ann", False),
+    ],
+)
+def test_a_page_is_found_by_one_word(query: str, is_shown: bool) -> None:
+    url = f"https://h/ehr/Patient?_count=2&{query}"
+    found = Pages((("_count", "2"),), ())(lambda own: own)(url)
+    assert (found is not None) is is_shown
+    assert found is None or "_count=2&" in found
 
 
 # --- rules by type ----------------------------------------------------------------------------------

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 
 from hoopgate.events import OperationFacts
 from hoopgate.guardrails.matching import CompiledRule, Subject, covers, touches
 from hoopgate.http import documents, requests, targets
+from hoopgate.http.inquiry import resolved
 from hoopgate.http.wire import Malformed, RequestHead, RequestReader
 from hoopgate.settings.model import HTTPTarget, Match, Rule
 
 MULTIPART = "multipart/form-data; boundary=b"
 
 
-def asked(media: str | None, body: bytes | None, *, method: str = "POST") -> OperationFacts:
+def asked(media: str | None, body: bytes | None, *, form: str = "rest") -> OperationFacts:
     """What a request with this body asks for."""
     lines = [] if media is None else [f"Content-Type: {media}"]
     length = 2**21 if body is None else len(body)
-    head = "\r\n".join(
-        [f"{method} /x HTTP/1.1", "Host: h", *lines, f"Content-Length: {length}", "", ""]
-    )
+    head = "\r\n".join(["POST /x HTTP/1.1", "Host: h", *lines, f"Content-Length: {length}", "", ""])
     reader = RequestReader()
     reader.feed(head.encode())
     found = reader.next_event()
     assert isinstance(found, RequestHead)
-    inquiry = requests.inquire(HTTPTarget(), found, targets.parse(b"/x"), body)
+    inquiry = requests.inquire(HTTPTarget(format=form), found, targets.parse(b"/x"), body)
     assert inquiry.operation.facts is not None
     return inquiry.operation.facts[0]
 
@@ -205,3 +205,62 @@ def test_lines_are_no_document() -> None:
     assert documents.is_lines(b'{"a":1}\n{"b":2}\n')
     assert not documents.is_lines(b'{"a":1}\n' + b" " * 10_000)
     assert not documents.is_lines(b'{\n"a":1}\n')
+
+
+# --- paths and names in values --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "leads"),
+    [
+        ("/public/../secret/x", "/secret/x"),
+        ("/public/./../secret", "/secret"),
+        ("/public/%2e%2e/secret", "/secret"),
+        ("/public/..%2fsecret", "/secret"),
+        ("\\public\\..\\secret", "/secret"),
+        ("public/../../secret", "secret"),
+        ("file:///public/../secret", "file:///secret"),
+        ("file://host/public/../../secret", "file://host/secret"),
+        ("../secret", "secret"),
+        ("/public/x/..", "/public"),
+        ("/public/a..b/.hidden", ""),
+        ("3.14", ""),
+        ("50% of .", ""),
+    ],
+)
+def test_a_path_with_dots_is_seen_as_where_it_leads(value: str, leads: str) -> None:
+    assert resolved(value) == leads
+    if not leads.startswith("/secret"):
+        return
+    facts = asked("application/json", json.dumps({"path": value}).encode())
+    assert blocked(facts, body="/path=/secret*")
+    assert not allowed(facts, body="/path=/public/*")
+    facts = asked("application/x-www-form-urlencoded", b"path=" + quote(value).encode())
+    assert blocked(facts, parameter="path=/secret*")
+    assert not allowed(facts, parameter="path=/public/*")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file:///public/../secret/x",
+        "file:///public/%2e%2e/secret/x",
+        "file:///public/..%5csecret/x",
+        "file:///%73ecret/x",
+    ],
+)
+def test_a_resource_of_mcp_is_seen_as_where_its_uri_leads(uri: str) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri}}
+    facts = asked("application/json", json.dumps(message).encode(), form="mcp")
+    assert blocked(facts, tool="file:///secret*")
+    assert not allowed(facts, tool="file:///public/*")
+    message["params"] = {"uri": "file:///public/a.b"}
+    plain = asked("application/json", json.dumps(message).encode(), form="mcp")
+    assert allowed(plain, tool="file:///public/*")
+
+
+@pytest.mark.parametrize("name", ["role", "role[]", "role[0]", "ROLE[a][b]"])
+def test_brackets_hide_no_parameter(name: str) -> None:
+    facts = asked("application/x-www-form-urlencoded", f"{quote(name)}=admin".encode())
+    assert blocked(facts, parameter="role=admin")
+    assert blocked(asked(MULTIPART, form(part(name, "admin"))), parameter="role=admin")
