@@ -18,7 +18,7 @@ from time import time as now
 from hoopgate.recorder.cosign import Cosigner
 from hoopgate.recorder.errors import BadNote
 from hoopgate.recorder.files import make_directory, read_whole, replace_file
-from hoopgate.recorder.note import Checkpoint, Note, Verifier, decode_base64
+from hoopgate.recorder.note import Checkpoint, Note, Verifier, decode_base64, key_id
 from hoopgate.recorder.tree import verify_consistency
 
 #: A request has 63 hashes and a note at most.
@@ -86,7 +86,8 @@ class Witness:
     :param directory: where the last checkpoint of each log is kept.
     :param logs: keys of the logs; the name of a key is the origin of its log.
     :param more: keys of other kinds, that cosign the same.
-    :param on_conflict: called with a log's origin when it signed what contradicts itself.
+    :param on_conflict: called with a log's origin when it signed what contradicts itself, once for
+        each such checkpoint.
     """
 
     def __init__(
@@ -121,6 +122,9 @@ class Witness:
             note.verified([log])
         except BadNote:
             return _refusal(403, "the log's key did not sign the checkpoint")
+        # What others put behind it is nobody's word: not kept, and no other note for being there.
+        signed = (log.name, key_id(log.name, log.public))
+        note = Note(note.text, (next(s for s in note.signatures if (s.name, s.id) == signed),))
         if request.old > checkpoint.size:
             return _refusal(400, "the checkpoint is smaller than what it is said to continue")
         # One at a time: what was signed last is read, compared and replaced as one step.
@@ -129,7 +133,7 @@ class Witness:
 
     def _continue(self, request: Request, note: Note, checkpoint: Checkpoint) -> Answer:
         path = self._path(checkpoint.origin)
-        last = self._last(path)
+        last = self._last(path, checkpoint.origin)
         size = 0 if last is None else last.size
         if last is not None and checkpoint.size == size and checkpoint.root != last.root:
             self._conflict(path, note, "fork")
@@ -146,9 +150,8 @@ class Witness:
             # kept: with the log at hand its owner can tell.
             self._conflict(path, note, "unproven")
             return _refusal(422, "the checkpoint is not shown to continue the last one")
-        own = Note(note.text, tuple(s for s in note.signatures if s.name == checkpoint.origin))
         if last is None or checkpoint.size > size:
-            replace_file(path, own.encode())
+            replace_file(path, note.encode())
         time = int(self._clock())
         lines = [cosigner.cosign(note.text, time).line() for cosigner in self._cosigners]
         return Answer(200, "".join(lines).encode())
@@ -156,15 +159,19 @@ class Witness:
     def _path(self, origin: str) -> Path:
         return self._directory / f"{sha256(origin.encode()).hexdigest()[:32]}.checkpoint"
 
-    def _last(self, path: Path) -> Checkpoint | None:
+    def _last(self, path: Path, origin: str) -> Checkpoint | None:
         """:raises BadNote: the witness's own file is damaged: it must not begin anew."""
         try:
-            return Checkpoint.parse(Note.parse(read_whole(path)).text)
+            last = Checkpoint.parse(Note.parse(read_whole(path)).text)
         except FileNotFoundError:
             return None
+        if last.origin != origin:
+            raise BadNote(f"{path.name} is of another log")
+        return last
 
     def _conflict(self, path: Path, note: Note, kind: str) -> None:
-        """Keep ``note`` beside the checkpoint that it contradicts."""
+        """Keep ``note`` beside the checkpoint that it contradicts, and tell of it, once: a note is
+        public, and whoever has it may send it again and again."""
         directory = self._directory / "conflicts"
         make_directory(directory)
         claimed = directory / f"{path.stem}.{kind}.{sha256(note.encode()).hexdigest()[:16]}.claimed"
@@ -172,4 +179,4 @@ class Witness:
         if not claimed.exists() and kept < _CONFLICTS:
             replace_file(claimed.with_suffix(".cosigned"), read_whole(path))
             replace_file(claimed, note.encode())
-        self._on_conflict(note.text.split("\n", 1)[0])
+            self._on_conflict(note.text.split("\n", 1)[0])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hoopgate.recorder.cosign import Cosigner
 from hoopgate.recorder.errors import BadNote
-from hoopgate.recorder.note import Checkpoint, Note, Verifier, sign
+from hoopgate.recorder.note import Checkpoint, Note, Signature, Verifier, sign
 from hoopgate.recorder.tree import (
     EMPTY_ROOT,
     Frontier,
@@ -127,6 +127,41 @@ def test_a_fork_is_kept_as_proof(tmp_path: Path) -> None:
     assert one_head.root != other_head.root
     # And it goes on with the history that it knows.
     assert one.add_checkpoint(tree.request(9, 10)).status == 200
+
+
+def test_who_has_a_note_makes_no_new_ones_of_it(tmp_path: Path) -> None:
+    """Notes are public: they come again, with wrong proofs or signatures of nobody."""
+    heard: list[str] = []
+    one = Witness(tmp_path / "w", COSIGNER, [LOG], on_conflict=heard.append)
+    tree = Tree(b"one", SIZE)
+    assert one.add_checkpoint(tree.request(0, 9)).status == 200
+    note = tree.note(12)
+    for number in range(110):
+        junk = Signature(
+            NAME, note.signatures[0].id if number % 2 else b"junk", bytes([number]) * 64
+        )
+        body = Request(9, (b"h" * 32,), note.signed_too([junk]).encode()).encode()
+        assert one.add_checkpoint(body).status == 422
+    assert heard == [NAME]
+    assert len(list((tmp_path / "w/conflicts").iterdir())) == 2
+    assert one.add_checkpoint(Tree(b"two", 5).request(9, 9)).status == 409
+    assert len(heard) == 2  # a real one is heard of
+    good = Request(9, tuple(tree.proof(9, 12)), note.signed_too([junk]).encode()).encode()
+    assert one.add_checkpoint(good).status == 200
+    (kept,) = (tmp_path / "w").glob("*.checkpoint")
+    assert kept.read_bytes() == note.encode()
+
+
+def test_the_memory_of_another_log_is_none(tmp_path: Path) -> None:
+    other = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+    keys = [LOG, Verifier("other.example/x", other.public_key().public_bytes_raw())]
+    one, tree = Witness(tmp_path / "w", COSIGNER, keys), Tree(b"one", SIZE)
+    assert one.add_checkpoint(tree.request(0, 9)).status == 200
+    (path,) = (tmp_path / "w").glob("*.checkpoint")
+    head = sign(str(Checkpoint("other.example/x", 1, b"r" * 32)), "other.example/x", other)
+    path.write_bytes(head.encode())
+    with pytest.raises(BadNote, match="another log"):
+        one.add_checkpoint(tree.request(1, 9))
 
 
 @pytest.mark.parametrize(
