@@ -13,6 +13,7 @@ import paramiko
 import pytest
 from test_ssh_channels import connected, run
 from test_ssh_files import scp, sftp
+from testbed.rawsftp import patient
 from testbed.ward import Ward
 
 ODD = [
@@ -92,7 +93,7 @@ def test_keep_alives_of_a_client(ward: Ward) -> None:
 
 def test_no_more_sessions(ward: Ward) -> None:
     """OpenSSH says so where it shares nothing: a stolen connection opens nothing then."""
-    transport = paramiko.Transport(("127.0.0.1", ward.port))
+    transport = patient(ward)
     transport.connect(username="executor%ward", password=ward.token())
     first = transport.open_session(timeout=60)
     transport.global_request("no-more-sessions@openssh.com", wait=False)

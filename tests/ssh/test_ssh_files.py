@@ -165,6 +165,8 @@ def test_paramiko_with_the_token_as_password(ward: Ward, tmp_path: Path) -> None
             look_for_keys=False,
             allow_agent=False,
             timeout=60,
+            banner_timeout=100,
+            auth_timeout=100,
         )
         _, out, _ = client.exec_command(f"cat {root}/public/readme.txt", timeout=60)
         assert out.read() == b"hello ward\n"
@@ -205,4 +207,4 @@ def test_asyncssh_with_the_token_as_password(ward: Ward) -> None:
                     data = (root / "public/lines.txt").read_bytes()
                     assert await file.read() == data
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 300))

@@ -13,6 +13,7 @@ import pytest
 from softkey import Agent, SoftKey
 from testbed.openssh import SYSTEM, TEN, OpenSSH
 from testbed.ports import free_port
+from testbed.rawsftp import patient
 from testbed.ward import Ward
 
 CLIENTS = pytest.mark.parametrize("client", [SYSTEM, TEN], ids=lambda one: one.name)
@@ -195,7 +196,7 @@ def test_variables(ward: Ward) -> None:
 @pytest.fixture(scope="module")
 def transport(ward: Ward) -> Iterator[paramiko.Transport]:
     """paramiko's client, logged in."""
-    client = paramiko.Transport(("127.0.0.1", ward.port))
+    client = patient(ward)
     client.connect(username="executor%ward", password=ward.token())
     yield client
     client.close()

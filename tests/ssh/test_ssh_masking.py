@@ -361,6 +361,8 @@ def test_a_file_is_masked_whole(phi_ward: Ward) -> None:
             look_for_keys=False,
             allow_agent=False,
             timeout=60,
+            banner_timeout=100,
+            auth_timeout=100,
         )
         with client.open_sftp() as files:
             with files.open(f"{root}/secret/many.csv") as file:

@@ -10,6 +10,7 @@ import paramiko
 import pytest
 from paramiko.common import byte_chr
 from test_ssh_rekey import HOST, make
+from testbed.rawsftp import patient
 from testbed.ward import Ward
 from twisted.internet.task import Clock
 
@@ -20,7 +21,7 @@ from hoopgate.ssh.wire import string, uint32
 @pytest.fixture
 def client(ward: Ward) -> Iterator[paramiko.Transport]:
     """paramiko behind the key exchange, not logged in."""
-    one = paramiko.Transport(("127.0.0.1", ward.port))
+    one = patient(ward)
     one.start_client(timeout=60)
     yield one
     one.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from testbed.rawssh import RawSSH
@@ -64,8 +65,9 @@ OUT_OF_TURN: dict[str, Callable[[int], list[tuple[int, bytes]]]] = {
 def test_what_has_no_place_ends_it(ward: Ward, raw: RawSSH, name: str) -> None:
     channel = raw.open()
     before = ward.gateway.log_text()
-    for number, body in OUT_OF_TURN[name](channel):
-        raw.send(number, body)
+    with suppress(ConnectionError):  # it may have hung up before it was sent all of it
+        for number, body in OUT_OF_TURN[name](channel):
+            raw.send(number, body)
     assert raw.ended()
     new = ward.gateway.log_text().removeprefix(before)
     assert "bug" not in new

@@ -186,7 +186,7 @@ def kexinit(kex: bytes = b"curve25519-sha256", *, strict: bool = True) -> bytes:
     return b"\x14" + bytes(16) + b"".join(map(string, names)) + bytes(5)
 
 
-def talk(ward: Ward, data: bytes, seconds: float = 15) -> bytes:
+def talk(ward: Ward, data: bytes, seconds: float = 100) -> bytes:
     """Send ``data``, and read until the gateway hangs up."""
     with socket.create_connection(("127.0.0.1", ward.port), timeout=seconds) as connection:
         connection.sendall(data)

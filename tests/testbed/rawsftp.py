@@ -22,14 +22,21 @@ def state(ward: Ward) -> dict[str, tuple[int, bytes]]:
     return found
 
 
+def patient(ward: Ward) -> paramiko.Transport:
+    """A connection that also a busy machine has the time to answer."""
+    transport = paramiko.Transport(("127.0.0.1", ward.port))
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = 100
+    return transport
+
+
 class Raw:
     """SFTP's packets, written by hand."""
 
     def __init__(self, ward: Ward, who: str) -> None:
-        self._transport = paramiko.Transport(("127.0.0.1", ward.port))
+        self._transport = patient(ward)
         self._transport.connect(username=f"{who}%ward", password=ward.token(who))
         self._channel = self._transport.open_session()
-        self._channel.settimeout(60)
+        self._channel.settimeout(100)
         self._channel.invoke_subsystem("sftp")
         self._id = 0
         self.send(string(bytes((sftp.INIT,)) + uint32(3)))

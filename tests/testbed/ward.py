@@ -225,7 +225,7 @@ class Ward:
                 "-o",
                 "NumberOfPasswordPrompts=1",
             ),
-            *("-o", "PreferredAuthentications=password", "-o", "ConnectTimeout=20"),
+            *("-o", "PreferredAuthentications=password", "-o", "ConnectTimeout=60"),
         ]
 
     def environment(self, password: str) -> dict[str, str]:
