@@ -367,11 +367,13 @@ class Mux:
         waiting = self._waiting(local)
         channel = self.channels[local]
         remote, room, packet = reader.uint32(), reader.uint32(), reader.uint32()
-        if packet < LEAST_PACKET:
-            raise LimitExceeded("a channel for messages that are too small")
         channel.opened(remote, room, packet)
         if waiting.called:  # given up meanwhile
             channel.abortConnection()
+        elif packet < LEAST_PACKET:
+            channel.abortConnection()
+            why = "the backend takes too little at once"
+            waiting.errback(OpenRefused(wire.CONNECT_FAILED, why))
         else:
             waiting.callback(channel)
 

@@ -195,12 +195,14 @@ def test_a_window_may_be_used_up_while_a_channel_waits() -> None:
 
 
 @pytest.mark.parametrize("packet", [0, 1, 1023])
-def test_a_server_that_takes_hardly_anything_at_once_is_left(packet: int) -> None:
+def test_no_channel_to_a_server_that_takes_hardly_anything_at_once(packet: int) -> None:
     one = Wire()
-    one.mux.open(b"session")
+    refused: list[object] = []
+    one.mux.open(b"session").addErrback(lambda failure: refused.append(failure.value))
     numbers = (1, REMOTE, WINDOW, packet)
-    with pytest.raises(LimitExceeded):
-        one.mux.received(wire.CHANNEL_OPEN_CONFIRMATION, b"".join(map(uint32, numbers)))
+    one.mux.received(wire.CHANNEL_OPEN_CONFIRMATION, b"".join(map(uint32, numbers)))
+    assert isinstance(refused[0], OpenRefused)
+    assert one.numbers[-1] == wire.CHANNEL_CLOSE
 
 
 @pytest.mark.parametrize("reason", ["full", "blocked"])
