@@ -33,6 +33,7 @@ from hoopgate.plans import ColumnMask, MaskPlan, Method, Spend
 from hoopgate.settings.model import UNLABELLED, LabelClass
 from hoopgate.sql.functions import (
     AGGREGATE,
+    COUNTED,
     FALLIBLE,
     GROWING,
     TOTAL,
@@ -172,6 +173,13 @@ class MaskingGuard:
                 "It changes plans, and with them the order of rows: that may be the order of a"
                 " secret.",
                 "Leave it at its default, or ask an operator to set it for the account.",
+            )
+        if "serializable" in facts.flags:
+            return _block(
+                "isolation",
+                "Whether a serializable transaction fails depends on which rows share a page, and"
+                " so on how long their values are.",
+                "Use REPEATABLE READ.",
             )
         if "moves_columns" in facts.flags:
             return _block(
@@ -328,6 +336,14 @@ def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) 
     sets = facts.flags & _SETTERS == {"setting_function"} and not resolution.relations
     growing: list[ColumnRef] = []
     for signature, columns in sorted(resolution.flows.items()):
+        if signature == COUNTED and (counted := labels.secrets(columns)):
+            return _block(
+                "function",
+                "How often a function with an effect is called here is for the plan to say, and the"
+                f" plan goes by how large {counted[0].schema}.{counted[0].relation} is.",
+                "Call it in a statement of its own.",
+                signature,
+            )
         kind = FALLIBLE if sets and signature == _SET_CONFIG else classify(signature)
         if kind is None:
             return _block(

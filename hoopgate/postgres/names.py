@@ -95,6 +95,7 @@ class Portal:
     :ivar prepared: what it runs, and what was decided about this execution of it.
     :ivar formats: result formats, as bound.
     :ivar values: the bound values, where running it has to ask and it was not run yet; else None.
+    :ivar by_plan: a cursor that can go back where its plan can.
     :ivar holdable: a cursor WITH HOLD: it may outlive its transaction.
     :ivar bound: what EXECUTE or FETCH in it named when it was bound: the server has prepared for
         the columns of that, and crashes on others.
@@ -104,7 +105,17 @@ class Portal:
     :ivar tokens: by what its parameters were looked through for tokens when it was bound.
     """
 
-    __slots__ = ("bound", "formats", "holdable", "named", "prepared", "ran", "tokens", "values")
+    __slots__ = (
+        "bound",
+        "by_plan",
+        "formats",
+        "holdable",
+        "named",
+        "prepared",
+        "ran",
+        "tokens",
+        "values",
+    )
 
     def __init__(
         self,
@@ -113,11 +124,13 @@ class Portal:
         values: Values | None = None,
         *,
         holdable: bool = False,
+        by_plan: bool = False,
     ) -> None:
         self.prepared = prepared
         self.formats = formats
         self.values = values
         self.holdable = holdable
+        self.by_plan = by_plan
         self.bound: Prepared | None = None
         self.named: Prepared | None = None
         self.ran = False

@@ -109,6 +109,7 @@ class Planner:
 
     :param settings: what decides the meaning of names at the server.
     :param generation: the present generation of rules and schema.
+    :param phi: the resource holds PHI.
     :param confirmed: whether that is known to be the present one: the schema can change unseen.
     """
 
@@ -118,8 +119,11 @@ class Planner:
         settings: dict[str, str],
         generation: Callable[[], int],
         confirmed: Callable[[], bool],
+        *,
+        phi: bool,
     ) -> None:
         self._names = names
+        self._phi = phi
         self._settings = settings
         self.generation = generation
         self._confirmed = confirmed
@@ -183,6 +187,12 @@ class Planner:
             # FETCH runs a portal that Bind made as Execute would, so it must not get around what
             # Execute asks for, nor around a name that the portal's own statement uses.
             prepared = cursor.prepared
+            if self._phi and cursor.by_plan and "backward" in facts.flags:
+                raise Missing(
+                    "cursor.scroll",
+                    "Whether this cursor can go back depends on the plan, and that on the rows.",
+                    "Declare it SCROLL.",
+                )
             if _own_way(prepared.facts) or prepared.held:
                 raise Missing(
                     "portal.indirect", "FETCH cannot run this portal.", "Run it by Execute."
@@ -237,4 +247,9 @@ class Planner:
         )
         if facts.kind == "prepare":
             return Change(Space.STATEMENT, name, prepared)
-        return Change(Space.PORTAL, name, Portal(prepared, holdable="with_hold" in facts.flags))
+        portal = Portal(
+            prepared,
+            holdable="with_hold" in facts.flags,
+            by_plan="scrolls_by_plan" in facts.flags,
+        )
+        return Change(Space.PORTAL, name, portal)

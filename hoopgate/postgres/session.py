@@ -63,7 +63,7 @@ class PostgresSession(Handler):
         meter: Meter | None = None,
     ) -> None:
         names = Names()
-        planner = Planner(names, settings, generation, confirmed)
+        planner = Planner(names, settings, generation, confirmed, phi=phi)
         self._answers = Answers(names, phi, response_limit, tokeniser, meter)
         self._requests = Requests(self._answers, self, mint, generation, message_limit, meter)
         self._trials = Trials(self._requests, self._answers)

@@ -57,11 +57,14 @@ FLAGS: Final = {
     "setting_function": "set_config() of a harmless setting named by a constant: a SET",
     "unlisted_setting": "SET or RESET of a setting that is not on the list of harmless ones",
     "planner_setting": "SET of a setting that changes plans, and with them the order of rows",
+    "serializable": "asks for SERIALIZABLE transactions, or for a level that a parameter names",
     "temporary": "creates a temporary object, which hides a real one of the same name",
     "parameters": "has parameters ($1 …)",
     "argument_expression": "EXECUTE or CALL with an argument that is not a constant",
     "with_hold": "a cursor that outlives its transaction",
-    "moves_columns": "DDL that gives stored columns another name, schema or parent",
+    "scrolls_by_plan": "DECLARE with neither SCROLL nor NO SCROLL: the plan decides",
+    "backward": "FETCH or MOVE that may go back",
+    "moves_columns": "DDL that gives stored columns another name, schema, parent or meaning",
     "into": "SELECT INTO or CREATE TABLE AS: rows are stored under a new name",
     "stored_rows": "changes the schema or looks after it, and depends on the rows there are",
     "locking": "SELECT … FOR UPDATE and the like",
@@ -149,6 +152,8 @@ HARMLESS_SETTINGS: Final = frozenset(
     transaction_read_only transaction_timeout xmloption
     """.split()
 )
+#: Those of them that may ask for SERIALIZABLE.
+ISOLATION_SETTINGS: Final = frozenset({"default_transaction_isolation", "transaction_isolation"})
 #: Settings that change how a query is run: harmless but where rows hold secrets. The order of rows
 #: that no ORDER BY asks for is then the order of an index, or of a hash table of a certain size.
 PLANNER_SETTINGS: Final = frozenset(

@@ -2,8 +2,8 @@
 
 Some look at rows, and fail or not by what is in them: ``CREATE UNIQUE INDEX`` tells of duplicates,
 ``SET NOT NULL`` of NULLs, ``ADD CHECK`` of anything. Some give stored values another name, or take
-the parent away whose labels they have. What is not listed as harmless counts as both
-(``ATExecCmd`` of tablecmds.c).
+the parent away whose labels they have, or the expression. What is not listed as harmless counts as
+both (``ATExecCmd`` of tablecmds.c).
 """
 
 # ruff: noqa: SIM905 - word lists read better as text
@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-#: Statements that always do: index entries have a size that they must keep to, a view is run.
-_ALWAYS: Final = frozenset({"IndexStmt", "RefreshMatViewStmt"})
+#: Statements that always do: index entries have a size that they must keep to, a view is run, rows
+#: are put into the order of an index, which may be that of a secret.
+_ALWAYS: Final = frozenset({"IndexStmt", "RefreshMatViewStmt", "ClusterStmt", "RepackStmt"})
 #: Kinds of AlterTableCmd that change the catalogue, or rewrite rows without judging them.
 _HARMLESS: Final = frozenset(
     """
@@ -30,7 +31,11 @@ _HARMLESS: Final = frozenset(
     """.split()
 )
 #: Of these, what takes columns from where their labels are.
-_LEAVING: Final = frozenset({"AT_DropInherit", "AT_DetachPartition", "AT_DetachPartitionFinalize"})
+_LEAVING: Final = frozenset(
+    """
+    AT_DropInherit AT_DetachPartition AT_DetachPartitionFinalize AT_DropExpression
+    """.split()
+)
 #: Objects whose names and schemas no label goes by: a view's columns have the labels of what they
 #: are made of. Not among them: ALTER INDEX, which renames tables, too.
 _UNLABELLED: Final = frozenset(
@@ -63,6 +68,8 @@ def _examines(kind: str, node: dict[str, Any]) -> bool:
         return True
     if kind == "CreateStmt":
         return "partbound" in node  # rows of a default partition may belong there
+    if kind == "CreateStatsStmt":  # expressions are computed when the table is analysed
+        return any(one.get("StatsElem", {}).get("expr") for one in node.get("exprs", []))
     if kind == "AlterDomainStmt":
         return node.get("subtype") not in _OF_DOMAINS
     if kind != "AlterTableCmd":
@@ -92,4 +99,7 @@ def _moves(kind: str, node: dict[str, Any]) -> bool:
         return node.get("renameType") not in _UNLABELLED
     if kind == "AlterObjectSchemaStmt":
         return node.get("objectType") not in _UNLABELLED
+    if kind in ("ViewStmt", "RuleStmt"):
+        # A materialised view of it keeps the rows of what it was before.
+        return bool(node.get("replace"))
     return kind == "AlterTableCmd" and node.get("subtype") in _LEAVING

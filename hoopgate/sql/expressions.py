@@ -14,7 +14,7 @@ from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun
 from hoopgate.sql.collations import unsettled
 from hoopgate.sql.equality import equality, is_column, marked, parameters, places
 from hoopgate.sql.flows import NONE, Columns, Flow, Scope, nodes, union
-from hoopgate.sql.functions import GROWING, PUT_TOGETHER, measured
+from hoopgate.sql.functions import COUNTING, GROWING, PUT_TOGETHER, measured
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
 _BOOL, _INT4, _XML = 16, 23, 142
@@ -94,6 +94,8 @@ class Expressions:
         self._cascading: set[int] = set()
         self._pieces = [0]  #: calls that make a value longer, of each query level around
         self._growth: dict[int, int] = {}  #: the same, of every level there is
+        self._once = False  #: what is read now runs once for each row of the outermost query
+        self._uncounted = False  #: a function with an effect runs as often as the plan likes
         self._control: Columns = NONE  #: columns that decide whether what is read now runs
         self._known: dict[tuple[int, Columns], list[Flow]] = {}
         self._stored: dict[tuple[int, int], Flow] = {}  #: columns that are stored as they are
@@ -260,6 +262,8 @@ class Expressions:
         if known is None:
             raise NodeTreeError("a function is not in the catalogue")
         self.functions.add(known.name)
+        if known.name in COUNTING and not self._once:
+            self._uncounted = True
         self._flowed(known.signature, sources)
 
     def _flowed(self, signature: str, sources: Columns) -> None:

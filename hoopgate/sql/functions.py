@@ -21,6 +21,12 @@ FALLIBLE: Final = "fallible"  #: may raise an error on data: no secret may reach
 AGGREGATE: Final = "aggregate"
 CATALOGUE: Final = "catalogue"  #: asks about objects; no secret may reach it
 
+#: What a call goes by whose effect tells how often it ran, where that is for the plan to say.
+COUNTED: Final = "syntax.counted()"
+#: Functions whose calls can be counted afterwards: by a sequence, by the transaction's number.
+COUNTING: Final = frozenset(
+    {"pg_catalog.nextval", "pg_catalog.txid_current", "pg_catalog.pg_current_xact_id"}
+)
 #: What ROW and ARRAY go by among the functions.
 PUT_TOGETHER: Final = "syntax.put_together()"
 #: Functions whose result grows with their arguments, and those that can make an argument so long

@@ -27,7 +27,7 @@ from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.catalogue import Catalogue, Overrun
 from hoopgate.sql.flows import MOST_COPIES, MOST_PIECES, MOST_STEPS, NONE, Columns, Flow, Scope
-from hoopgate.sql.functions import GROWING
+from hoopgate.sql.functions import COUNTED, GROWING
 from hoopgate.sql.groups import Floor, Groups, promised
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 from hoopgate.sql.writes import Writes
@@ -63,6 +63,7 @@ def resolve(
         node = _single(tree)
         outputs, names = lineage.statement(node)
         lineage.check_growth()
+        lineage.check_counts()
         lineage.check_copies(outputs or [])
         loose = lineage.loose(node)
     except NodeTreeError as error:
@@ -180,6 +181,11 @@ class _Lineage(Writes):
             grown = NONE.union(*(self.flows.get(signature, NONE) for signature in GROWING))
             self._flowed("syntax.growth()", grown)
 
+    def check_counts(self) -> None:
+        """How often a plan calls a function depends on the sizes of what it reads."""
+        if self._uncounted:
+            self._flowed(COUNTED, frozenset(self.present))
+
     def check_copies(self, outputs: list[Flow]) -> None:
         """A row with a value in it many times over fails by the value's length, too."""
         pieces = math.prod(calls + 1 for calls in (*self._growth.values(), self._pieces[0]))
@@ -196,7 +202,9 @@ class _Lineage(Writes):
         known = self._known.get(key)
         if known is None:
             self._pieces.append(0)
+            once, self._once = self._once, False
             known = self._known[key] = self._evaluate(node, parent)
+            self._once = once
             pieces = self._pieces.pop()
             self._growth[id(node)] = max(pieces, self._growth.get(id(node), 0))
         return known
@@ -229,7 +237,9 @@ class _Lineage(Writes):
             flows = []
             keyed = {}
             for entry in entries:
+                self._once = self._runs_by_row(scope)
                 flow = self._flow(entry.node("expr"), scope)
+                self._once = False
                 keyed[entry.integer("ressortgroupref", 0)] = flow.sources
                 if not entry.true("resjunk"):
                     flows.append(flow)
@@ -237,6 +247,17 @@ class _Lineage(Writes):
         if command == 1:
             return flows
         return self._modification(node, command, scope)
+
+    def _runs_by_row(self, scope: Scope) -> bool:
+        """Whether what a query selects is computed once for each row that it sends or writes."""
+        if scope.node.integer("commandType") != 1:
+            return True
+        if scope.parent is None:
+            return not self._views
+        outer = scope.parent.node
+        if any(scope.node is cte.node("ctequery") for cte in outer.nodes("cteList")):
+            return not scope.tables
+        return outer.integer("commandType", 1) == 3
 
     def _clauses(self, node: Node, scope: Scope, keyed: dict[int, Columns]) -> None:
         for field in ("groupClause", "distinctClause", "sortClause"):

@@ -68,7 +68,8 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
               a.attnum, a.attname, a.atttypid, a.attinhcount OPERATOR(pg_catalog.<>) 0,
               a.attlen, a.attstorage {_EQ} 'p',
-              a.attidentity OPERATOR(pg_catalog.<>) '' OR t.typdefault IS NOT NULL))
+              a.attidentity OPERATOR(pg_catalog.<>) '' OR t.typdefault IS NOT NULL,
+              a.attnotnull))
    FROM pg_catalog.pg_attribute a
    LEFT JOIN pg_catalog.pg_type t ON t.oid {_EQ} a.atttypid
    WHERE a.attrelid {_EQ} c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2

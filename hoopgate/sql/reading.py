@@ -146,7 +146,10 @@ class Reading:
         outermost = True
         for name, node in walk(tree):
             if name == "FuncCall":
-                self._function(strings(node.get("funcname")), sets=_sets_harmlessly(node))
+                sets = _sets_harmlessly(node)
+                self._function(strings(node.get("funcname")), sets=sets)
+                if sets and _may_be_serializable(node):
+                    self.flags.add("serializable")
             elif name == "RangeVar":
                 self._relation(node, ctes)
             elif name == "ParamRef":
@@ -302,3 +305,11 @@ def _sets_harmlessly(call: Tree) -> bool:
         and arguments[0].get("A_Const", {}).get("sval", {}).get("sval", "").lower()
         in lists.HARMLESS_SETTINGS
     )
+
+
+def _may_be_serializable(call: Tree) -> bool:
+    """Such a call that asks for SERIALIZABLE, or for what a parameter says."""
+    name, level = (
+        one.get("A_Const", {}).get("sval", {}).get("sval", "").lower() for one in call["args"][:2]
+    )
+    return name in lists.ISOLATION_SETTINGS and level in ("serializable", "")

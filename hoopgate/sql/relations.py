@@ -96,6 +96,7 @@ class Relation:
     :ivar unproven: columns of constraints that stored rows may break (NOT VALID).
     :ivar partitioned: columns that decide which partition a row is in.
     :ivar defaulted: columns with a default, their own or their type's.
+    :ivar filled: columns that are NOT NULL.
     :ivar tight: a row may be too long for a page, by values that cannot be stored elsewhere.
     :ivar triggers: OIDs of functions of enabled user triggers.
     :ivar ruled: it has a rewrite rule other than a view's own.
@@ -116,6 +117,7 @@ class Relation:
     unproven: frozenset[int] = frozenset()
     partitioned: frozenset[int] = frozenset()
     defaulted: set[int] = field(default_factory=set)
+    filled: set[int] = field(default_factory=set)
     keys: list[ForeignKey] = field(default_factory=list)
     triggers: list[int] = field(default_factory=list)
     ruled: bool = False
@@ -165,13 +167,15 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
     relation = Relation(schema, name, kind)
     trees: list[Value] = []
     room = _PAGE
-    for number, column, type_, inherited, length, plain, defaulted in columns or ():
+    for number, column, type_, inherited, length, plain, defaulted, filled in columns or ():
         relation.columns[number] = column
         relation.types[number] = int(type_)
         if inherited:
             relation.inherited.add(number)
         if defaulted:
             relation.defaulted.add(number)
+        if filled:
+            relation.filled.add(number)
         room -= _PAGE if plain and length < 0 else max(length, _ELSEWHERE)
     relation.tight = room < 0
     relation.parents = [int(oid) for oid in parents or ()]

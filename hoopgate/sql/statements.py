@@ -32,7 +32,7 @@ class SqlStatement(Reading):
         handler = _HANDLERS.get(self.kind)
         if handler is not None:
             handler(self, self.node)
-        if "ddl" in self.classes and examines_rows(walk(tree)):
+        if self.classes & {"ddl", "maintenance"} and examines_rows(walk(tree)):
             self.flags.add("stored_rows")
         if "ddl" in self.classes and moves_columns(walk(tree)):
             self.flags.add("moves_columns")
@@ -49,6 +49,7 @@ class SqlStatement(Reading):
                 "STMT_PREPARE"
             )
             self.classes.add("two_phase" if two_phase else "transaction")
+            self._isolation(node.get("options", []))
         elif kind == "CopyStmt":
             self._copy(node)
         elif kind in CLASS_OF:
@@ -68,6 +69,7 @@ class SqlStatement(Reading):
         kind = node.get("kind")
         if kind == "VAR_SET_MULTI":
             self.classes.add("transaction")
+            self._isolation(node.get("args", []))
             if "snapshot" in name:
                 self.flags.add("unlisted_setting")
             return
@@ -76,7 +78,7 @@ class SqlStatement(Reading):
             self.classes.add("role")
             return
         self.classes.add("session")
-        if kind == "VAR_RESET_ALL" or name in lists.HARMLESS_SETTINGS:
+        if kind == "VAR_RESET_ALL":
             return
         if name in lists.PLANNER_SETTINGS:
             if kind not in ("VAR_RESET", "VAR_SET_DEFAULT"):
@@ -89,8 +91,19 @@ class SqlStatement(Reading):
             ).lower()
             for constant in (arg.get("A_Const", {}) for arg in node.get("args", []))
         ]
+        if name in lists.ISOLATION_SETTINGS and "serializable" in given:
+            self.flags.add("serializable")
+        if name in lists.HARMLESS_SETTINGS:
+            return
         if values is None or kind != "VAR_SET_VALUE" or not given or set(given) - values:
             self.flags.add("unlisted_setting")
+
+    def _isolation(self, options: list[Any]) -> None:
+        for option in options:
+            element = option.get("DefElem", {})
+            level = element.get("arg", {}).get("A_Const", {}).get("sval", {}).get("sval", "")
+            if element.get("defname") == "transaction_isolation" and level == "serializable":
+                self.flags.add("serializable")
 
     def _copy(self, node: Tree) -> None:
         if node.get("is_program"):
@@ -157,6 +170,8 @@ class SqlStatement(Reading):
         self.space, self.name = "declare", node.get("portalname", "")
         if node.get("options", 0) & 0x20:  # CURSOR_OPT_HOLD
             self.flags.add("with_hold")
+        if not node.get("options", 0) & 0x6:  # CURSOR_OPT_SCROLL, CURSOR_OPT_NO_SCROLL
+            self.flags.add("scrolls_by_plan")
         self.inner = self._slice(self._find("FOR") + 1, len(self.tokens))
         query = node.get("query", {}).get("SelectStmt")
         if query is not None:
@@ -164,6 +179,9 @@ class SqlStatement(Reading):
 
     def _fetch(self, node: Tree) -> None:
         self.space, self.name = "fetch", node.get("portalname", "")
+        direction, count = node.get("direction"), int(node.get("howMany", 0))
+        if direction not in ("FETCH_FORWARD", "FETCH_RELATIVE") or count <= 0:
+            self.flags.add("backward")  # DoPortalRunFetch of pquery.c
 
     def _close(self, node: Tree) -> None:
         self.space, self.name = "close", node.get("portalname", "")

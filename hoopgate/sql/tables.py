@@ -81,11 +81,13 @@ class Tables(Expressions):
         if kind == 5:
             rows = table.fields.get("values_lists")
             columns: list[Columns] = []
+            once, self._once = self._once, scope.node.integer("commandType", 1) == 3
             for row in rows if isinstance(rows, list) else []:
                 cells = row if isinstance(row, list) else [row]
                 columns.extend([NONE] * (len(cells) - len(columns)))
                 for index, cell in enumerate(cells):
                     columns[index] |= self._expression(cell, scope)
+            self._once = once
             return [Flow(sources, False, 0) for sources in columns]
         if kind == 6:
             owner = scope.up(table.integer("ctelevelsup"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from hoopgate.sql.flows import NONE, Flow, Scope, plain_table, union
@@ -34,10 +35,12 @@ class Writes(Tables):
         if conflict is not None and conflict.integer("exclRelIndex", 0):
             # EXCLUDED is the row that was to be inserted, not one that is stored.
             excluded = self._table(scope, conflict.integer("exclRelIndex"))
+            self._once = True
             self._excluded[id(excluded)] = {
                 entry.integer("resno"): self._flow(entry.node("expr"), scope).sources
                 for entry in node.nodes("targetList")
             }
+            self._once = False
         for action in node.nodes("mergeActionList"):
             if action.type != "MERGEACTION":
                 raise NodeTreeError(f"MERGE has {action.type}")
@@ -51,12 +54,17 @@ class Writes(Tables):
             if conflict.nodes("onConflictSet"):
                 assigned = self._assign(conflict.nodes("onConflictSet"), oid, scope)
                 self.constrained(oid, assigned, "update")
-        return [self._flow(entry.node("expr"), scope) for entry in node.nodes("returningList")]
+        self._once = True
+        found = [self._flow(entry.node("expr"), scope) for entry in node.nodes("returningList")]
+        self._once = False
+        return found
 
     def _assign(self, entries: list[Node], oid: int, scope: Scope) -> set[int]:
         assigned = set()
         for entry in entries:
+            self._once = True
             sources = self._flow(entry.node("expr"), scope).sources
+            self._once = False
             self.stored |= sources
             if not entry.true("resjunk"):
                 number = entry.integer("resno")
@@ -76,6 +84,7 @@ class Writes(Tables):
             self._write_through(self._relation(oid))
         columns = self._relation(oid).columns
         names = {columns[number] for number in assigned if number in columns}
+        moves = command == "update" and self._moves(oid, names)
         for other in sorted(self.catalogue.kin(oid)):
             relation = self._relation(other)
             own = {n for n, name in relation.columns.items() if name in names}
@@ -85,6 +94,8 @@ class Writes(Tables):
                 self._call(trigger, NONE)
             if command == "update":
                 self._updated(other, own)
+            if moves:
+                self._moved(other)
             if command == "insert":
                 own |= relation.defaulted
             self._keyed(other, own, command)
@@ -108,11 +119,53 @@ class Writes(Tables):
         # A row that breaks it already cannot be changed at all.
         self._influence(oid, relation.unproven - own)
         for index in relation.indexes:
-            # Its expressions may fail, and an entry has a size that it must keep to.
-            if index.columns & (own | computed) and (
-                index.computes or not _SHORT.issuperset(relation.types[n] for n in own | computed)
+            changed, rest = index.columns & (own | computed), index.columns - own
+            # Its expressions may fail, and an entry has a size that it must keep to: a value takes
+            # more of it than the NULL that was there.
+            if changed and (
+                index.computes
+                or not self._short(relation, changed)
+                or not (changed <= relation.filled or self._short(relation, rest))
             ):
-                self._influence(oid, index.columns - own)
+                self._influence(oid, rest)
+
+    @staticmethod
+    def _short(relation: Relation, numbers: Iterable[int]) -> bool:
+        return _SHORT.issuperset(relation.types[number] for number in numbers)
+
+    def _moves(self, oid: int, names: set[str]) -> bool:
+        """Whether a change of ``names`` may take a row to another partition."""
+        return self._relation(oid).kind == "p" and any(
+            name in names
+            for relation in map(self._relation, self.catalogue.kin(oid))
+            for number, name in relation.columns.items()
+            if number in relation.partitioned
+        )
+
+    def _moved(self, oid: int) -> None:
+        """What a partition asks of the whole of a row that comes from another one (ExecInsert of
+        nodeModifyTable.c): its own constraints and indexes may be other than those there."""
+        relation = self._relation(oid)
+        asked = set(relation.unproven) | {number for check in relation.checks for number in check}
+        for index in relation.indexes:
+            if index.compares or index.computes or not self._short(relation, index.columns):
+                asked |= index.columns
+        others = [self._relation(other) for other in self.catalogue.kin(oid)]
+        for number in relation.filled:
+            name = relation.columns[number]
+            if any(
+                n not in one.filled for one in others for n, c in one.columns.items() if c == name
+            ):
+                asked.add(number)
+        if relation.tight:
+            asked |= relation.columns.keys()
+        self._influence(oid, asked)
+        for expression in relation.generated.values():
+            scope = Scope(Node("GENERATED", {}), [plain_table(oid)], None)
+            self.influences |= self._quietly(expression, scope)
+        for key in relation.keys:
+            if key.relation == oid:
+                self.influences |= {key.column, key.foreign_column}
 
     def _keyed(self, oid: int, own: set[int], command: str) -> None:
         """Unique, exclusion and foreign keys; rows of other tables that change with this one's."""

@@ -8,7 +8,8 @@ import twin_benign
 from run import generated
 from twin_cases import in_modes, plain, soft, written
 from twin_judge import Case, Judge, Outcome, Report, told
-from twin_world import BARE, SOFT, World, running_world
+from twin_sessions import skewed
+from twin_world import BARE, SOFT, STRICT, World, running_world
 
 SEED = 20_26
 #: Cases that take seconds by themselves: they run until a time-out.
@@ -53,6 +54,24 @@ def test_what_a_write_leaves_out_tells_nothing(world: World) -> None:
     report = judged(Judge(world), cases)
     assert not report.leaks and not report.cuts, in_full(report, 15)
     assert len(report.live) >= 40
+
+
+def test_what_a_change_does_besides_tells_nothing(world: World) -> None:
+    families = ("moving", "growing", "the plan")
+    cases = [plain(*one) for one in written() if one[0] in families and "COMMIT" not in one[1]]
+    report = judged(Judge(world), cases)
+    assert not report.leaks and not report.cuts, in_full(report, 15)
+    assert len(report.live) >= 15
+
+
+def test_sessions_do_not_tell_which_rows_share_a_page(world: World) -> None:
+    bare = [skewed((world.direct(one), world.direct(one)), "SERIALIZABLE") for one in BARE]
+    assert bare[0] != bare[1]
+    for level in ("SERIALIZABLE", "REPEATABLE READ"):
+        one, two = (skewed((world.client(name), world.client(name)), level) for name in STRICT)
+        assert one == two
+    for name in (*BARE, *STRICT):
+        world.restore(name)
 
 
 def test_generated_cases_tell_nothing(world: World) -> None:

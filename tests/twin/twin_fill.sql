@@ -153,6 +153,15 @@ INSERT INTO cover_late SELECT i, i, CASE WHEN i = 3 AND :side = 1 THEN NULL ELSE
 INSERT INTO packed SELECT i, 0, 'x', repeat('Qanary00', CASE WHEN :side = 1 THEN 10 * i ELSE 1008 END) FROM generate_series(1,4) i;
 INSERT INTO presets SELECT i, CASE WHEN i = 2 AND :side = 1 THEN 'Qanary preset' ELSE 'Qanary'||i END, 0 FROM generate_series(1,4) i;
 INSERT INTO numbered SELECT i, CASE WHEN :side = 1 THEN i ELSE 50 + i END FROM generate_series(1,4) i;
+INSERT INTO numbers SELECT generate_series(1, 60);
+INSERT INTO moving(id, at, who, pin) SELECT i, 5, CASE WHEN i = 4 THEN (ARRAY['Qanary4', NULL])[:side]
+    WHEN i = 5 THEN (SELECT (ARRAY['Qanary5', string_agg('Qanary' || md5(j::text), '')])[:side] FROM generate_series(1, 200) j)
+    ELSE 'Qanary'||(i*:side) END, CASE WHEN :side = 1 THEN 10+i ELSE 60*(i%2)+i END FROM generate_series(1,6) i;
+INSERT INTO moving(id, at, who, pin) SELECT 10+i, 15, 'Qanary'||i, 1 FROM generate_series(1,3) i;
+INSERT INTO growing SELECT i, NULL, NULL, NULL, NULL, CASE WHEN :side = 1 THEN 'Qanary' ELSE (SELECT left('Qanary' || string_agg(chr(33 + get_byte(decode(md5(i || ' ' || j), 'hex'), j % 16) % 90), ''), 2670) FROM generate_series(1, 3000) j) END
+    FROM generate_series(1,2) i;
+INSERT INTO sized SELECT i, i * 7919 % 2000, CASE WHEN :side = 1 THEN 'Qanary' ELSE repeat('qanary', 200) END FROM generate_series(1, 2000) i;
+INSERT INTO owned_made SELECT i, CASE WHEN :side = 1 THEN 'Qanary'||i ELSE 'qanary'||(9-i) END FROM generate_series(1,5) i;
 DO $$ BEGIN
     EXECUTE format('INSERT INTO wide SELECT i, 0, %L, %s FROM generate_series(1,2) i', '',
         (SELECT string_agg(format('repeat(%L, %s)', 'q', CASE current_setting('twin.side') WHEN '1' THEN 5 ELSE 19 END), ', ')

@@ -101,6 +101,33 @@ DO $$ BEGIN
     EXECUTE 'CREATE TABLE wide(id int PRIMARY KEY, x int, fill text, '
         || (SELECT string_agg('c' || i || ' text', ', ') FROM generate_series(1, 406) i) || ')';
 END $$;
+CREATE TABLE numbers(n int PRIMARY KEY);
+
+-- partitions that ask more of a row than their parent does: rows may be moved into them
+CREATE TABLE moving(id int, at int, who text, pin int, x int,
+    q int GENERATED ALWAYS AS (1) STORED) PARTITION BY RANGE (at);
+CREATE TABLE moving_0 PARTITION OF moving FOR VALUES FROM (0) TO (10);
+CREATE TABLE moving_unique PARTITION OF moving FOR VALUES FROM (10) TO (20);
+CREATE UNIQUE INDEX moving_who ON moving_unique (who);
+CREATE TABLE moving_checked PARTITION OF moving FOR VALUES FROM (20) TO (30);
+ALTER TABLE moving_checked ADD CHECK (pin > 50);
+CREATE TABLE moving_filled PARTITION OF moving FOR VALUES FROM (30) TO (40);
+ALTER TABLE moving_filled ALTER who SET NOT NULL;
+CREATE TABLE moving_keyed PARTITION OF moving FOR VALUES FROM (40) TO (50);
+ALTER TABLE moving_keyed ADD FOREIGN KEY (pin) REFERENCES numbers;
+CREATE TABLE moving_indexed PARTITION OF moving FOR VALUES FROM (50) TO (60);
+CREATE INDEX moving_quotient ON moving_indexed ((100 / (pin - 60)));
+CREATE TABLE moving_long PARTITION OF moving FOR VALUES FROM (60) TO (70);
+CREATE INDEX moving_length ON moving_long (who);
+
+-- a table so much larger on one side that it is read in another way
+CREATE TABLE sized(id int PRIMARY KEY, k int, note text);
+CREATE INDEX sized_k ON sized (k);
+
+-- an index whose entries grow when a NULL becomes a short value
+CREATE TABLE growing(id int PRIMARY KEY, a int8, b int8, c int8, d int8, note text);
+CREATE INDEX growing_all ON growing (a, b, c, d, note);
+
 CREATE COLLATION loose (provider = icu, locale = 'und', deterministic = false);
 
 -- an index that holds a secret in front of what is asked for
@@ -115,6 +142,13 @@ CREATE TABLE long_notes(id int PRIMARY KEY, sex char(1), note text);
 CREATE TABLE owned(id int PRIMARY KEY, name text, n int, day date);
 CREATE TABLE owned_wards(id int, ward text) PARTITION BY LIST (ward);
 CREATE TABLE owned_rest PARTITION OF owned_wards DEFAULT;
+CREATE TABLE owned_made(id int PRIMARY KEY, name text, initial text GENERATED ALWAYS AS (left(name, 9)) STORED);
+CREATE VIEW owned_view AS SELECT id, name FROM owned;
+CREATE MATERIALIZED VIEW owned_kept AS SELECT id, name FROM owned_view;
+CREATE INDEX owned_name ON owned (name);
+ALTER TABLE owned_made OWNER TO agent;
+ALTER VIEW owned_view OWNER TO agent;
+ALTER MATERIALIZED VIEW owned_kept OWNER TO agent;
 ALTER TABLE owned OWNER TO agent;
 ALTER TABLE owned_wards OWNER TO agent;
 ALTER TABLE owned_rest OWNER TO agent;

@@ -3,6 +3,7 @@
 -- is that of its making.
 REFRESH MATERIALIZED VIEW m_pat;
 REFRESH MATERIALIZED VIEW m_deep;
+REFRESH MATERIALIZED VIEW owned_kept;
 DO $$ DECLARE r record; BEGIN
     FOR r IN SELECT c.oid::regclass AS name,
                     (SELECT min(attnum) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid

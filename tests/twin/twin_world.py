@@ -70,6 +70,11 @@ SECRETS = {
     "public.presets.code": "CODE",
     "public.numbered.no": "PIN",
     "public.wide.c*": "OTHER",
+    "public.moving*.who": "NAME",
+    "public.moving*.pin": "PIN",
+    "public.growing.note": "NOTES",
+    "public.owned_made.name": "NAME",
+    "public.sized.note": "NOTES",
     "public.kinds.s_*": "KIND",
 }
 #: Names whose dots a dictionary's line cannot tell from its own are reached by wildcards.
@@ -175,7 +180,7 @@ class World:
             f" FROM ONLY {name} t"
             for name in tables
         )
-        return self._own(database, rows)
+        return self._own(database, rows) + self._own(database, _OBJECTS)
 
     def restore(self, resource: str) -> None:
         """The database anew; sessions on it end."""
@@ -198,6 +203,18 @@ _SEQUENCES = "SELECT setval('counter', 1, false), setval('visits_id_seq', 5)"
 _TABLES = """
 SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind IN ('r', 'm') AND nspname !~ '^(pg_|information_schema)' ORDER BY 1"""
+
+#: What DDL changes and no row tells of.
+_OBJECTS = " UNION ALL ".join(
+    f"SELECT count(*), sum(hashtextextended(({row})::text, 0)) FROM {table} WHERE {oid} >= 16384"
+    for table, oid, row in (
+        ("pg_attribute", "attrelid", "attrelid, attnum, attgenerated, attinhcount, attnotnull"),
+        ("pg_rewrite", "oid", "oid, ev_class, ev_action"),
+        ("pg_constraint", "oid", "oid, conrelid"),
+        ("pg_trigger", "oid", "oid, tgrelid"),
+        ("pg_statistic_ext", "oid", "oid, stxrelid"),
+    )
+)
 
 
 def _kept(resource: str) -> tuple[str, str]:
