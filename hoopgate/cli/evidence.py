@@ -192,10 +192,19 @@ def _policy(settings: dict[str, Any], logs: Sequence[Verifier]) -> str:
     witnesses = recording.get("witnesses", [])
     lines = ["# As the exporter says. Whom to trust you have to know by another way."]
     lines += [f"log {log}" for log in logs]
-    lines += [f"witness {one['name']} {one['key']}" for one in witnesses]
+    keys: dict[str, list[str]] = {}  # of a witness, by the name in them
+    for one in witnesses:
+        keys.setdefault(one["key"].split("+")[0], []).append(one["key"])
+    members = []
+    for number, (name, own) in enumerate(keys.items(), 1):
+        words = [f"{name}.{kind}" for kind in range(1, len(own) + 1)]
+        lines += [f"witness {word} {key}" for word, key in zip(words, own, strict=True)]
+        members.append(words[0])
+        if len(own) > 1:
+            members[-1] = f"either-{number}"
+            lines.append(f"group {members[-1]} any {' '.join(words)}")
     if witnesses:
-        names = " ".join(one["name"] for one in witnesses)
-        lines.append(f"group witnesses {recording.get('quorum', 1)} {names}")
+        lines.append(f"group witnesses {recording.get('quorum', 1)} {' '.join(members)}")
     lines.append(f"quorum {'witnesses' if witnesses else 'none'}")
     return "\n".join(lines) + "\n"
 

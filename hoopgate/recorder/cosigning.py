@@ -142,7 +142,7 @@ class Peer:
 class Cosigning(threading.Thread):
     """Has the log's checkpoints cosigned.
 
-    :param quorum: how many witnesses it takes.
+    :param quorum: how many witnesses it takes; keys of one name are one witness's.
     :param witnessed: called from this thread with the size of each checkpoint that they cosigned.
     :param changed: called from this thread with a peer that went away, came back or disagrees.
     """
@@ -221,9 +221,10 @@ class Cosigning(threading.Thread):
             before = len(signatures)
             for future in done:
                 signatures += self._settle(future, asked[future])
-            if len(signatures) > before and len(signatures) >= self._quorum:
+            # A witness with two keys is one.
+            met = len({signature.name for signature in signatures}) >= self._quorum
+            if met and len(signatures) > before:
                 self._publish(note, checkpoint, signatures)
-            met = len(signatures) >= self._quorum
             if met and all(asked[future].away for future in waiting):
                 break  # who was away is given its time, beside the next rounds
         for future in waiting:

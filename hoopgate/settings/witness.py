@@ -46,10 +46,10 @@ def recording(table: Table, node: Node, check: bool) -> Recording:
     # What is below the state directory is made with it.
     if check and "directory" in table and node.state_dir not in found.directory.parents:
         material.directory(table, "directory", found.directory)
-    if found.quorum > max(1, len(witnesses)):
-        table.wrong(
-            "quorum", f"there are {len(witnesses)} witnesses", "no more than there are witnesses"
-        )
+    # Two tables with keys of one name are one witness.
+    count = len({one.key.split("+")[0] for one in witnesses})
+    if found.quorum > max(1, count):
+        table.wrong("quorum", f"there are {count} witnesses", "no more than there are witnesses")
     if found.gate == "witnessed" and not witnesses:
         table.wrong("gate", "there is no witness to wait for", "a table [[recording.witnesses]]")
     table.finish()

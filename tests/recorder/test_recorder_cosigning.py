@@ -214,6 +214,26 @@ def test_one_that_never_ends_its_answer_holds_up_nobody_else(
         dripping.stop()
 
 
+def test_a_witness_with_two_keys_is_one_of_the_quorum(scene: Scene) -> None:
+    city, county = (scene.witnesses[name] for name in NAMES)
+    scene.peers = [
+        Peer(f"city-{number}", WitnessKey.parse(key), city.url, scene.ca)
+        for number, key in enumerate((city.key, city.ml_dsa_key))
+    ]
+    scene.peers.append(Peer("county", WitnessKey.parse(county.key), county.url, scene.ca))
+    county.stop()
+    world = scene.world.open()
+    world.log.outside.witness(scene.peers, 2)
+    answered = pending(world.log.append("heartbeat", {}))
+    world.pump.until(lambda: bool(scene.peers[2].away) and scene.peers[1].cosigned > 1, 60)
+    world.pump.until(lambda: scene.peers[0].cosigned > 1, 60)
+    assert not answered
+    assert not (world.directory / WITNESSED).exists()
+    county.start()
+    world.pump.until(lambda: bool(answered), 60)
+    world.stop()
+
+
 def test_one_that_forgot_what_it_cosigned_is_none(scene: Scene) -> None:
     """Its directory is that of yesterday, or empty: it would vouch for a log of yesterday, too."""
     world = scene.open(quorum=2)

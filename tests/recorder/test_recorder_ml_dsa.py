@@ -88,7 +88,7 @@ def test_a_witness_cosigns_with_both(tmp_path: Path, certificates: Certificates)
             Peer(name, WitnessKey.parse(key), witness.url, certificates.ca)
             for name, key in keys.items()
         ]
-        world.open().log.outside.witness(peers, 2)
+        world.open().log.outside.witness(peers, 1)
         session = world.session("s-1")
         world.wait(session.request(b"x", None, ()))
         size, cosigning = world.log.size, world.log.outside.cosigning
