@@ -41,6 +41,7 @@ def test_a_reviewer_logs_in_at_another_issuer(
         browser = stack.enter_context(browsing())
         for who, seen in (("rita", "Approvals"), ("otto", "Forbidden")):
             page = browser.new_context(ignore_https_errors=True).new_page()
+            page.set_default_timeout(60_000)
             page.goto(clinic.url)
             page.get_by_placeholder("Enter any login").fill(who)
             page.get_by_placeholder("and password").fill("any")

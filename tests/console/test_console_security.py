@@ -200,6 +200,7 @@ def test_no_frame_shows_it(console: ConsoleClinic, browser: Browser) -> None:
     """Not even a page that needs no log-in."""
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
+    page.set_default_timeout(60_000)
     address, evil = f"{console.url}/goodbye", "https://127.0.0.1:1/"
     framed = f"<iframe src='{address}'></iframe>"
     page.route(f"{evil}**", lambda route: route.fulfill(content_type="text/html", body=framed))

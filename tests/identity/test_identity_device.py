@@ -133,6 +133,7 @@ def test_in_a_browser(scheme: Literal["light", "dark"], issuer: Issuer) -> None:
     with browsing() as browser:
         size: ViewportSize = {"width": 390, "height": 844}
         page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
+        page.set_default_timeout(60_000)
         errors: list[str] = []
         page.on("console", lambda message: errors.append(message.text))
         page.goto(begun["verification_uri_complete"])

@@ -166,6 +166,7 @@ def test_a_person_by_the_device_flow(
     whole = told.partition("or open ")[2].split()[0]
     with browsing() as browser:
         page = browser.new_context(ignore_https_errors=True).new_page()
+        page.set_default_timeout(60_000)
         page.goto(whole)
         page.get_by_role("button", name="Continue").click()
         page.get_by_placeholder("Enter any login").fill("agent")
