@@ -190,6 +190,8 @@ class MCPMasker:
                 document = documents.decode(text.encode())
             except (Unreadable, UnicodeEncodeError):
                 return self._text.mask(text)
+            if not self._plan.paths and not _is_structured(document):
+                return self._text.mask(text)  # "[7]" may be words as well as a list
             return documents.encode(self._document(document)).decode()
         return self._text.mask(text)
 
@@ -212,6 +214,10 @@ class MCPMasker:
             if message["method"] == "notifications/message":
                 found["params"]["data"] = "[TEXT]"
         return found
+
+
+def _is_structured(document: Any) -> bool:
+    return isinstance(document, dict) or any(isinstance(one, dict | list) for one in document)
 
 
 def _subscription(part: dict[str, Any]) -> dict[str, Any]:

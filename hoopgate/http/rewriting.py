@@ -64,7 +64,8 @@ class _FHIR:
         if isinstance(document, dict) and "resourceType" not in document and "output" in document:
             return documents.encode(self._manifest(document))
         shown = self._masker.mask(document)
-        version = shown.get("meta", {}).get("versionId") if isinstance(shown, dict) else None
+        meta = shown.get("meta") if isinstance(shown, dict) else None
+        version = meta.get("versionId") if isinstance(meta, dict) else None
         self._version = version if isinstance(version, str) and version.isascii() else ""
         return documents.encode(shown)
 
@@ -226,10 +227,8 @@ def _rest(
     masks = text
 
     def mask_text(data: bytes) -> bytes:
-        try:
-            return masks(data.decode(coding)).encode()
-        except UnicodeDecodeError:
-            raise Unreadable("the content is not in the charset that it says") from None
+        # Whether somebody's name is in another charset does not tell (as in JSON).
+        return masks(data.decode(coding, "replace")).encode()
 
     return Whole(f"{media}; charset=utf-8".encode(), decoder, limit, mask_text)
 

@@ -22,7 +22,7 @@ from hoopgate.phi.documents import DEPTH, Places, Tokens, Unreadable, replacemen
 from hoopgate.phi.fhir_links import RELATIONS, Link, address_of
 from hoopgate.phi.fhir_places import NONE, below, mask_of, roots, within
 from hoopgate.phi.fhir_scalars import BIRTHS, DROP, ID, WORD, scalar
-from hoopgate.phi.fhir_types import DEFINITIONS, TEXT, Element, is_resource, types
+from hoopgate.phi.fhir_types import DEFINITIONS, NOTHING, TEXT, Element, is_resource, types
 from hoopgate.phi.safe_harbor import OLDEST_AGE
 from hoopgate.plans import Method, PathMask
 
@@ -148,12 +148,14 @@ class FHIRMasker:
             return [self._defining(item, kinds, depth + 1) for item in value]
         if not isinstance(value, dict):
             return value
+        if "Reference" in kinds:
+            return self._reference(value)
         table = self._table(kinds)
         apart = ("contained", "extension", "modifierExtension")
         found = {
             name: self._defining(item, table[name][0].kinds, depth + 1)
             for name, item in value.items()
-            if name in table and name not in apart
+            if name in table and name not in apart and _fits(item, table[name][0])
         }
         if isinstance(value.get("id"), str):
             found["id"] = value["id"]
@@ -416,6 +418,13 @@ class FHIRMasker:
 
 
 _CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+def _fits(value: Any, element: Element) -> bool:
+    """Whether a value is an object where its element is one."""
+    if isinstance(value, list):
+        return all(_fits(one, element) for one in value)
+    return isinstance(value, dict) or not element.kinds or element.scalar != NOTHING
 
 
 def _measured(name: str) -> bool:

@@ -64,6 +64,8 @@ CASES: dict[str, Resource] = {
     "definition-primitive": lambda w, n: of("ValueSet", title="T", _title={"extension": words(w)}),
     "definition-unknown": lambda w, n: of("ValueSet", nickname=w, compose={"nickname": w}),
     "definition-unknown-primitive": lambda w, n: of("ValueSet", **{f"_{w}": {"extension": [{"url": "x", "valueCode": "y"}]}}),
+    "definition-reference": lambda w, n: of("ValueSet", useContext=[{"valueReference": {"display": w}}]),
+    "definition-words": lambda w, n: of("ValueSet", compose=[w], contact=w, useContext=[[w]]),
     "definition-contained": lambda w, n: of("ConceptMap", contained=[of("Patient", name=[{"text": w}])]),
     # names of members
     "primitive-name": lambda w, n: of("Patient", **{f"_{w}": {"extension": [{"url": "x", "valueCode": "y"}]}}),

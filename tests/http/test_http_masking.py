@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from hoopgate.http import documents as requests_json
+from hoopgate.http.codings import Identity
 from hoopgate.http.fhir_filling import Pages
 from hoopgate.http.headers import Links
-from hoopgate.http.rewriting import _FHIR
+from hoopgate.http.rewriting import _FHIR, Recipe
 from hoopgate.http.wire import Malformed
 from hoopgate.phi.documents import JSONMasker, Unreadable, decode, encode
 from hoopgate.phi.fhir import FHIRMasker
@@ -283,3 +284,28 @@ def test_public_json_goes_by_the_tripwire_as_text_does() -> None:
     assert found == {"note": "call [SSN]", "list": ["[EMAIL]"], "n": 1, "none": None}
     said = (PathMask("/note", "", None),)
     assert JSONMasker(said, unlabelled=False).mask(document)["note"] == document["note"]
+
+
+@pytest.mark.parametrize(
+    ("media", "one", "other"),
+    [
+        ("application/fhir+json", b'{"resourceType":"Patient","meta":[{"x":1}]}', b""),
+        ("text/plain", b"Ann", b"Jos\xe9"),
+        ("text/plain; charset=us-ascii", b"Ann", b"Jos\xe9"),
+        ("text/csv", b"name,b\r\nAnn,1\r\n", b"name,b\r\nJos\xe9,1\r\n"),
+        (
+            "application/hl7-v2",
+            b"MSH|^~\\&|A|B|C|D|2024||A|1|P|2.5\rNTE|1||Ann",
+            b"MSH|^~\\&|A|B|C|D|2024||A|1|P|2.5\rNTE|1||Jos\xe9",
+        ),
+    ],
+)
+def test_bytes_of_another_charset_do_not_tell(media: str, one: bytes, other: bytes) -> None:
+    found = []
+    for data in (one, other or one):
+        answers = "fhir" if "fhir" in media else "rest"
+        recipe = Recipe(answers, BodyPlan(()), media.encode(), LINKS, None, {}, 2**20)
+        rewriter = recipe.made(Identity(), None)
+        assert rewriter is not None
+        found.append(rewriter.feed(data) + rewriter.finish())
+    assert found[0] == found[1] != b""

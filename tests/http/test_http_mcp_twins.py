@@ -58,6 +58,7 @@ CASES: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
     "uri-data-case": lambda p: content({"type": "resource_link", "uri": f"DATA:text/plain;base64,{p[:3]}", "name": "x"}),
     "uri-tel": lambda p: result("resources/list", resources=[{"uri": f"tel:{p[-4:]}", "name": p}]),
     "uri-text": lambda p: result("resources/read", contents=[{"uri": f"patient of {p}", "text": p}]),
+    "text-as-list": lambda p: content({"type": "text", "text": "[7]" if p == ONE else f"[{p}]"}),
     "audio": lambda p: content({"type": "audio", "data": p, "mimeType": p}),
     "unknown": lambda p: content({"type": p, p: p}),
     "role": lambda p: result("prompts/get", messages=[{"role": p, "content": {"type": "text", "text": p}}], description=p),
