@@ -192,7 +192,11 @@ class Answers(AnswerStream):
         self._state = State.ROWS
 
     def _marker(self, payload: bytes, out: list[bytes]) -> None:
-        """The EOF behind definitions, where EOFs were agreed."""
+        """The EOF behind definitions, where EOFs were agreed. Where a cursor was wanted, MySQL may
+        find only now that there will be no rows."""
+        if payload[0] == ERR and self._due[0].kind is Kind.BINARY:
+            self._error(payload, out)
+            return
         found = eof_packet(payload)
         self._emit(self._shown_eof(found), out)
         kind = self._due[0].kind

@@ -68,6 +68,18 @@ def test_what_agents_ask_every_day_is_answered(mysql_world: World) -> None:
         ("SELECT CASE WHEN name > 'x' THEN 1 END FROM patients", "phi.function"),
         ("SELECT if(ssn < 'x', (SELECT 1 UNION SELECT 2), 1) FROM patients", "phi.predicate"),
         ("SELECT phi.same(name) FROM patients", "phi.function"),
+        ("SELECT time((SELECT name FROM patients WHERE id = 1))", "phi.function"),
+        ("SELECT upper((SELECT name FROM patients WHERE id = 1))", "NAME"),
+        (
+            "SELECT left((SELECT name FROM patients p WHERE p.id = e.id), 3) FROM encounters e",
+            "NAME",
+        ),
+        (
+            "SELECT concat(one, if(isnull(name), 'é', 'a')) FROM latin JOIN patients USING (id)",
+            "phi.function",
+        ),
+        ("SELECT concat(one, ' – ', name) FROM latin JOIN patients USING (id)", "NAME"),
+        ("SELECT concat(one, year(dob)) FROM latin JOIN patients USING (id)", "DATE"),
         ("SELECT leak()", "phi.function"),
         ("SELECT sleep(1)", "phi.function"),
         ("SELECT @@warning_count", "phi.function"),

@@ -31,3 +31,5 @@ INSERT INTO dated(id, who) SELECT seq, concat('Qanary', seq*{side}) FROM seq_1_t
 INSERT INTO tree SELECT seq, if(seq > 1, seq - 1, NULL), concat('Qanary', if({side} = 1, lpad(seq, 3, '0'), lpad(900 - seq, 3, '0'))), seq, if(seq < 293, 'b', 'a') FROM seq_1_to_300;
 INSERT INTO raw SELECT seq, if((seq + {side}) % 3 = 0, x'FFFE41', concat('Qanary', seq)), if((seq + {side}) % 2 = 0, 65, 255), seq % 2, if((seq + {side}) % 2 = 0, 1e300, 5) FROM seq_1_to_12;
 INSERT INTO visits SELECT unhex(lpad(seq, 32, 0)), elt(seq % 2 + 1, 'a', 'b'), concat('Qanary', seq * {side}) FROM seq_1_to_10;
+INSERT INTO counted SELECT seq, seq*{side}*10, 1 FROM seq_1_to_5;
+INSERT INTO latin SELECT seq, if((seq+{side})%2, 'Qanary', '😀Qanary'), 'abc', 'abc' FROM seq_1_to_6;

@@ -391,3 +391,46 @@ SELECT d.id, d.r FROM (SELECT id, weight, repeat(name, 22000) r FROM patients LI
 SELECT d.id, d.n FROM (SELECT id, weight, concat(upper(name), ' ', left(ssn, 3)) n FROM patients) d ORDER BY d.weight DESC LIMIT 5
 SELECT id, concat(name, ' <', email, '>') AS c, substr(name, 1, 3) FROM patients ORDER BY weight LIMIT 5
 SELECT id, row_number() OVER (ORDER BY weight), upper(name), left(note, 20) FROM patients JOIN encounters USING (id) ORDER BY id LIMIT 5
+-- family: types
+SELECT str_to_date('2020-01-01', (SELECT if(isnull(email), '%Y-%m-%d', '%H:%i') FROM patients WHERE id = 4))
+SELECT str_to_date('2020-01-01', if((SELECT isnull(email) FROM patients WHERE id = 4), '%Y-%m-%d', '%H:%i:%s.%f'))
+SELECT x FROM v_typed
+SELECT d.a FROM (SELECT str_to_date('2020-01-01', (SELECT if(isnull(email), '%Y-%m-%d', '%H:%i') FROM patients WHERE id = 4)) AS a) d
+SELECT time(concat('10:10:10', if((SELECT isnull(email) FROM patients WHERE id = 4), '.123456', '')))
+SELECT time(d.x) FROM (SELECT concat('10:10:10', (SELECT if(isnull(email), '.123456', '') FROM patients WHERE id = 4)) AS x FROM codes WHERE dx = 'E1') d
+WITH d AS (SELECT (SELECT if(isnull(email), '.123456', '') FROM patients WHERE id = 4) AS x FROM codes WHERE dx = 'E1') SELECT time(concat('10:10:10', d.x)) FROM d
+SELECT time((SELECT if(isnull(p.email), '10:10:10.12345', '') FROM patients p WHERE p.id = d.k)) FROM (SELECT 4 AS k FROM codes WHERE dx = 'E1') d
+SELECT timestamp(concat('2020-01-01 10:10:10', if((SELECT isnull(email) FROM patients WHERE id = 4), '.123456', '')))
+SELECT timediff('10:10:10', (SELECT if(isnull(email), '10:10:10.123', '10:10:10') FROM patients WHERE id = 4)), time_to_sec((SELECT if(isnull(email), '10:10:10.123', '10:10:10') FROM patients WHERE id = 4))
+SELECT unix_timestamp(concat('2020-01-01 ', (SELECT if(isnull(email), '10:10:10.123', '10:10:10') FROM patients WHERE id = 4))), convert_tz(concat('2020-01-01 ', (SELECT if(isnull(email), '10:10:10.123', '10:10:10') FROM patients WHERE id = 4)), '+00:00', '+01:00')
+SELECT addtime('2020-01-01 10:00:00', (SELECT if(isnull(email), '10:10:10.123', '10:10:10') FROM patients WHERE id = 4)), maketime(1, 1, (SELECT if(isnull(email), '10:10:10.123', '10:10:10') FROM patients WHERE id = 4)), sec_to_time((SELECT if(isnull(email), '10:10:10.123', '10:10:10') FROM patients WHERE id = 4))
+SELECT repeat('x', (SELECT length(name) FROM patients WHERE id = 1)), space(if((SELECT isnull(email) FROM patients WHERE id = 4), 1000, 2000)), sha2('x', if((SELECT isnull(email) FROM patients WHERE id = 4), 256, 512))
+SELECT substr(repeat('x', 5000), if((SELECT isnull(email) FROM patients WHERE id = 4), 1000, 2000)), left(repeat('x', 5000), if((SELECT isnull(email) FROM patients WHERE id = 4), 1000, 2000)), rpad('x', if((SELECT isnull(email) FROM patients WHERE id = 4), 1000, 2000), 'y')
+SELECT date_format(now(), if((SELECT isnull(email) FROM patients WHERE id = 4), repeat('%W', 100), 'x')), from_unixtime(1, if((SELECT isnull(email) FROM patients WHERE id = 4), repeat('%H%i', 100), 'x'))
+SELECT if((SELECT isnull(email) FROM patients WHERE id = 4), 'a', 'bbbbbbbbbbbbbbbb'), concat('a', (SELECT email FROM patients WHERE id = 4))
+SELECT dx, left(descr, (SELECT max(id) FROM patients)) FROM codes
+SELECT id, left((SELECT p.name FROM patients p WHERE p.id = e.patient_id), 3) FROM encounters e ORDER BY id LIMIT 5
+-- family: narrow
+SELECT concat(nm, _latin1'x' COLLATE latin1_bin) FROM latin WHERE id = 1
+SELECT concat((SELECT nm FROM latin WHERE id = 1), _latin1'x' COLLATE latin1_bin)
+SELECT coalesce((SELECT nm FROM latin WHERE id = 1), one COLLATE latin1_bin) FROM latin WHERE id = 2
+SELECT replace(one COLLATE latin1_bin, nm, 'x'), instr(one COLLATE latin1_bin, nm) FROM latin
+SELECT concat(d.c, nm) FROM (SELECT one COLLATE latin1_bin AS c FROM latin WHERE id = 2) d, latin
+SELECT concat_ws(nm, one COLLATE latin1_bin, 'x'), elt(1, nm, one COLLATE latin1_bin) FROM latin
+SELECT CASE WHEN id > 0 THEN nm ELSE one COLLATE latin1_bin END FROM latin
+SELECT lag(one COLLATE latin1_bin, 1, nm) OVER (ORDER BY id) FROM latin
+SELECT one COLLATE latin1_bin FROM latin WHERE id = 2 UNION ALL SELECT nm FROM latin
+SELECT concat(nm, _utf8mb3'x' COLLATE utf8mb3_bin) FROM latin
+SET lc_time_names = 'pl_PL' ;; SELECT concat(one, monthname(dob)) FROM latin JOIN patients USING (id)
+SET lc_time_names = 'pl_PL' ;; SELECT lpad(one, 20, date_format(dob, '%M')) FROM latin JOIN patients USING (id)
+SET lc_time_names = 'pl_PL' ;; SELECT one FROM latin WHERE id = 2 UNION ALL SELECT monthname(dob) FROM patients WHERE id < 5
+SET lc_time_names = 'pl_PL' ;; SELECT if(isnull(email), one, monthname('2020-10-10')) FROM latin JOIN patients USING (id)
+SELECT concat(one, if(isnull(email), '😀', 'a')) FROM latin JOIN patients USING (id)
+SELECT concat(one, nm), concat(nm COLLATE utf8mb4_bin, one), convert(nm USING latin1), concat(one, ' – ', nm) FROM latin
+-- family: numbered
+INSERT INTO counted(id, x) VALUES (900, 1)
+INSERT INTO counted(id, x) VALUES (900, 1) ;; SELECT last_insert_id()
+INSERT INTO counted VALUES (900, 0, 1)
+INSERT INTO counted(id, x) SELECT id + 900, 1 FROM touched
+REPLACE INTO counted(id, x) VALUES (900, 1)
+INSERT INTO counted(id, x) VALUES (900, 1) RETURNING id, acct

@@ -35,3 +35,6 @@ CREATE TABLE dated(id int PRIMARY KEY, who varchar(40) /*M!100303 , rs timestamp
 CREATE TABLE tree(id int PRIMARY KEY, boss int, who varchar(40), place int UNIQUE, grp char(1), KEY by_who (grp, who), FOREIGN KEY (boss) REFERENCES tree(id));
 CREATE TABLE raw(id int PRIMARY KEY, data varbinary(40), flag bit(8), open bit(1), big double);
 CREATE TABLE visits(id binary(16) PRIMARY KEY, ward varchar(10), who varchar(20));
+CREATE TABLE counted(id int PRIMARY KEY, acct int NOT NULL AUTO_INCREMENT, x int, KEY (acct));
+CREATE TABLE latin(id int PRIMARY KEY, nm varchar(40), one varchar(40) CHARACTER SET latin1, two varchar(40) CHARACTER SET latin2);
+CREATE VIEW v_typed AS SELECT str_to_date('2020-01-01', (SELECT if(isnull(email), '%Y-%m-%d', '%H:%i') FROM patients WHERE id = 4)) AS x;

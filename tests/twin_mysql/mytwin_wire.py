@@ -73,8 +73,8 @@ class Client:
             return found
         count = found[0][0]
         self._columns(count, found)
-        # SERVER_STATUS_CURSOR_EXISTS: rows are fetched.
-        if not found[-1][3] & 0x40:
+        # SERVER_STATUS_CURSOR_EXISTS: rows are fetched. An error may take the place of the EOF.
+        if found[-1][0] != 0xFF and not found[-1][3] & 0x40:
             self._rows(found)
         return found
 

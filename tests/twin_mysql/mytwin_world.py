@@ -50,6 +50,8 @@ SECRETS = {
             "phi.dated.who",
             "phi.tree.who",
             "phi.visits.who",
+            "phi.counted.acct",
+            "phi.latin.nm",
             *(f"phi.raw.{name}" for name in ("data", "flag", "big")),
             *(
                 f"phi.binaries.{name}"

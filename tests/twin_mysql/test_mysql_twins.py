@@ -30,6 +30,16 @@ COMPARED = [
     "WITH RECURSIVE r(n, s) AS (SELECT 1, cast('x' AS char(9)) UNION ALL SELECT n + 1,"
     " (SELECT name FROM patients WHERE id = 1) FROM r WHERE n < 3) SELECT n FROM r",
 ]
+#: Of which the one server or the other told something by a column's type, or by an error.
+TOLD = [
+    "SELECT time(concat('10:10:1', (SELECT if(isnull(email), '.1', '') FROM patients"
+    " WHERE id = 4)))",
+    "SELECT x FROM v_typed",
+    "SELECT concat(nm, _latin1'x' COLLATE latin1_bin) FROM latin WHERE id = 1",
+    "SELECT one COLLATE latin1_bin FROM latin WHERE id = 2 UNION ALL SELECT nm FROM latin",
+    "SET lc_time_names = 'pl_PL' ;; SELECT concat(one, monthname(dob)) FROM latin"
+    " JOIN patients USING (id)",
+]
 
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql9"])
@@ -53,6 +63,25 @@ def test_nothing_is_told_of_what_is_stored(judge: Judge, source: str) -> None:
     case = plain("compared", source)
     assert judge.live(case)
     assert judge.judge(case).outcome is Outcome.DENIED
+
+
+@pytest.mark.parametrize("source", TOLD)
+def test_nothing_is_told_by_a_type_or_by_a_character_set(judge: Judge, source: str) -> None:
+    finding = judge.judge(plain("told", source))
+    assert finding.outcome in (Outcome.DENIED, Outcome.MASKED), finding
+
+
+def test_a_number_that_the_server_gives_is_not_told(judge: Judge) -> None:
+    """The next one tells the largest."""
+    finding = judge.judge(plain("numbered", "INSERT INTO counted(id, x) VALUES (900, 1)"))
+    assert (finding.outcome, finding.reason) == (Outcome.DENIED, "phi.predicate")
+
+
+def test_an_error_behind_the_columns_of_a_cursor_is_an_answer(judge: Judge) -> None:
+    text = "SELECT exp(id * 300) FROM encounters"
+    finding = judge.judge(in_modes(plain("late", text))[1])
+    assert finding.outcome is Outcome.INERT
+    assert "failed the statement" in finding.reason
 
 
 def test_rows_that_are_equal_come_in_an_order_of_the_servers_own(judge: Judge) -> None:

@@ -84,6 +84,8 @@ _HEAD: Final = re.compile(
 _LITERAL: Final = re.compile(r"'(?:[^'\\]|''|\\.)*'", re.DOTALL)
 #: Types of bytes that may not be read as text.
 _BINARY: Final = re.compile(r"blob|binary|^bit|geom|point|linestring|polygon|vector", re.IGNORECASE)
+#: Character sets that have every character, and what has none.
+_EVERY_CHARACTER: Final = frozenset({"", "utf8mb4", "utf16", "utf16le", "utf32", "binary"})
 _WORD: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -107,6 +109,8 @@ class Relation:
     :ivar whole: columns (lower case) that hold whole numbers.
     :ivar widths: columns (lower case) → bytes that a value of theirs may have.
     :ivar binary: columns (lower case) that hold bytes, not text.
+    :ivar narrow: columns (lower case) whose character set does not have every character.
+    :ivar counted: columns (lower case) that the server numbers: AUTO_INCREMENT.
     :ivar definition: a view's text as the server writes it, all names with their schema.
     :ivar renamed: the view's columns have other names than its text gives them.
     :ivar indexes: name → columns (lower case); PRIMARY among them.
@@ -126,6 +130,8 @@ class Relation:
     defaults: dict[str, list[str]] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
     binary: list[str] = field(default_factory=list)
+    narrow: list[str] = field(default_factory=list)
+    counted: list[str] = field(default_factory=list)
     widths: dict[str, int] = field(default_factory=dict)
     definition: str = ""
     renamed: bool = False
@@ -184,7 +190,7 @@ def questions(schema: str, name: str) -> list[str]:
     return [
         f"SHOW CREATE TABLE {quote(schema)}.{quote(name)}",
         "SELECT COLUMN_NAME, GENERATION_EXPRESSION, EXTRA, COLUMN_DEFAULT, DATA_TYPE,"
-        " CHARACTER_OCTET_LENGTH"
+        " CHARACTER_OCTET_LENGTH, CHARACTER_SET_NAME"
         " FROM information_schema.COLUMNS"
         f" WHERE {where} ORDER BY ORDINAL_POSITION",
         "SELECT INDEX_NAME, COLUMN_NAME, NON_UNIQUE, NULLABLE FROM information_schema.STATISTICS"
@@ -226,6 +232,10 @@ def learn(schema: str, name: str, answers: Sequence[Rows]) -> tuple[Relation, st
             relation.whole.append(text_of(row[0]).lower())
         elif _BINARY.search(text_of(row[4])):
             relation.binary.append(text_of(row[0]).lower())
+        if text_of(row[6]).lower() not in _EVERY_CHARACTER:
+            relation.narrow.append(text_of(row[0]).lower())
+        if "auto_increment" in text_of(row[2]).lower():
+            relation.counted.append(text_of(row[0]).lower())
         if "on update" in text_of(row[2]).lower():
             relation.touched.append(text_of(row[0]).lower())
     nullable = False

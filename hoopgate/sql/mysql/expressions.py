@@ -118,7 +118,9 @@ class Expressions(Calls):
             token = self._next()
             if token.kind not in (WORD, QUOTED, STRING):
                 raise outside()
-            return self._operation("collate", left)
+            found = self._operation("collate", left)
+            found.parts = (token.text.strip("'\"").lower(),)
+            return found
         if word in ("->", "->>"):
             right = self._operand()
             return self._operation("json_extract", left, right)

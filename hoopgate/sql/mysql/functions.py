@@ -36,6 +36,14 @@ PLAIN: Final = (
     | frozenset("avg count sum locate instr field find_in_set strcmp char_length".split())
     | {"cast number"}
 )
+#: Texts that they make have characters that none of their arguments has: names of months and days,
+#: and those whose numbers they are given.
+WORDY: Final = frozenset("char date_format dayname monthname time_format".split())
+#: The type of the result does not depend on the values that the arguments have.
+TYPED: Final = frozenset(
+    """case char_length coalesce concat concat_ws if ifnull isnull lcase length lower md5 nvl trim
+    ucase upper year""".split()
+) | {"is null"}
 #: These make binary strings of anything.
 BINARY: Final = frozenset(
     """char compress from_base64 inet6_aton uncompress unhex uuid_to_bin weight_string""".split()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import OutputColumn, Resolution
@@ -18,13 +17,10 @@ from hoopgate.sql.mysql.attestation import Attestation
 from hoopgate.sql.mysql.catalogue import Relation
 from hoopgate.sql.mysql.grammar import parse
 from hoopgate.sql.mysql.reading import Missing, Reading
-from hoopgate.sql.mysql.scopes import BINARY, NOTHING, Flow
+from hoopgate.sql.mysql.scopes import MARKS, NOTHING, Flow
 from hoopgate.sql.mysql.tree import Query, Select
 
 __all__ = ["Missing", "Texts", "resolve"]
-
-
-_NO_COLUMNS: Final = frozenset({BINARY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +71,20 @@ def resolve(
         if flows is None or len(flows) != len(outputs):
             raise UnresolvableStatement("resolve.unknown", "The columns do not match.")
         columns = tuple(
-            OutputColumn(name, type_, flow.sources - _NO_COLUMNS, flow.direct)
+            OutputColumn(name, type_, flow.sources - MARKS, flow.direct)
             for (name, type_), flow in zip(outputs, flows, strict=True)
         )
     elif flows is not None:
         raise UnresolvableStatement("resolve.unknown", "The columns do not match.")
     return Resolution(
         columns=columns,
-        influences=frozenset(lineage.influences - _NO_COLUMNS),
+        influences=frozenset(lineage.influences - MARKS),
         relations=frozenset(lineage.relations),
         functions=frozenset(name.removeprefix(".") for name in lineage.flows),
-        aggregated=frozenset(lineage.aggregated - _NO_COLUMNS),
-        written=frozenset(lineage.written - _NO_COLUMNS),
-        stored=frozenset(lineage.stored - _NO_COLUMNS),
-        flows={name: frozenset(columns - _NO_COLUMNS) for name, columns in lineage.flows.items()},
+        aggregated=frozenset(lineage.aggregated - MARKS),
+        written=frozenset(lineage.written - MARKS),
+        stored=frozenset(lineage.stored - MARKS),
+        flows={name: frozenset(columns - MARKS) for name, columns in lineage.flows.items()},
         present=frozenset(lineage.present),
     )
 
@@ -111,7 +107,7 @@ class Statement(Reading):
             self.written |= flow.sources
         for flow in (*effect[assigned:], *inserted):
             self.stored |= flow.sources
-        assignees = NOTHING.union(*(flow.sources for flow in effect[:assigned])) - _NO_COLUMNS
+        assignees = NOTHING.union(*(flow.sources for flow in effect[:assigned])) - MARKS
         own = {ref.column.lower() for ref in assignees}
         bases = self._bases(relation)
         if len(bases) > 1:
@@ -153,6 +149,9 @@ class Statement(Reading):
         """Columns that constraints compare a write with: whether it fails depends on them."""
         for trigger in relation.triggers:
             self.flowed(trigger, NOTHING)
+        if asked.kind in ("insert", "replace"):
+            # The server says which number it gave: the one after the largest.
+            self._influence(relation, relation.counted)
         changes = asked.kind != "delete"
         again = asked.kind == "update" or asked.duplicate
         for name, made_of in relation.generated.items():

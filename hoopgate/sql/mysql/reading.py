@@ -16,6 +16,8 @@ from hoopgate.sql.mysql.places import named_in
 from hoopgate.sql.mysql.scopes import (
     BINARY,
     CONSTANT,
+    MARKS,
+    NARROW,
     NOTHING,
     BaseColumns,
     Columns,
@@ -25,9 +27,10 @@ from hoopgate.sql.mysql.scopes import (
     Table,
     either,
     named,
+    narrows,
 )
 from hoopgate.sql.mysql.tree import Expression, Query, Select, Source, Union
-from hoopgate.sql.mysql.values import STRICT, Values
+from hoopgate.sql.mysql.values import MIXED, STRICT, Values
 from hoopgate.sql.mysql.widths import ANY
 
 _MOST_ROUNDS: Final = 20
@@ -93,7 +96,9 @@ class Reading(Values):
         if query.order:
             self._sorted(columns)
         if _made_first(query):
-            return [(name, replace(flow, calls=frozenset())) for name, flow in columns]
+            return [
+                (name, replace(flow, calls=frozenset(), folded=False)) for name, flow in columns
+            ]
         return columns
 
     def _common(
@@ -163,6 +168,9 @@ class Reading(Values):
             if body.operation != "UNION ALL":
                 for _, flow in (*left, *right):
                     self.influences |= flow.sources
+            for (_, a), (_, b) in zip(left, right, strict=True):
+                if narrows(a, b) or narrows(b, a):
+                    self.flowed(MIXED, a.sources | b.sources)
             union = [
                 (name, either((a, b), direct=a.direct and b.direct))
                 for (name, a), (_, b) in zip(left, right, strict=True)
@@ -260,7 +268,7 @@ class Reading(Values):
             return self._view(relation)
         for column in relation.clustered:
             # Rows in the order of its values: as much as joining it with itself may tell.
-            own = self._base(relation, column).sources - {BINARY}
+            own = self._base(relation, column).sources - MARKS
             self.influences |= equality.marked(own, [equality.places(own)])
         self._influence(relation, relation.partitioned)
         return BaseColumns(relation, self._base)
@@ -277,7 +285,11 @@ class Reading(Values):
         if relation.definition:
             return self._view(relation)[column]
         ref = relation.ref(column)
-        own = frozenset({ref, BINARY} if column in relation.binary else {ref})
+        own = frozenset({ref})
+        if column in relation.binary:
+            own |= {BINARY}
+        if column in relation.narrow:
+            own |= {NARROW}
         made_of = relation.generated.get(column)
         if made_of is None:
             return Flow(own, True, width=relation.widths.get(column, ANY))

@@ -24,6 +24,8 @@ class Flow:
     :ivar sources: the columns it can depend on.
     :ivar direct: it is one of them unchanged.
     :ivar width: bytes it has at most.
+    :ivar folded: a query in it names nothing around it: MariaDB may run that one when it is asked
+        which types the columns have.
     :ivar calls: what may fail when it is made. A server that puts a derived table or a view into
         the query makes its values where they are used, or does not.
     """
@@ -32,11 +34,19 @@ class Flow:
     direct: bool = False
     calls: frozenset[str] = frozenset()
     width: int = SHORT
+    folded: bool = False
 
 
 CONSTANT: Final = Flow(NOTHING)
-#: Stands among the columns of a value that may be a binary string: no column.
+#: These stand among the columns of a value, and are none. It may be a binary string;
 BINARY: Final = ColumnRef("", "", "binary", True)
+#: a text of a character set that does not have every character;
+NARROW: Final = ColumnRef("", "", "narrow", True)
+#: one whose character set was told by COLLATE, which all others are converted to;
+COLLATED: Final = ColumnRef("", "", "collated", True)
+#: a text that was made, not stored, of any characters.
+WIDE: Final = ColumnRef("", "", "wide", True)
+MARKS: Final[Columns] = frozenset({BINARY, NARROW, COLLATED, WIDE})
 
 
 def either(flows: Iterable[Flow], *, direct: bool = False) -> Flow:
@@ -47,6 +57,16 @@ def either(flows: Iterable[Flow], *, direct: bool = False) -> Flow:
         direct,
         frozenset[str]().union(*(flow.calls for flow in known)),
         max((flow.width for flow in known), default=SHORT),
+        any(flow.folded for flow in known),
+    )
+
+
+def narrows(target: Flow, other: Flow) -> bool:
+    """Whether the other text may be converted to the character set of ``target``, which may not
+    have its characters; where it is a constant, that is known before a row is read."""
+    made = other.sources
+    return not made <= MARKS and (
+        COLLATED in target.sources or (NARROW in target.sources and WIDE in made)
     )
 
 
@@ -72,6 +92,7 @@ class Scope:
     aliases: dict[str, Flow] = field(default_factory=dict)
     windows: dict[str, Columns] = field(default_factory=dict)
     known: dict[tuple[int, Columns], Flow] = field(default_factory=dict)
+    correlated: bool = False  #: a name in it is a column's of a query around it
 
 
 def same(table: Table, named: Name) -> bool:

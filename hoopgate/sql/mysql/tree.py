@@ -18,7 +18,7 @@ class Expression:
         ``operator`` or ``query``.
     :ivar name: function, operator, variable or (of a query) how it is used: ``scalar``, ``exists``,
         ``in``, ``any``.
-    :ivar parts: of a column's or star's name.
+    :ivar parts: of a column's or star's name; the one collation of COLLATE.
     :ivar arguments: operands, arguments.
     :ivar keys: what ORDER BY and PARTITION BY of a call, and of its window, name.
     """

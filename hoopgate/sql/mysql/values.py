@@ -11,7 +11,11 @@ from hoopgate.sql import equality
 from hoopgate.sql.mysql import comparisons, functions, widths
 from hoopgate.sql.mysql.scopes import (
     BINARY,
+    COLLATED,
+    MARKS,
+    NARROW,
     NOTHING,
+    WIDE,
     Columns,
     Flow,
     Scope,
@@ -22,12 +26,15 @@ from hoopgate.sql.mysql.tree import Expression, Name, Query
 
 #: Expressions looked at; names can be chosen so that it were 2^n.
 MOST_STEPS: Final = 200_000
-#: Reported for whatever reads bytes together with texts.
+#: Reported for whatever reads bytes together with texts, or converts a text to a character set that
+#: may not have its characters.
 MIXED: Final = "syntax.mixed()"
 #: Reported for what is so long that sorting may fail.
 LONG: Final = "syntax.sorted()"
 #: Reported for a query that is a value: it fails where it has several rows, or something in it.
 SUBQUERY: Final = "syntax.subquery()"
+#: Reported for whatever has a type that the value of a query may decide.
+FOLDED: Final = "syntax.folded()"
 _BYTES: Final = ("0x", "x'", "0b", "b'", "_binary")
 #: Reported for whatever works on a value in a statement that writes: strict mode makes the
 #: warnings errors.
@@ -88,12 +95,19 @@ class Values:
         if node.kind == "literal" and node.name.lower().startswith(_BYTES):
             return Flow(frozenset({BINARY}), width=len(node.name))
         if node.kind in ("literal", "parameter", "variable"):
-            return Flow(NOTHING, width=widths.of_literal(node, parameters=self._parameters))
+            given = node.kind == "parameter" or (node.name == "NULL" and self._parameters)
+            wide = given or node.name.startswith("_") or not node.name.isascii()
+            return Flow(
+                frozenset({WIDE}) if wide else NOTHING,
+                width=widths.of_literal(node, parameters=self._parameters),
+            )
         if node.kind == "query":
             assert node.query is not None
-            columns = self._query(node.query, scope, control)
+            own = Scope(scope, scope.common)
+            columns = self._query(node.query, own, control)
             value = either(() if node.name == "exists" else (flow for _, flow in columns))
-            return Flow(value.sources, False, frozenset({SUBQUERY}), value.width)
+            folded = not self._mysql and (value.folded or not own.correlated)
+            return Flow(value.sources, False, frozenset({SUBQUERY}), value.width, folded)
         if node.kind == "star":
             raise UnresolvableStatement("resolve.unknown", "A column list is not written out.")
         return self._applied(node, scope, control)
@@ -124,7 +138,7 @@ class Values:
         name = node.name
         if functions.classify(name) == functions.AGGREGATE:
             self.aggregated |= sources | keys
-        mixes = self._mixes(node, flows)
+        mixes = self._mixes(node, flows) or _narrows(node, flows)
         if mixes:
             self.flowed(MIXED, sources | control)
         if name == "match":
@@ -132,17 +146,25 @@ class Values:
         if name == "last_insert_id" and arguments:
             name = "last_insert_id()"  # it keeps the value: not on the list
         self.flowed(name, sources if name in functions.CALM else sources | control)
+        folded = NOTHING.union(*(flow.sources for flow in flows if flow.folded))
+        if folded and (name not in functions.TYPED or not sources.isdisjoint(MARKS)):
+            self.flowed(FOLDED, folded)
+        constant = all(flow.folded or flow.sources <= MARKS for flow in flows)
         if name in functions.BINARY:
             sources |= {BINARY}
         elif name in functions.PLAIN:
-            sources -= {BINARY}
+            sources -= MARKS
+        if name in functions.WORDY:
+            sources |= {WIDE}
+        if name == "collate" and not node.parts[0].startswith("utf8mb4"):
+            sources |= {COLLATED}
         calls = frozenset[str]().union(*(flow.calls for flow in flows))
         if name not in functions.CALM and functions.classify(name) != functions.TOTAL:
             calls |= {name}
         if mixes:
             calls |= {MIXED}
         width = widths.of_call(node, [flow.width for flow in flows])
-        return Flow(sources | keys, False, calls, width)
+        return Flow(sources | keys, False, calls, width, bool(folded) and constant)
 
     def _mixes(self, node: Expression, flows: list[Flow]) -> bool:
         """Whether a binary string may be read as text, or a text be put together with one."""
@@ -167,7 +189,7 @@ class Values:
         own = self._column(column.parts, scope)
         if not own.direct:
             return None
-        values = own.sources - {BINARY}
+        values = own.sources - MARKS
         if all(one.kind == "parameter" and one.name for one in others):
             return equality.marked(values, (f"${one.name}" for one in others))
         if len(others) > 1 or others[0].kind != "column":
@@ -175,7 +197,7 @@ class Values:
         other = self._column(others[0].parts, scope)
         if not other.direct:
             return None
-        same = other.sources - {BINARY}
+        same = other.sources - MARKS
         return equality.marked(values, [equality.places(same)]) | equality.marked(
             same, [equality.places(values)]
         )
@@ -187,24 +209,34 @@ class Values:
         return found
 
     def _column(self, parts: Name, scope: Scope) -> Flow:
+        found, place = self._looked_up(parts, scope)
+        if not found.sources <= MARKS:
+            inner: Scope | None = scope
+            while inner is not None and inner is not place:
+                inner.correlated = True
+                inner = inner.parent
+        return found
+
+    def _looked_up(self, parts: Name, scope: Scope) -> tuple[Flow, Scope]:
+        """A column, and where it was found."""
         column = parts[-1].lower()
         place: Scope | None = scope
         while place is not None:
             if len(parts) == 1:
                 alias = place.aliases.get(column)
                 if alias is not None:
-                    return alias
+                    return alias, place
                 # A name that the server left bare is looked for in every table.
                 everywhere = [t.columns[column] for t in place.tables if column in t.columns]
                 if everywhere:
-                    return either(everywhere)
+                    return either(everywhere), place
             named = [t.columns for t in place.tables if parts[:-1] and same(t, parts[:-1])]
             if named:
                 found = [columns[column] for columns in named if column in columns]
                 if not found:
                     raise UnresolvableStatement("resolve.unknown", "A column is not known.")
                 # Two tables of one name in two schemas: it may be either's.
-                return found[0] if len(found) == 1 else either(found)
+                return found[0] if len(found) == 1 else either(found), place
             place = place.parent
         raise UnresolvableStatement("resolve.unknown", "A column is not known.")
 
@@ -212,3 +244,17 @@ class Values:
         self._steps += 1
         if self._steps > MOST_STEPS:
             raise UnresolvableStatement("resolve.size", "The query is too large to judge.")
+
+
+def _narrows(node: Expression, flows: list[Flow]) -> bool:
+    """Whether a text that is made for each row may be converted to a character set that does not
+    have its characters. MySQL says by an error whether it had."""
+    made = [
+        NOTHING if one.kind in ("literal", "parameter") else flow.sources
+        for one, flow in zip(node.arguments, flows, strict=True)
+    ]
+    for index, flow in enumerate(flows):
+        others = NOTHING.union(*made[:index], *made[index + 1 :])
+        if (NARROW in flow.sources and WIDE in others) or (COLLATED in flow.sources and others):
+            return True
+    return False
