@@ -19,7 +19,11 @@ _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: What a path segment or a parameter may not hold once it is decoded.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
-_SEGMENT: Final = re.compile(r"[/\\;?#%]")
+#: The last ones are slashes and backslashes to servers that make do with the nearest character of a
+#: code page.
+_SEGMENT: Final = re.compile(
+    r"[/\\;?#%\u00a5\u0338\u20a9\u2044\u2215\u2216\u2571\u2572\u29f5\u29f8\u29f9]"
+)
 #: sub-delims of RFC 3986 but ";", and what else may stand in a segment.
 _SAFE_PATH: Final = "!$&'()*+,=:@"
 _SAFE_QUERY: Final = "!$'()*,:@/?|"
