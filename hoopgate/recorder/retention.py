@@ -38,14 +38,17 @@ class Keeper:
         self.until: dict[str, int] = {}
         self.holds: dict[str, set[str]] = {}
         self.purged: set[str] = set()
-        self._ahead = 0  # µs: what was purged was to be kept until then
+        self._ahead = (
+            0,
+            0,
+        )  # until when what was purged was to be kept (µs), and which leaf did it
+        self._time = 0  # µs
         self._retention: int | None = None  # µs; None: a log that states none
 
     def follow(self, leaf: Leaf) -> str:
         """Take the next leaf; what is wrong with it, "" for nothing."""
         kind = leaf["type"]
-        if leaf["time"] < self._ahead:
-            return "a recording was purged before its retention ended: the clock was set ahead then"
+        self._time = leaf["time"]
         if kind == "session.close":
             self.until[leaf["session"]] = leaf["time"] + (self._retention or 0)
         elif kind == "epoch.start":
@@ -56,6 +59,13 @@ class Keeper:
         elif kind == "purge":
             return self._purge(leaf)
         return ""
+
+    def too_early(self) -> int | None:
+        """Index of a ``purge`` that was lawful by a clock which was set ahead for it: by that of
+        the last leaf, what it purged would still have to be kept. That leaf counts and no other: a
+        node may start with a clock that is wrong, until it is set."""
+        until, index = self._ahead
+        return index if self._time < until - _SET_BACK else None
 
     def _hold(self, leaf: Leaf) -> None:
         detail = leaf.get("detail")
@@ -79,7 +89,7 @@ class Keeper:
             return "it purges a recording before its retention ended"
         if self.holds.get(session):
             return "it purges a recording under a legal hold"
-        self._ahead = max(self._ahead, self.until[session] - _SET_BACK)
+        self._ahead = max(self._ahead, (self.until[session], leaf["index"]))
         return ""
 
 

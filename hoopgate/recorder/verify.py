@@ -105,6 +105,10 @@ def verify_log(
     _check_tree(reader)
     for place in (p for id, p in state.unwrapped.items() if id not in state.keeper.purged):
         raise BadLog("the session's wrapped key is gone and no purge is recorded", **place)
+    if (index := state.keeper.too_early()) is not None:
+        raise BadLog(
+            "it purges a recording before its retention ended, by a clock set ahead", index=index
+        )
     report.running = len(state.chains)
     for number, end in state.unsealed.items():
         if number >= last:

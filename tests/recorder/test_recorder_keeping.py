@@ -144,15 +144,25 @@ def test_a_clock_set_ahead_for_a_shredding_is_found(kept: Kept) -> None:
     kept.ended("s-2")
     before = kept.now
     kept.now += 31 * DAY
-    kept.do("shred", "s-1")
+    index = kept.do("shred", "s-1")
+    kept.world.verify()
+    kept.now = before + 1  # a start without a clock, until it is set: nobody cheated
+    kept.ended("s-boot")
+    kept.now = before + 31 * DAY
+    kept.ended("s-set")
     kept.world.verify()
     kept.now = before + 30 * DAY  # set right by less than two days: nobody cheated
     kept.ended("s-3")
     kept.world.verify()
     kept.now = before + 60
     kept.ended("s-4")
-    with pytest.raises(BadLog, match="the clock was set ahead"):
+    with pytest.raises(BadLog, match="by a clock set ahead") as error:
         kept.world.verify()
+    assert error.value.index == index
+    # What is done after it counts all the same.
+    kept.do("hold", "s-4")
+    kept.now += 40 * DAY
+    assert kept.refused("shred", "s-4") == "recording.held"
 
 
 @pytest.mark.parametrize("how", ["early", "held", "open", "unknown"])
