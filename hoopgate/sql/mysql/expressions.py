@@ -3,6 +3,7 @@
 # ruff: noqa: SIM905 - word lists read better as text
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoopgate.sql.mysql import comparisons
@@ -38,6 +39,8 @@ _BINDING: Final = {
     "COLLATE": 13,
     **dict.fromkeys(("->", "->>"), 14),
 }
+#: Negated, it stays a number of its type.
+_DECIMAL: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _COMPARED: Final = frozenset("= <=> >= > <= < <> !=".split())
 _NOT, _COMPARISON, _UNARY = 4, 5, 12
 _SYNONYMS: Final = {
@@ -205,6 +208,9 @@ class Expressions(Calls):
         for symbol, name in (("-", "negate"), ("+", "plus"), ("~", "~"), ("!", "not")):
             if self._took_symbol(symbol):
                 inner = self.expression(_UNARY)
+                if symbol == "-" and inner.kind == "literal" and _DECIMAL.fullmatch(inner.name):
+                    # No operation that might fail. MySQL writes -1 as -(1).
+                    return Expression("literal", start, self._at, name="-" + inner.name)
                 return Expression("operator", start, self._at, name=name, arguments=[inner])
         raise outside()
 
