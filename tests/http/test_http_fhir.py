@@ -322,3 +322,45 @@ def test_twins_look_the_same(agents: dict[str, httpx.Client], twins: Twins) -> N
             different.append((method, path, more, one[:300], other[:300]))
     assert not different
     assert shown > 200
+
+
+def test_the_work_of_an_agent_is_answered(agent: httpx.Client) -> None:
+    """What one asks to sum up a patient, to find others like it, and to write what comes of it."""
+    who = f"patient={PATIENT}"
+    reads = (
+        "/metadata",
+        f"/Patient/{PATIENT}",
+        "/Patient?gender=female&_count=5&_sort=-_lastUpdated&_lastUpdated=ge2020-01-01",
+        f"/Patient?_id={PATIENT}&_revinclude=Observation:subject",
+        "/Patient?_has:Observation:subject:code=29463-7&_count=2",
+        f"/Condition?{who}&clinical-status=active&category=problem-list-item",
+        f"/Condition?subject=Patient/{PATIENT}&_include=Condition:subject:Patient",
+        f"/Observation?{who}&category=vital-signs&date=ge2000-01-01&_sort=-date&_count=50",
+        f"/Observation?{who}&code=http://loinc.org|29463-7,http://loinc.org|8302-2",
+        f"/Observation?subject:Patient={PATIENT}&value-quantity=gt50&code=29463-7",
+        f"/Observation?{who}&_summary=count",
+        f"/Observation?{who}&_elements=code,valueQuantity&_total=accurate",
+        f"/MedicationRequest?{who}&intent=order&_include=MedicationRequest:medication",
+        f"/Encounter?{who}&_include=Encounter:location&date=ge2000",
+        f"/DiagnosticReport?{who}&category=LAB&status=final",
+        f"/AllergyIntolerance?{who}",
+        f"/DocumentReference?{who}&type=http://loinc.org|34133-9",
+        f"/Immunization?{who}&status=completed&date=ge2010-01-01&date=lt2030-01-01",
+        f"/ServiceRequest?{who}&authored=ge2010&_sort=-authored",
+        f"/Patient/{PATIENT}/_history",
+        "/ValueSet?name:contains=a",
+        "/Organization?_count=3",
+    )
+    for path in reads:
+        assert agent.get(f"/ehra{path}").status_code == 200, path
+    task: dict[str, Any] = {"resourceType": "Task", "status": "requested", "intent": "order"}
+    task["for"] = {"reference": f"Patient/{PATIENT}"}
+    made = agent.post("/ehra/Task", json=task)
+    assert made.status_code == 201
+    done = {**task, "id": made.json()["id"], "status": "completed"}
+    assert agent.put(f"/ehra/Task/{done['id']}", json=done).status_code == 200
+    searched = agent.post("/ehra/Observation/_search", data={"code": "29463-7", "_count": "2"})
+    assert len(searched.json()["entry"]) == 2
+    entry = [{"request": {"method": "GET", "url": f"Observation?{who}&_count=3"}}]
+    batch = {"resourceType": "Bundle", "type": "batch", "entry": entry}
+    assert agent.post("/ehra/", json=batch).json()["entry"][0]["response"]["status"] == "200"
