@@ -59,3 +59,7 @@ SET transaction_isolation TO 'Serializable'
 SELECT set_config('transaction_isolation', 'serializable', true)
 SET default_transaction_isolation = 'repeatable read'
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
+-- family: hashes
+SELECT id, md5(name) FROM patients ORDER BY id LIMIT 12
+SELECT id, md5(s_bytea) FROM kinds ORDER BY id
+SELECT id, sha256(s_bytea) FROM kinds ORDER BY id
