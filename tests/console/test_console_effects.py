@@ -180,7 +180,6 @@ def test_a_window_is_shown_and_taken_back(console: ConsoleClinic, visitor: Visit
     thread.join(60)
     export()
     assert rows == [200, 200]
-    page.reload()
     page.get_by_text("2 times").wait_for()
     page.get_by_label("Reason").fill("Enough of it")
     page.get_by_role("button", name="Take it back").click()
