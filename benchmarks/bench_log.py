@@ -7,6 +7,7 @@ and records the answer to it. Nothing is on the network. Run it compiled: ``make
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -120,6 +121,8 @@ def gated(directory: Path, sessions: int, seconds: float, rate: float = 0.0) -> 
         settings = Recording(directory / "log", "bench.example/hoopgate")
         log = await open_log(settings, directory / "state", loop)
         recordings = [await log.open_session(facts(n)) for n in range(sessions)]
+        gc.collect()
+        gc.freeze()  # as the service does once it has started
         running = sessions
         done: Any = Deferred()
 

@@ -239,7 +239,8 @@ class IntegratorThread(threading.Thread):
         self._ended()
 
     def _integrate(self) -> None:
-        while self._waiting:
+        given = self._given  # what comes meanwhile is for the next checkpoint: this one is due
+        while self._waiting and self._taken < given:
             leaves = self._waiting.popleft()
             self._integrator.add(leaves)
             self._taken += len(leaves)
