@@ -139,6 +139,7 @@ def test_who_has_no_session_and_does_not_read_is_turned_away(web: Web) -> None:
     with connected(web) as connection:
         asked = flood(connection, web, "/nothing")
         assert resident(web) - before < 40 * 2**20
+        connection.settimeout(60)
         answers = 0
         try:
             while piece := connection.recv(65536):
