@@ -22,13 +22,17 @@ Verdicts = dict[str, int]
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 
-def readable(value: Any) -> Any:
-    """A JSON value with what others' readers refuse in a text replaced by U+FFFD."""
+def readable(value: Any, blank: str | None = None) -> Any:
+    """A JSON value with what others' readers refuse in a text replaced by U+FFFD.
+
+    :param blank: in the place of a value that is empty or white space; None: it stays.
+    """
     if isinstance(value, str):
-        return _UNREADABLE.sub("\ufffd", value)
+        text = _UNREADABLE.sub("\ufffd", value)
+        return text if blank is None or text.strip() else blank
     if isinstance(value, dict):
-        return {readable(name): readable(one) for name, one in value.items()}
-    return [readable(one) for one in value] if isinstance(value, list) else value
+        return {readable(name): readable(one, blank) for name, one in value.items()}
+    return [readable(one, blank) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True)

@@ -91,17 +91,9 @@ def audit_event(origin: str, leaf: Leaf, hashed: bytes, session: Session | None)
     }
     if why:
         event["outcomeDesc"] = why
-    found: Resource = _said(readable(event))
+    # No text is empty or nothing but white space (R4 2.24.0.1).
+    found: Resource = readable(event, blank="unknown")
     return found
-
-
-def _said(value: Any) -> Any:
-    """No text is empty or nothing but white space (R4 2.24.0.1)."""
-    if isinstance(value, str):
-        return value if value.strip() else "unknown"
-    if isinstance(value, dict):
-        return {name: _said(one) for name, one in value.items()}
-    return [_said(one) for one in value] if isinstance(value, list) else value
 
 
 def _uri(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
@@ -23,17 +23,8 @@ def strict(data: bytes) -> Any:
     :raises Malformed: not JSON, no UTF-8, a byte order mark, a key twice (also in another case),
         NaN, a number beyond those of IEEE 754, half a surrogate pair, or too deep.
     """
-    try:
-        text = data.decode("utf-8")
-        _shallow(text)
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
-        )
-    except Malformed:
-        raise
-    except (ValueError, RecursionError):
-        raise _bad("the body is not JSON") from None
-    if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+    value = _read(data, "body", _number)
+    if b"\\u" in data and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise _bad("half a surrogate pair")
     return value
 
@@ -44,20 +35,26 @@ def forgiving(data: bytes) -> Any:
 
     :raises Malformed: anything else is wrong with it.
     """
+    return _read(data, "message", Decimal, forgives=True)
+
+
+def _read(
+    data: bytes, what: str, number: Callable[[str], object], *, forgives: bool = False
+) -> Any:
     try:
-        text = data.decode("utf-8", "replace")
+        text = data.decode("utf-8", "replace" if forgives else "strict")
         _shallow(text)
         return json.loads(
             text,
-            strict=False,
+            strict=not forgives,
             object_pairs_hook=_object,
             parse_constant=_constant,
-            parse_float=Decimal,
+            parse_float=number,
         )
     except Malformed:
         raise
     except (ValueError, ArithmeticError, RecursionError):
-        raise _bad("the message is not JSON") from None
+        raise _bad(f"the {what} is not JSON") from None
 
 
 def leaves(value: Any) -> tuple[tuple[str, str], ...]:
@@ -135,10 +132,13 @@ def undeclared(data: bytes) -> Any:
     :raises Malformed: as :func:`strict`.
     """
     try:
-        json.loads(data.removeprefix(b"\xef\xbb\xbf"))
-    except (ValueError, RecursionError):
-        return None
-    return strict(data)
+        return strict(data)
+    except Malformed:
+        try:
+            json.loads(data.removeprefix(b"\xef\xbb\xbf"))
+        except (ValueError, RecursionError):
+            return None
+        raise
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from hoopgate.errors import HoopgateError
-from hoopgate.phi.detectors.search import replaced
+from hoopgate.phi.detectors.search import replaced_in
 from hoopgate.plans import Method, PathMask
 
 #: Objects and arrays within each other; the walkers below recurse.
@@ -190,16 +190,9 @@ class JSONMasker:
         if value is None:
             return None
         if not self._unlabelled:
-            return _detected(value) if isinstance(value, str) else value
+            # What nothing is said of and is public all the same goes by the tripwire.
+            return replaced_in(value) if isinstance(value, str) else value
         return "[UNLABELLED]" if isinstance(value, str) else None
-
-
-def _detected(text: str) -> str:
-    """What nothing is said of and is public all the same goes by the tripwire."""
-    try:
-        return replaced(text.encode()).decode()
-    except UnicodeEncodeError:
-        return replaced(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 def _below(places: list[Places], key: str) -> list[Places]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 from hoopgate.phi import fhir_ages
@@ -364,12 +363,11 @@ class FHIRMasker:
 
         def masked(value: dict[str, Any]) -> dict[str, Any]:
             found = self._members(value, (kind,), None, 0)
-            number = found.get("value")
             most = fhir_ages.limit(value.get("code"), value.get("unit"))
             if most is None and kind == "Age":
                 most = OLDEST_AGE  # of whatever it may be
-            if most is not None and isinstance(number, int | Decimal) and number >= most:
-                found["value"] = most
+            if most is not None:
+                fhir_ages.cap(found, "value", most)
             return found
 
         return masked

@@ -58,15 +58,16 @@ def shorten(observation: dict[str, Any]) -> None:
     for part in (observation, *(parts if isinstance(parts, list) else ())):
         if not isinstance(part, dict) or not _is_age(part):
             continue
-        _most(part, "valueInteger", OLDEST_AGE)
+        cap(part, "valueInteger", OLDEST_AGE)
         quantity = part.get("valueQuantity")
         if isinstance(quantity, dict):
-            _most(quantity, "value", limit(quantity.get("code"), quantity.get("unit")))
+            most = limit(quantity.get("code"), quantity.get("unit"))
+            cap(quantity, "value", OLDEST_AGE if most is None else most)
 
 
-def _most(holder: dict[str, Any], name: str, most: int | None) -> None:
+def cap(holder: dict[str, Any], name: str, most: int) -> None:
+    """Have a number in ``holder`` be no more than ``most``."""
     number = holder.get(name)
-    most = most or OLDEST_AGE
     if isinstance(number, int | Decimal) and number >= most:
         holder[name] = most
 

@@ -36,16 +36,8 @@ PAGES: Final = frozenset(
 _RESULT: Final = (
     frozenset(
         {
-            *(
-                "_count",
-                "_summary",
-                "_elements",
-                "_total",
-                "_totalMethod",
-                "_pretty",
-                "_include",
-                "_revinclude",
-            ),
+            *("_count", "_summary", "_elements", "_total", "_totalMethod", "_pretty"),
+            *("_include", "_revinclude"),
             *("_contained", "_containedType", "_maxresults", "_type", "_since", "_at", "_score"),
             *("_bundletype", "_typeFilter", "_outputFormat"),
         }

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hoopgate.phi.detectors import hidden
-from hoopgate.phi.detectors.search import replaced
+from hoopgate.phi.detectors.search import replaced_in
 from hoopgate.phi.documents import Tokens, Unreadable, replacement
 from hoopgate.plans import Method, PathMask
 
@@ -119,5 +119,4 @@ def _separator(text: str) -> str:
 def detected(text: str) -> str:
     """Text with what the detectors find replaced by its kind, also where digits and dashes only
     look like the plain ones."""
-    content = text.encode("utf-8", "surrogatepass")
-    return replaced(content, hidden.find(content)).decode("utf-8", "surrogatepass")
+    return replaced_in(text, hidden.find)

@@ -38,10 +38,8 @@ class Keeper:
         self.until: dict[str, int] = {}
         self.holds: dict[str, set[str]] = {}
         self.purged: set[str] = set()
-        self._ahead = (
-            0,
-            0,
-        )  # until when what was purged was to be kept (µs), and which leaf did it
+        # Until when what was purged was to be kept (µs), and which leaf did it.
+        self._ahead = (0, 0)
         self._time = 0  # µs
         self._retention: int | None = None  # µs; None: a log that states none
 

@@ -117,6 +117,16 @@ class Expressions:
         """What an aggregate shows of ``sources``."""
         raise NotImplementedError
 
+    def _selected(self, entry: Node, scope: Scope, *, once: bool = True) -> Flow:
+        """An entry of a list of columns.
+
+        :param once: it is computed once for each row of the outermost query.
+        """
+        self._once = once
+        flow = self._flow(entry.node("expr"), scope)
+        self._once = False
+        return flow
+
     def _flow(self, value: Value, scope: Scope) -> Flow:
         node = value
         while isinstance(node, Node) and ALIASES.get(node.type, node.type) in (

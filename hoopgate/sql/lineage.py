@@ -237,9 +237,7 @@ class _Lineage(Writes):
             flows = []
             keyed = {}
             for entry in entries:
-                self._once = self._runs_by_row(scope)
-                flow = self._flow(entry.node("expr"), scope)
-                self._once = False
+                flow = self._selected(entry, scope, once=self._runs_by_row(scope))
                 keyed[entry.integer("ressortgroupref", 0)] = flow.sources
                 if not entry.true("resjunk"):
                     flows.append(flow)

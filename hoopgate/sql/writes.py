@@ -35,12 +35,10 @@ class Writes(Tables):
         if conflict is not None and conflict.integer("exclRelIndex", 0):
             # EXCLUDED is the row that was to be inserted, not one that is stored.
             excluded = self._table(scope, conflict.integer("exclRelIndex"))
-            self._once = True
             self._excluded[id(excluded)] = {
-                entry.integer("resno"): self._flow(entry.node("expr"), scope).sources
+                entry.integer("resno"): self._selected(entry, scope).sources
                 for entry in node.nodes("targetList")
             }
-            self._once = False
         for action in node.nodes("mergeActionList"):
             if action.type != "MERGEACTION":
                 raise NodeTreeError(f"MERGE has {action.type}")
@@ -54,17 +52,12 @@ class Writes(Tables):
             if conflict.nodes("onConflictSet"):
                 assigned = self._assign(conflict.nodes("onConflictSet"), oid, scope)
                 self.constrained(oid, assigned, "update")
-        self._once = True
-        found = [self._flow(entry.node("expr"), scope) for entry in node.nodes("returningList")]
-        self._once = False
-        return found
+        return [self._selected(entry, scope) for entry in node.nodes("returningList")]
 
     def _assign(self, entries: list[Node], oid: int, scope: Scope) -> set[int]:
         assigned = set()
         for entry in entries:
-            self._once = True
-            sources = self._flow(entry.node("expr"), scope).sources
-            self._once = False
+            sources = self._selected(entry, scope).sources
             self.stored |= sources
             if not entry.true("resjunk"):
                 number = entry.integer("resno")

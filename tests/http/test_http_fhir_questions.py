@@ -7,24 +7,16 @@ import json
 from typing import Any
 
 import pytest
+from testbed.webrequest import read
 
 from hoopgate.events import OperationFacts
 from hoopgate.guardrails.matching import CompiledRule, Subject, covers, touches
 from hoopgate.http import fhir_patches, headers, requests, targets
 from hoopgate.http.fhir_filling import Pages
-from hoopgate.http.wire import Malformed, RequestHead, RequestReader
+from hoopgate.http.wire import Malformed
 from hoopgate.settings.model import HTTPTarget, Match, Rule
 
 PATIENT = "/Patient/10000003-0000-4000-8000-000000000000"
-
-
-def read(method: str, target: str, *lines: str) -> RequestHead:
-    """The head of a request."""
-    reader = RequestReader()
-    reader.feed("\r\n".join([f"{method} {target} HTTP/1.1", "Host: h", *lines, "", ""]).encode())
-    head = reader.next_event()
-    assert isinstance(head, RequestHead)
-    return head
 
 
 def asked(method: str, target: str, document: Any = None) -> OperationFacts:

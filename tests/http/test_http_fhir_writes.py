@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from testbed.webrequest import read
 
 from hoopgate.http import fhir_patches, headers, requests, targets
-from hoopgate.http.wire import Malformed, RequestHead, RequestReader
+from hoopgate.http.wire import Malformed
 from hoopgate.settings.model import HTTPTarget
 
 
@@ -94,14 +95,6 @@ def test_an_approval_is_for_a_condition_too() -> None:
         found = requests.inquire(HTTPTarget(), head, targets.parse(b"/x"), b"{}")
         texts.add(found.operation.text)
     assert len(texts) == 3
-
-
-def read(method: str, target: str, *lines: str) -> RequestHead:
-    reader = RequestReader()
-    reader.feed("\r\n".join([f"{method} {target} HTTP/1.1", "Host: h", *lines, "", ""]).encode())
-    head = reader.next_event()
-    assert isinstance(head, RequestHead)
-    return head
 
 
 def sent(method: str, *lines: str, phi: bool = True) -> list[str]:

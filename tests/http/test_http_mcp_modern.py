@@ -18,6 +18,7 @@ from mcp.types import ElicitResult
 from testbed.certificates import Certificates
 from testbed.mcpconformance import Conformance, running_conformance
 from testbed.oidcprovider import OIDCProvider, program
+from testbed.webrequest import read
 
 from hoopgate.http import masking_work, mcp_messages, targets
 from hoopgate.http.bodies import INLINE_BYTES
@@ -25,7 +26,7 @@ from hoopgate.http.codings import Identity
 from hoopgate.http.headers import Links
 from hoopgate.http.inquiry import Inquiry
 from hoopgate.http.rewriting import Recipe
-from hoopgate.http.wire import Malformed, RequestHead, RequestReader
+from hoopgate.http.wire import Malformed
 from hoopgate.plans import BodyPlan
 
 T = TypeVar("T")
@@ -205,14 +206,10 @@ def test_headers_say_what_the_body_says(conformance: Conformance, headers: dict[
 
 
 def inquired(*messages: Any, **headers: str) -> Inquiry:
-    head = RequestReader()
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    lines = ["POST / HTTP/1.1", "Host: h", "Content-Type: application/json", *lines, "", ""]
-    head.feed("\r\n".join(lines).encode())
-    found = head.next_event()
-    assert isinstance(found, RequestHead)
+    head = read("POST", "/", "Content-Type: application/json", *lines)
     body = json.dumps(messages[0] if len(messages) == 1 else messages).encode()
-    return mcp_messages.inquire(found, targets.parse(b"/"), body)
+    return mcp_messages.inquire(head, targets.parse(b"/"), body)
 
 
 def request(identity: Any, method: str, **params: Any) -> dict[str, Any]:

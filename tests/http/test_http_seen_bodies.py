@@ -6,12 +6,13 @@ import json
 from urllib.parse import quote
 
 import pytest
+from testbed.webrequest import read
 
 from hoopgate.events import OperationFacts
 from hoopgate.guardrails.matching import CompiledRule, Subject, covers, touches
 from hoopgate.http import documents, requests, targets
 from hoopgate.http.inquiry import resolved
-from hoopgate.http.wire import Malformed, RequestHead, RequestReader
+from hoopgate.http.wire import Malformed
 from hoopgate.settings.model import HTTPTarget, Match, Rule
 
 MULTIPART = "multipart/form-data; boundary=b"
@@ -21,12 +22,8 @@ def asked(media: str | None, body: bytes | None, *, form: str = "rest") -> Opera
     """What a request with this body asks for."""
     lines = [] if media is None else [f"Content-Type: {media}"]
     length = 2**21 if body is None else len(body)
-    head = "\r\n".join(["POST /x HTTP/1.1", "Host: h", *lines, f"Content-Length: {length}", "", ""])
-    reader = RequestReader()
-    reader.feed(head.encode())
-    found = reader.next_event()
-    assert isinstance(found, RequestHead)
-    inquiry = requests.inquire(HTTPTarget(format=form), found, targets.parse(b"/x"), body)
+    head = read("POST", "/x", *lines, f"Content-Length: {length}")
+    inquiry = requests.inquire(HTTPTarget(format=form), head, targets.parse(b"/x"), body)
     assert inquiry.operation.facts is not None
     return inquiry.operation.facts[0]
 

@@ -6,7 +6,7 @@ takes UTF-8 as it is, and bytes that are none match nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Final
 
 import re2
@@ -61,13 +61,18 @@ def _text(found: bytes) -> str:
     return found.decode("utf-8", "replace")
 
 
-def replaced(text: bytes, found: Iterable[tuple[int, int, str]] | None = None) -> bytes:
+def replaced(text: bytes, by: Callable[[bytes], list[tuple[int, int, str]]] = find) -> bytes:
     """``text`` with the kind of what is found in its place.
 
-    :param found: what; None: what :func:`find` finds.
+    :param by: what finds it.
     """
     shown, done = [], 0
-    for start, stop, kind in find(text) if found is None else found:
+    for start, stop, kind in by(text):
         shown += [text[done:start], b"[", kind.encode(), b"]"]
         done = stop
     return b"".join([*shown, text[done:]]) if shown else text
+
+
+def replaced_in(text: str, by: Callable[[bytes], list[tuple[int, int, str]]] = find) -> str:
+    """The same of a text, which may have half a surrogate pair in it."""
+    return replaced(text.encode("utf-8", "surrogatepass"), by).decode("utf-8", "surrogatepass")
