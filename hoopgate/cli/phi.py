@@ -123,7 +123,12 @@ def run(options: argparse.Namespace) -> int:
             source.close()
 
     proposals, problems, relations = finished(work)
-    labels = LabelSet(resource.name, settings.policy.labels, settings.policy.unlabelled)
+    labels = LabelSet(
+        resource.name,
+        settings.policy.labels,
+        settings.policy.unlabelled,
+        fold=resource.protocol != "postgres",
+    )
     found = findings(proposals, labels)
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     file = "\n".join(as_toml(resource.name, found, problems, made)) + "\n"
@@ -146,9 +151,15 @@ async def _scan(
         for one in await source.relations()
         if fnmatch.fnmatchcase(f"{one.schema}.{one.name}", only)
     ]
+    problems = [
+        f"{one.schema}.{one.name}: the account may not read "
+        + (", ".join(one.closed) if one.columns else "it")
+        for one in relations
+        if one.closed
+    ]
+    relations = [one for one in relations if one.columns]
     progress = Progress(f"scan of {resource}", len(relations))
     proposals: list[Proposal] = []
-    problems: list[str] = []
     for relation in relations:
         progress.step(inert(f"{relation.schema}.{relation.name}"))
         sample = (await source.sample(relation, rows)) if rows else Sample()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -11,6 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
+
+#: Columns of a terminal that does not say how many it has.
+_WIDTH = 80
 
 
 def finished(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
@@ -22,14 +26,21 @@ def finished(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
 
     reactor: Any = installed
     outcome: list[T | Failure] = []
+    interrupted = False
+
+    def stopping() -> None:
+        # What fails from here on fails because connections are closed.
+        nonlocal interrupted
+        interrupted = not outcome
 
     def begin() -> None:
+        reactor.addSystemEventTrigger("before", "shutdown", stopping)
         doing = Deferred.fromCoroutine(work(reactor)).addBoth(outcome.append)
         doing.addBoth(lambda _: reactor.stop() if reactor.running else None)
 
     reactor.callWhenRunning(begin)
     reactor.run()
-    if not outcome:
+    if interrupted:
         raise KeyboardInterrupt
     (found,) = outcome
     if isinstance(found, Failure):
@@ -56,7 +67,8 @@ class Progress:
         line = f"{self._what}: {self._done} of {self._total}: {doing}"
         self._done += 1
         if self._terminal:
-            self._stream.write(f"\r\x1b[2K{line[:100]}")
+            width = os.get_terminal_size(self._stream.fileno()).columns or _WIDTH
+            self._stream.write(f"\r\x1b[2K{line[: width - 1]}")
             self._stream.flush()
         elif time.monotonic() - self._shown >= self._EVERY:
             self._shown = time.monotonic()

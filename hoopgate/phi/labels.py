@@ -47,6 +47,7 @@ _PUBLIC_CATALOGUES: Final = (
 )
 _STRENGTH: Final = {LabelClass.PUBLIC: 0, LabelClass.QUASI: 1, LabelClass.SECRET: 2}
 _WILD: Final = re.compile(r"[*?\[]")
+_Names = tuple[str, ...]
 
 
 class LabelSet:
@@ -81,19 +82,17 @@ class LabelSet:
             )
             for column in columns
         ]
-        self._exact = {label.column: label for label in own if not _WILD.search(label.column)}
+        self._exact = {
+            _three(label.column): label for label in own if not _WILD.search(label.column)
+        }
         wild = sorted(
             (label for label in own if _WILD.search(label.column)),
             key=lambda label: (-len(_WILD.sub("", label.column)), -_STRENGTH[label.level]),
         )
-        self._patterns = [
-            (re.compile(_pattern(label.column)), label) for label in (*wild, *builtin)
-        ]
-        self._exact |= {
-            label.column: label
-            for label in builtin
-            if not _WILD.search(label.column) and label.column not in self._exact
-        }
+        self._patterns = [(_compiled(label.column), label) for label in (*wild, *builtin)]
+        for label in builtin:
+            if not _WILD.search(label.column):
+                self._exact.setdefault(_three(label.column), label)
         self._unlabelled = (
             None
             if unlabelled is LabelClass.PUBLIC
@@ -139,19 +138,27 @@ class LabelSet:
         )
 
     def _search(self, column: ColumnRef) -> Label | None:
-        name = str(column).lower() if self._fold else str(column)
-        found = self._exact.get(name)
+        names: _Names = (column.schema, column.relation, column.column)
+        if self._fold:
+            names = tuple(name.lower() for name in names)
+        found = self._exact.get(names)
         if found is not None:
             return found
-        for pattern, label in self._patterns:
-            if pattern.match(name):
+        for patterns, label in self._patterns:
+            if len(patterns) == len(names) and all(
+                pattern.match(name) for pattern, name in zip(patterns, names, strict=True)
+            ):
                 return label
         if column.derived or column.schema in ("pg_catalog", "information_schema"):
             return None
         return self._unlabelled
 
 
-def _pattern(column: str) -> str:
-    """A wildcard stays within its own part of the name."""
-    parts = [translate(part).removesuffix(r"\Z").removesuffix("\\z") for part in column.split(".")]
-    return r"\.".join(parts) + r"\Z"
+def _three(column: str) -> _Names:
+    """Names of a label; with fewer or more (a place of another protocol's) it is no column's."""
+    return tuple(column.split("."))
+
+
+def _compiled(column: str) -> tuple[re.Pattern[str], ...]:
+    """Name by name: a wildcard matches no part of its neighbour, whatever dots are in names."""
+    return tuple(re.compile(translate(name)) for name in _three(column))

@@ -24,7 +24,9 @@ SELECT n.nspname, c.relname, c.reltuples, a.attname,
     coalesce(pg_catalog.col_description(c.oid, a.attnum), ''),
     coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''),
     EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid
-        AND k.contype IN ('p', 'f') AND a.attnum = ANY (k.conkey))
+        AND k.contype IN ('p', 'f') AND a.attnum = ANY (k.conkey)),
+    pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
 FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
@@ -33,8 +35,6 @@ FROM pg_catalog.pg_class c
 WHERE c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
     AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-    AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-    AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
 ORDER BY n.nspname, c.relname, a.attnum
 """
 _NAMED: Final = {
@@ -73,11 +73,15 @@ class PostgresColumns:
 
     async def _relations(self) -> list[Relation]:
         (rows,) = await self._side.run([_COLUMNS])
-        found: dict[tuple[str, str], tuple[float, list[Column]]] = {}
+        found: dict[tuple[str, str], tuple[float, list[Column], list[str]]] = {}
         for row in rows:
-            schema, relation, estimate, name, type_, base, category, comment, whole, key = (
+            schema, relation, estimate, name, type_, base, category, comment, whole, key, open_ = (
                 one or "" for one in row
             )
+            _, columns, closed = found.setdefault((schema, relation), (float(estimate), [], []))
+            if open_ != "t":
+                closed.append(name)
+                continue
             column = Column(
                 ColumnRef(schema, relation, name),
                 type_,
@@ -86,10 +90,10 @@ class PostgresColumns:
                 whole,
                 key == "t",
             )
-            found.setdefault((schema, relation), (float(estimate), []))[1].append(column)
+            columns.append(column)
         return [
-            Relation(schema, name, tuple(columns), estimate)
-            for (schema, name), (estimate, columns) in found.items()
+            Relation(schema, name, tuple(columns), estimate, tuple(closed))
+            for (schema, name), (estimate, columns, closed) in found.items()
         ]
 
     def sample(self, relation: Relation, rows: int) -> Deferred[Sample]:

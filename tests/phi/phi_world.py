@@ -54,7 +54,7 @@ SELECT i,
     'x'
 FROM generate_series(1, 300) AS i;
 CREATE VIEW intake.v AS SELECT f1 FROM intake.forms;
-CREATE TABLE intake.visits (at timestamptz, who text) PARTITION BY RANGE (at);
+CREATE TABLE intake.visits (at timestamptz, who text, pin text) PARTITION BY RANGE (at);
 CREATE TABLE intake.visits_2026 PARTITION OF intake.visits DEFAULT;
 INSERT INTO intake.visits SELECT now(), 'Mary Testcase' FROM generate_series(1, 60);
 CREATE TABLE intake.large AS
@@ -64,6 +64,11 @@ CREATE TABLE intake.locked (f1 text);
 INSERT INTO intake.locked VALUES ('x');
 GRANT USAGE ON SCHEMA intake TO agent;
 GRANT SELECT ON ALL TABLES IN SCHEMA intake TO agent;
+REVOKE SELECT ON intake.visits FROM agent;
+GRANT SELECT (at, who) ON intake.visits TO agent;
+CREATE TABLE intake.closed (ssn text);
+CREATE SCHEMA vault;
+CREATE TABLE vault.codes (pin text);
 """
 
 #: A column of synthetic identifiers that the test's settings call public, as somebody may.

@@ -49,6 +49,12 @@ def test_a_wildcard_stays_in_its_part() -> None:
     assert found.lookup(ColumnRef("public", "a", "ssn"))
     assert found.lookup(ColumnRef("public", "patients.x", "y")) is None
     assert found.lookup(ColumnRef("xpublic", "a", "ssn")) is None
+    label = Label("clinic", "public.codes.*", "OPEN", PUBLIC)
+    open_ = LabelSet("clinic", [label], SECRET)
+    for own in (("public", "codes", "dx"), ("public", "codes", "a.b")):
+        assert open_.lookup(ColumnRef(*own)) == label
+    for other in (("public", "codes.ssn", "x"), ("public.codes", "x", "y")):
+        assert open_.secrets([ColumnRef(*other)])
 
 
 def test_labels_of_other_resources_do_not_count() -> None:

@@ -76,6 +76,10 @@ def test_the_file_is_reviewed_appended_and_valid(config: Path, tmp_path: Path) -
     assert labels.stat().st_mode & 0o777 == 0o600
     text = labels.read_text()
     assert "# WARNING: intake.large.m is labelled public" in text
+    for closed in ("intake.closed", "vault.codes"):
+        assert f"# NOT SAMPLED: {closed}: the account may not read it" in text
+        assert f"not sampled: {closed}: the account may not read it" in done.stdout
+    assert "# NOT SAMPLED: intake.visits: the account may not read pin" in text
     for value in ("mail.example", "Testcase", "4111", "101-", "10.0.0."):
         assert value not in text + done.stdout + done.stderr
     again = hoopgate(config, "phi", "scan", "clinic", "-o", labels)

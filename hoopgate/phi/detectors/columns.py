@@ -49,13 +49,16 @@ class Column:
 class Relation:
     """A relation with columns of its own.
 
+    :ivar columns: those that the account may read.
     :ivar rows: the server's estimate; below 0 = not known.
+    :ivar closed: names of columns that the account may not read.
     """
 
     schema: str
     name: str
     columns: tuple[Column, ...]
     rows: float = -1.0
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,8 @@ class IColumnSource(Interface):
     """What a protocol folder brings so that its databases can be scanned."""
 
     def relations() -> Deferred[list[Relation]]:
-        """Every relation of the users' own that the account may read, with the columns that need a
-        label: not those of views, partitions and generated ones.
+        """Every relation of the users' own, with the columns that need a label: not those of views,
+        partitions and generated ones.
 
         Fails with :class:`hoopgate.errors.Refused`.
         """

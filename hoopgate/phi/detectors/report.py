@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from hoopgate.events import ColumnRef
 from hoopgate.phi.detectors.proposals import Proposal
 from hoopgate.phi.labels import LabelSet
 from hoopgate.plans import Method
 from hoopgate.settings.model import UNLABELLED, Label, LabelClass
+
+_META: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +96,11 @@ def _label(proposal: Proposal) -> Iterator[str]:
     label = proposal.label
     assert label is not None
     yield f"# {proposal.confidence:.0%} sure: {_reasons(proposal)}"
-    if "." in label.column.replace(".", "", 2):
-        yield "# its name has a dot in it, which a label cannot say: label it with a wildcard"
-        yield from (f"# {line}" for line in _table(label))
-        return
-    yield from _table(label)
-
-
-def _table(label: Label) -> Iterator[str]:
+    if "." in "".join(_names(proposal.column)):
+        yield "# there is a dot in its name, for which ? stands: it matches any character"
     yield "[[labels]]"
     yield f"resource = {_string(label.resource)}"
-    yield f"column = {_string(label.column)}"
+    yield f"column = {_string(as_column(proposal.column))}"
     yield f"kind = {_string(label.kind)}"
     if label.level is not LabelClass.SECRET:
         yield f'level = "{label.level.value}"'
@@ -119,8 +118,18 @@ def _public(resource: str, proposals: Sequence[Proposal]) -> Iterator[str]:
     yield '# level = "public"'
     yield "# column = ["
     for one in proposals:
-        yield f"#     {_string(str(one.column))},  # {one.confidence:.0%}: {_reasons(one)}"
+        yield f"#     {_string(as_column(one.column))},  # {one.confidence:.0%}: {_reasons(one)}"
     yield "# ]"
+
+
+def as_column(column: ColumnRef) -> str:
+    """What a label writes for this column and for no other: wildcards in names stand for
+    themselves. A dot cannot be written; ``?`` is the nearest."""
+    return ".".join(_META.sub(r"[\g<0>]", name).replace(".", "?") for name in _names(column))
+
+
+def _names(column: ColumnRef) -> tuple[str, str, str]:
+    return column.schema, column.relation, column.column
 
 
 def _reasons(proposal: Proposal) -> str:
