@@ -129,6 +129,11 @@ class ICommandExaminer(Interface):
 class ISideConnection(Interface):
     """A pooled connection to the backend beside the sessions, for questions about statements."""
 
+    creates = Attribute(
+        "Whether procedures can be created: not on a standby, and not by every account. Until there"
+        " was a connection it is taken for granted."
+    )
+
     def run(
         script: Sequence[str | tuple[str, ...]],
     ) -> Deferred[list[list[tuple[str | None, ...]]]]:
@@ -138,6 +143,16 @@ class ISideConnection(Interface):
             values of its parameters, and is kept prepared.
         :return: rows (text format) per statement.
         Fails with :class:`UnresolvableStatement` on a server error; its message quotes no data.
+        """
+
+    def tree(
+        script: Sequence[str | tuple[str, ...]], text: str, types: Sequence[int]
+    ) -> Deferred[str]:
+        """PostgreSQL: have ``text`` parsed, and not run, behind ``script``.
+
+        :param types: OIDs of its parameters' types.
+        :return: its analysed tree, as ``prosqlbody`` of a procedure would hold it.
+        Fails with :class:`UnresolvableStatement`.
         """
 
 

@@ -21,6 +21,7 @@ from hoopgate.outgoing import BackendUnavailable
 from hoopgate.pooling import Pool
 from hoopgate.postgres import wire
 from hoopgate.postgres.upstream import BackendConnection, connect
+from hoopgate.sql import printed
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -47,6 +48,8 @@ _SETTLE = (
 #: Each question's transaction, whatever the account's own defaults are. The catalogue's questions
 #: are prepared: planned once. What waits for a lock fails before the question times out.
 _BEGIN = "BEGIN READ WRITE"
+#: Where nothing can be created. A standby knows no other.
+_BEGIN_READING = "BEGIN READ ONLY"
 _SETTINGS = (
     "SELECT "
     + ", ".join(
@@ -68,19 +71,23 @@ class _Conversation:
         self._connection = connection
         self._reader = wire.BackendReader(ANSWER_LIMIT)
         self._results: list[Rows] = []
-        self._error = ""
+        self.error = ""
         self._done: Deferred[None] | None = None
         self._ready = 0
         self._prepared: dict[str, bytes] = {}  # those that exist, and those asked for
         self._parsing: deque[str] = deque()
         self._named = 0
+        self._trees: list[str] = []
+        self.begin = _BEGIN
+        self.keeps_out = False
         self.lost = False
         connection.hand_over(self._received, self._lost)
 
     def ask(self, messages: bytes) -> Deferred[None]:
         """Send ``messages`` and a Sync, roll back; fires when that is done."""
         assert self._done is None and self._connection.transport is not None
-        self._results, self._error = [], ""
+        self._results, self.error = [], ""
+        self._trees = []
         done: Deferred[None] = Deferred()
         self._done = done
         self._ready = 2
@@ -106,15 +113,36 @@ class _Conversation:
         parameters = [value.encode() for value in values]
         return messages + wire.bind(b"", name, (), parameters, ()) + wire.execute(b"", 0)
 
+    def script(self, script: Sequence[Question]) -> bytes:
+        """The messages that run a script in a transaction of its own."""
+        return b"".join(map(self.statement, (self.begin, _SETTINGS, *script)))
+
+    def parsed(self, text: str, types: Sequence[int]) -> bytes:
+        """The messages that have the server tell the tree of a statement, and run nothing."""
+        telling = [printed.KEEP_OUT] if self.keeps_out else []
+        messages = [self.statement(one) for one in (*telling, printed.TELL)]
+        self._parsing.append("")
+        return b"".join(messages) + wire.parse(b"", text.encode(), types)
+
+    @property
+    def tree(self) -> str:
+        """The tree that the server told of.
+
+        :raises UnresolvableStatement: it refused the statement, or told of none.
+        """
+        if self.answer and len(self._trees) == 1:
+            return self._trees[0]
+        raise UnresolvableStatement("resolve.unknown", "the database told no query tree")
+
     @property
     def answer(self) -> list[Rows]:
         """Rows of each statement.
 
         :raises UnresolvableStatement: the server refused one.
         """
-        if self._error:
+        if self.error:
             raise UnresolvableStatement(
-                f"resolve.{self._error}", "the database does not accept this statement"
+                f"resolve.{self.error}", "the database does not accept this statement"
             )
         return self._results
 
@@ -138,8 +166,11 @@ class _Conversation:
             self._parsing.popleft()
         elif kind == b"2":  # BindComplete: the next statement's rows start
             self._results.append([])
+        elif kind == b"N":
+            told = printed.tree(wire.error_fields(message))
+            self._trees += [] if told is None else [told]
         elif kind == b"E":
-            self._error = wire.error_fields(message).get(b"C", b"XX000").decode("ascii", "replace")
+            self.error = wire.error_fields(message).get(b"C", b"XX000").decode("ascii", "replace")
         elif kind == b"Z":
             self._on_ready()
 
@@ -213,14 +244,23 @@ class SideConnections:
         self._principal = principal
         self._pool = Pool(reactor, self._connect, most)
         self.stop = self._pool.stop
+        self.creates = True
 
     def run(self, script: Sequence[Question]) -> Deferred[list[Rows]]:
         """See :class:`hoopgate.interfaces.ISideConnection`."""
 
         def ask(conversation: _Conversation) -> Deferred[list[Rows]]:
-            messages = map(conversation.statement, (_BEGIN, _SETTINGS, *script))
-            asking = conversation.ask(b"".join(messages))
+            asking = conversation.ask(conversation.script(script))
             return asking.addCallback(lambda _: conversation.answer[2:])
+
+        return Deferred.fromCoroutine(self._pool.ask(ask, QUESTION_SECONDS))
+
+    def tree(self, script: Sequence[Question], text: str, types: Sequence[int]) -> Deferred[str]:
+        """See :class:`hoopgate.interfaces.ISideConnection`."""
+
+        def ask(conversation: _Conversation) -> Deferred[str]:
+            messages = conversation.script(script) + conversation.parsed(text, types)
+            return conversation.ask(messages).addCallback(lambda _: conversation.tree)
 
         return Deferred.fromCoroutine(self._pool.ask(ask, QUESTION_SECONDS))
 
@@ -232,10 +272,22 @@ class SideConnections:
         connection = await connect(self._reactor, self._resource, self._tls, password, parameters)
         conversation = _Conversation(connection)
         try:
-            settling = conversation.ask(b"".join(map(conversation.statement, _SETTLE)))
-            settling.addTimeout(QUESTION_SECONDS, self._reactor)
-            # A server that refuses it will refuse the questions that need it, and say why.
-            await settling
+            await self._settle(conversation)
         except Exception:  # noqa: BLE001 - whatever it was: lost, and found so by its user
             conversation.abort()
         return conversation
+
+    async def _settle(self, conversation: _Conversation) -> None:
+        async def asked(*script: str) -> str:
+            asking = conversation.ask(b"".join(map(conversation.statement, script)))
+            asking.addTimeout(QUESTION_SECONDS, self._reactor)
+            await asking
+            return conversation.error
+
+        refused = await asked(*_SETTLE)
+        self.creates = not refused
+        if self.creates:
+            return
+        conversation.begin = _BEGIN_READING
+        if not await asked("BEGIN", printed.MAY_KEEP_OUT):
+            conversation.keeps_out = conversation.answer[1] == [("t",)]

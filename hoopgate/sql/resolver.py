@@ -2,7 +2,9 @@
 
 On a side connection, in a transaction that is rolled back, the statement becomes the body of a
 temporary procedure. The server parses and analyses it as it would to run it, plans and runs
-nothing, and hands out the analysed tree. See :mod:`hoopgate.sql.lineage` for what is read from it.
+nothing, and hands out the analysed tree. Where nothing can be created it prints the same tree of a
+statement that is only parsed (:mod:`hoopgate.sql.printed`). See :mod:`hoopgate.sql.lineage` for
+what is read from it.
 
 What is known ends when the schema changes (:mod:`hoopgate.sql.versions`): :meth:`Resolver.confirm`
 asks whether it has. Nothing in here waits by itself: connections and workers given are awaited.
@@ -32,6 +34,8 @@ _RESOLVED: Final = frozenset(
 )
 #: Kinds whose plan belongs to a name the session keeps.
 _NAMED: Final = frozenset({"execute", "fetch", "close", "deallocate", "discard"})
+#: What a standby says to who creates something.
+_READ_ONLY: Final = "resolve.25006"
 #: Characters of a statement's tree; above, it is refused.
 MAX_TREE: Final = 2 * 2**20
 #: Characters of trees read on the spot, about a millisecond; above, a child process does it.
@@ -47,7 +51,14 @@ Key = tuple[str, str, str, str, tuple[int, ...], tuple[str, ...]]
 class Side(Protocol):
     """What is needed of :class:`hoopgate.interfaces.ISideConnection`."""
 
+    @property
+    def creates(self) -> bool: ...
+
     def run(self, script: Sequence[str | tuple[str, ...]]) -> Awaitable[Sequence[Rows]]: ...
+
+    def tree(
+        self, script: Sequence[str | tuple[str, ...]], text: str, types: Sequence[int]
+    ) -> Awaitable[str]: ...
 
 
 class Examiner(Protocol):
@@ -180,6 +191,22 @@ class Resolver(Memory[Key]):
         names: list[str] = []
         if "parameters" in facts.flags:
             types, names = await self._parameters(side, text, statement, facts, path)
+        body = None
+        if side.creates:
+            try:
+                body = await self._held(side, text, names, path)
+            except UnresolvableStatement as error:
+                if side.creates and error.code != _READ_ONLY:
+                    raise
+                body = await side.tree(_path(path), text, types)
+        else:
+            body = await side.tree(_path(path), text, types)
+        if body is None or len(body) > MAX_TREE:
+            raise UnresolvableStatement("resolve.size", "The query is too large to judge.")
+        return Task(body, types)
+
+    async def _held(self, side: Side, text: str, names: Sequence[str], path: str) -> str | None:
+        """The tree that a procedure of this body holds; None above the limit."""
         procedure = "hg_" + secrets.token_hex(12)
         rows = await side.run(
             [
@@ -189,10 +216,7 @@ class Resolver(Memory[Key]):
                 (_TREE, procedure, str(MAX_TREE)),
             ]
         )
-        body = rows[-1][0][0] if len(rows[-1]) == 1 else None
-        if body is None:
-            raise UnresolvableStatement("resolve.size", "The query is too large to judge.")
-        return Task(body, types)
+        return rows[-1][0][0] if len(rows[-1]) == 1 else None
 
     async def _parameters(
         self, side: Side, text: str, statement: Statement, facts: StatementFacts, path: str

@@ -10,15 +10,20 @@ import psycopg
 from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Judged, Principal, Resolution, SessionFacts, Statement
 from hoopgate.guardrails.pipeline import Outcome, Pipeline
+from hoopgate.sql import printed
 from hoopgate.sql.analysis import analyze
 from hoopgate.sql.resolver import Resolver, needs_resolution
 
 
 class PsycopgSide:
-    """Runs a script as :class:`hoopgate.interfaces.ISideConnection` does, at once."""
+    """Runs a script as :class:`hoopgate.interfaces.ISideConnection` does, at once.
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    :param creates: whether statements become procedures' bodies; else their trees are printed.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], creates: bool = True) -> None:
         self.connection = connection
+        self.creates = creates
         self.rounds = 0
 
     async def run(
@@ -39,6 +44,38 @@ class PsycopgSide:
         except psycopg.Error as error:
             raise UnresolvableStatement(f"resolve.{error.sqlstate}", "refused") from None
         return found
+
+    async def tree(
+        self, script: Sequence[str | tuple[str, ...]], text: str, types: Sequence[int]
+    ) -> str:
+        self.rounds += 1
+        found: list[str | None] = []
+
+        def noticed(told: psycopg.errors.Diagnostic) -> None:
+            fields = {
+                b"V": told.severity_nonlocalized or "",
+                b"M": told.message_primary or "",
+                b"D": told.message_detail or "",
+            }
+            tree = printed.tree({kind: value.encode() for kind, value in fields.items()})
+            found.extend([] if tree is None else [tree])
+
+        self.connection.add_notice_handler(noticed)
+        try:
+            with self.connection.transaction(force_rollback=True):
+                for statement in (*script, printed.TELL):
+                    before, *values = (statement,) if isinstance(statement, str) else statement
+                    psycopg.RawCursor(self.connection).execute(before.encode(), values)
+                parsed = self.connection.pgconn.prepare(b"", text.encode(), list(types))
+                trees = list(found)  # ROLLBACK has one, too
+        finally:
+            self.connection.remove_notice_handler(noticed)
+        code = parsed.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+        if parsed.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+            raise UnresolvableStatement(f"resolve.{(code or b'').decode()}", "refused")
+        (tree,) = trees
+        assert tree is not None
+        return tree
 
 
 def connect(dsn: str) -> psycopg.Connection[Any]:

