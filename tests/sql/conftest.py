@@ -32,7 +32,7 @@ SECRETS = {
     "public.events.who": "NAME",
     "public.guarded.who": "NAME",
     "public.dropped.b": "OTHER",
-    "public.Odd.Table.Se cret": "OTHER",
+    "public.Odd?Table.Se cret": "OTHER",
     "public.checked.pin": "PIN",
 }
 

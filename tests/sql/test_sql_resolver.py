@@ -185,6 +185,8 @@ def test_what_needs_no_resolution() -> None:
 class SlowSide:
     """Answers when the test says so."""
 
+    creates = True
+
     def __init__(self) -> None:
         self.asked: list[Deferred[Any]] = []
 
