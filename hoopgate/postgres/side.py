@@ -167,12 +167,20 @@ class _Conversation:
         elif kind == b"2":  # BindComplete: the next statement's rows start
             self._results.append([])
         elif kind == b"N":
-            told = printed.tree(wire.error_fields(message))
-            self._trees += [] if told is None else [told]
+            self._noticed(wire.error_fields(message))
         elif kind == b"E":
             self.error = wire.error_fields(message).get(b"C", b"XX000").decode("ascii", "replace")
         elif kind == b"Z":
             self._on_ready()
+
+    def _noticed(self, fields: dict[bytes, bytes]) -> None:
+        try:
+            tree = printed.tree(fields)
+        except UnresolvableStatement:
+            self.error = "unknown"
+            return
+        if tree is not None:
+            self._trees.append(tree)
 
     def _on_ready(self) -> None:
         self._ready -= 1

@@ -58,8 +58,9 @@ def test_a_standby_is_masked(pair: tuple[Clinic, Standby]) -> None:
             binary=True,
         ).fetchall()
         assert [name for name, _ in parts] == ["[NAME]"]
-        for refused in ("SELECT 1 FROM patients WHERE ssn LIKE '9%'", "SELECT nothing"):
-            with pytest.raises(psycopg.Error):
+        broken = f'SELECT id AS "{"(" * 63}" FROM patients'  # longer than a line of the tree
+        for refused in ("SELECT 1 FROM patients WHERE ssn LIKE '9%'", "SELECT nothing", broken):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="hoopgate"):
                 connection.execute(refused)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("UPDATE patients SET weight = 70 WHERE id = 1")
