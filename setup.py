@@ -23,7 +23,13 @@ from setuptools.command.build_ext import build_ext
 MODULES = (
     *("events", "actions", "plans", "verdicts", "trials", "turns", "network", "tls_records"),
     *("gateway.reactor", "gateway.ends", "gateway.relay"),
-    *("phi.safe_harbor", "postgres.kernels", "postgres.generalise", "postgres.masking"),
+    *(
+        "phi.safe_harbor",
+        "postgres.dates",
+        "postgres.kernels",
+        "postgres.generalise",
+        "postgres.masking",
+    ),
     *("phi.documents", "phi.fhir", "phi.fhir_links", "phi.fhir_places"),
     *("phi.fhir_ages", "phi.fhir_scalars", "phi.fhir_types"),
     *("postgres.wire_buffer", "postgres.wire_framing", "postgres.wire_messages"),

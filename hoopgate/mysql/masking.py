@@ -278,12 +278,15 @@ def _generaliser(
         return _dates(column, binary, words, constant, floor)
     if types.textual(column) and kind in safe_harbor.ZIPS:
         return lambda value: None if value is None else string(safe_harbor.zip_area(value))
-    coarse: Callable[[int], bytes]
+    coarse: Callable[[int], bytes | None]
     if kind in safe_harbor.AGES:
         coarse = safe_harbor.age_in_words if words else safe_harbor.age
     elif kind in safe_harbor.ZIPS and column.type in types.INTEGERS:
         coarse = safe_harbor.zip_area_of_number
-    elif floor is not None and (column.type in types.INTEGERS or column.type == Type.YEAR):
+    elif floor is not None and (
+        column.type == Type.YEAR
+        or (column.type in types.INTEGERS and kind in safe_harbor.BIRTH_YEARS)
+    ):
         coarse = safe_harbor.births(floor, words)
     else:
         return None
@@ -320,7 +323,7 @@ def _dates(
 
 def _numbers(
     read: Callable[[bytes], int],
-    coarse: Callable[[int], bytes],
+    coarse: Callable[[int], bytes | None],
     write: Callable[[bytes], bytes],
     constant: bytes,
 ) -> FieldMaker:
@@ -328,7 +331,8 @@ def _numbers(
         if value is None:
             return None
         found = read(value)
-        return constant if found < 0 else write(coarse(found))
+        new = None if found < 0 else coarse(found)
+        return constant if new is None else write(new)
 
     return number
 

@@ -13,10 +13,8 @@ from typing import Final
 
 ZIPS: Final = frozenset({"ZIP", "ZIPCODE", "ZIP_CODE", "ZIP5", "POSTAL_CODE"})
 AGES: Final = frozenset({"AGE", "AGE_YEARS", "AGE_AT_VISIT", "AGE_AT_ADMISSION"})
-BIRTHS: Final = frozenset(
-    {"DOB", "BIRTHDATE", "BIRTH_DATE", "DATE_OF_BIRTH", "BIRTHDAY"}
-    | {"YOB", "BIRTH_YEAR", "YEAR_OF_BIRTH"}
-)
+BIRTH_YEARS: Final = frozenset({"YOB", "BIRTH_YEAR", "YEAR_OF_BIRTH"})
+BIRTHS: Final = BIRTH_YEARS | {"DOB", "BIRTHDATE", "BIRTH_DATE", "DATE_OF_BIRTH", "BIRTHDAY"}
 OLDEST_AGE: Final = 90
 
 #: Three digits shared by 20,000 people or fewer (45 CFR 164.514(b)(2)(i)(B), census of 2000).
@@ -53,13 +51,17 @@ def age_in_words(years: int) -> bytes:
     return b"90+" if years >= OLDEST_AGE else b"%d" % years
 
 
-def births(floor: int, words: bool) -> Callable[[int], bytes]:
-    """Makes years of birth from years of birth.
+def births(floor: int, words: bool) -> Callable[[int], bytes | None]:
+    """Makes years of birth from years of birth; None of what cannot be one: a day, written 19511224
+    or counted from some day on, must not pass for a year.
 
     :param floor: the year of birth of those of 90; who was born earlier is told with them.
     """
+    next_year = floor + OLDEST_AGE + 1  # somewhere it has begun
 
-    def birth(year: int) -> bytes:
+    def birth(year: int) -> bytes | None:
+        if not 1 <= year <= next_year:
+            return None
         return or_earlier(floor) if words and year <= floor else b"%d" % max(year, floor)
 
     return birth

@@ -20,6 +20,7 @@ from hoopgate.guardrails.budgets import Meter
 from hoopgate.plans import MaskPlan, Spend
 from hoopgate.postgres import errors, wire
 from hoopgate.postgres.copy import CopyMasker
+from hoopgate.postgres.dates import ISO
 from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.kernels import bounded, column_values, count_messages
 from hoopgate.postgres.long_rows import LongRow
@@ -67,6 +68,7 @@ class Answers:
     :ivar altering: the schema may have been changed by a transaction that has not ended.
     :ivar altered: that transaction has ended; for the session to see and take back.
     :ivar trial: the statement that is tried (``trials.py``).
+    :ivar style: the session's DateStyle, as the server has reported it.
     :ivar ran_in: number of the last stretch up to a Sync or Query in which something has run.
     """
 
@@ -98,6 +100,7 @@ class Answers:
         self.altered = False
         self.trial: Trial | None = None
         self.ran_in = -1
+        self.style = ISO
         self._turn = b""  # the gateway's own command that has just been done
         self._free: list[bytes] = []  # shown ahead of what a trial keeps
 
@@ -300,7 +303,7 @@ class Answers:
         self._masker = None
         self._spend = None
         if plan is not None and plan.masks:
-            self._masker = compile_plan(plan, run.formats, self._tokeniser)
+            self._masker = compile_plan(plan, run.formats, self._tokeniser, self.style)
             self._spend = plan.spend
 
     def _complete(self, kind: Kind) -> None:
@@ -392,7 +395,8 @@ class Answers:
                 raise RemoteProtocolError("a COPY does not have the columns its plan was made for")
             form = "binary" if binary else run.copy_options.get("format", "text").lower()
             try:
-                self._copy = CopyMasker(run.plan, form, run.copy_options, self._tokeniser)
+                options = run.copy_options
+                self._copy = CopyMasker(run.plan, form, options, self._tokeniser, style=self.style)
                 self._spend = run.plan.spend
             except ValueError:  # an option that the masker cannot follow was let through
                 raise RemoteProtocolError("a COPY in a format that cannot be masked") from None
@@ -466,6 +470,8 @@ class Answers:
 
     def _on_parameter_status(self) -> bytes | None:
         name, value = wire.parameter_status_fields(self._reader.message())
+        if name == b"DateStyle":
+            self.style = value
         pinned = _PINNED.get(name)
         if pinned is not None and value not in pinned:
             raise RemoteProtocolError("a pinned session parameter was changed")

@@ -14,6 +14,7 @@ from hoopgate.errors import LimitExceeded
 from hoopgate.plans import MaskPlan
 from hoopgate.postgres.copy_binary import BinaryRows
 from hoopgate.postgres.copy_text import CSVRows, TextRows
+from hoopgate.postgres.dates import ISO
 from hoopgate.postgres.generalise import Rewriter
 from hoopgate.postgres.masking import Tokeniser, rewriter
 
@@ -63,6 +64,7 @@ class CopyMasker:
     :param options: COPY's own WITH list, keys in lower case.
     :param tokeniser: as for :func:`hoopgate.postgres.masking.compile_plan`.
     :param row_limit: bytes of a row at most.
+    :param style: the session's DateStyle.
     :raises ValueError: an option that is unknown, or that the masker cannot follow.
     """
 
@@ -73,11 +75,12 @@ class CopyMasker:
         options: Mapping[str, str],
         tokeniser: Tokeniser | None = None,
         row_limit: int = ROW_LIMIT,
+        style: bytes = ISO,
     ) -> None:
         self._limit = row_limit
         count = len(plan.columns)
         rewriters: Rewriters = {
-            index: rewriter(mask, format == "binary", tokeniser)
+            index: rewriter(mask, format == "binary", tokeniser, style)
             for index, mask in enumerate(plan.columns)
             if mask is not None
         }

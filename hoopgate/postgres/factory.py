@@ -125,7 +125,7 @@ class PostgresServer(DatabaseServer):
         facts = self._facts(start, principal, resource)
         self._relay = relay = await self._gateway.serve(
             facts,
-            self._session(resource, path, facts.id),
+            self._session(resource, path, facts.id, backend),
             self.transport,
             backend.transport,
             lambda: self._interrupt(resource, backend),
@@ -230,8 +230,11 @@ class PostgresServer(DatabaseServer):
             application=start.parameters.get("application_name", ""),
         )
 
-    def _session(self, resource: Resource, path: str, session_id: str) -> MakeSession:
+    def _session(
+        self, resource: Resource, path: str, session_id: str, backend: upstream.BackendConnection
+    ) -> MakeSession:
         limits = self._gateway.limits
+        style = backend.ready.parameters.get("DateStyle", "").encode()
 
         def make(
             generation: Callable[[], int], confirmed: Callable[[], bool], mint: Callable[[], str]
@@ -246,6 +249,7 @@ class PostgresServer(DatabaseServer):
                 response_limit=limits.response_message_bytes,
                 tokeniser=self._gateway.tokeniser(resource),
                 meter=self._gateway.meter(session_id),
+                style=style,
             )
             return session
 

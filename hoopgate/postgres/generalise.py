@@ -9,6 +9,7 @@ What has another form than is expected here becomes the type's constant; NULL st
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Final
 
 from hoopgate.phi.safe_harbor import (
     AGES,
+    BIRTH_YEARS,
     BIRTHS,
     OLDEST_AGE,
     ZIPS,
@@ -28,49 +30,58 @@ from hoopgate.phi.safe_harbor import (
 )
 from hoopgate.plans import ColumnMask
 from hoopgate.postgres import types
+from hoopgate.postgres.dates import ISO, OIDS, first_day, year_begins, year_in_text, year_of
 
 #: old value (None: NULL) → new one
 Rewriter = Callable[[bytes | None], bytes | None]
 
-_NUMBER: Final = re.compile(rb"([0-9]{1,19})(?:\.[0-9]+)? *")
-# ISO output only; other styles do not match and become the constant. Five or more digits of year
-# are possible.
-_ISO_DATE: Final = re.compile(rb"([0-9]{4,7})-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.+-]+Z?)?( BC)? *")
+_NUMBER: Final = re.compile(rb"0*([0-9]+)(?:\.[0-9]+)? *")
+_FLOAT: Final = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?")
 _INFINITIES: Final = (b"infinity", b"-infinity")
 
 _INTEGERS: Final = {types.INT2: ">h", types.INT4: ">i", types.INT8: ">q"}
 _FLOATS: Final = {types.FLOAT4: ">f", types.FLOAT8: ">d"}
-_DATES: Final = frozenset({types.DATE, types.TIMESTAMP, types.TIMESTAMPTZ})
+#: An instant that is on 1 January in all time zones but those 12 hours and more ahead, and in the
+#: year in all of them.
+_NOON: Final = b"12:00:00"
+#: Stands for whole numbers that are greater than any age, year or place.
+_HUGE: Final = 10**18
 
 
 def generaliser(
-    mask: ColumnMask, binary: bool, constant: bytes | None, this_year: int
+    mask: ColumnMask,
+    binary: bool,
+    constant: bytes | None,
+    this_year: int,
+    style: bytes = ISO,
 ) -> Rewriter | None:
     """The rewriter of a column with ``Method.GENERALISE``; None where there is nothing coarser but
     the constant.
 
     :param constant: what takes the place of a value that is not understood.
     :param this_year: by it years of birth of those over 89 are told.
+    :param style: the session's DateStyle.
     """
     kind, oid = mask.label.upper(), mask.type
     words = mask.as_text or oid in types.TEXTUAL
-    if oid in _DATES:
+    if oid in OIDS:
         floor = this_year - OLDEST_AGE if kind in BIRTHS else None
         return (
             _binary_dates(oid, floor, words, constant)
             if binary
-            else _text_dates(oid, floor, words, constant)
+            else _text_dates(oid, floor, words, constant, style)
         )
     if oid in types.TEXTUAL and kind in ZIPS:
         return _zip
     if oid in types.TEXTUAL and is_date(kind):
-        return _text_dates(oid, this_year - OLDEST_AGE if kind in BIRTHS else None, True, constant)
-    coarse: Callable[[int], bytes]
+        floor = this_year - OLDEST_AGE if kind in BIRTHS else None
+        return _text_dates(oid, floor, True, constant, ISO)
+    coarse: Callable[[int], bytes | None]
     if kind in AGES:
         coarse = age_in_words if words else age
     elif kind in ZIPS and oid in _INTEGERS:
         coarse = zip_area_of_number
-    elif kind in BIRTHS and oid in _INTEGERS:
+    elif kind in BIRTH_YEARS and oid in _INTEGERS:
         coarse = births(this_year - OLDEST_AGE, words)
     else:
         return None
@@ -81,22 +92,21 @@ def generaliser(
 # --- dates -------------------------------------------------------------------------------------
 
 
-def _text_dates(oid: int, floor: int | None, words: bool, constant: bytes | None) -> Rewriter:
-    tail = {types.DATE: b"", types.TIMESTAMP: b" 00:00:00"}.get(oid, b" 00:00:00+00")
+def _text_dates(
+    oid: int, floor: int | None, words: bool, constant: bytes | None, style: bytes
+) -> Rewriter:
+    time = _NOON if oid == types.TIMESTAMPTZ else b"00:00:00"
 
     def year(value: bytes | None) -> bytes | None:
         if value is None or value in _INFINITIES:
             return value
-        match = _ISO_DATE.fullmatch(value)
-        if match is None:
+        found = year_in_text(value, oid, style)
+        if found is None:
             return constant
-        year, before_christ = match[1], match[2] or b""
-        early = floor is not None and (bool(before_christ) or int(year) <= floor)
-        if words:
-            return _words(floor or 0, True) if early else b"%d" % int(year) + before_christ
+        early = floor is not None and found <= floor
         if early:
-            return b"%04d-01-01" % (floor or 0) + tail
-        return year + b"-01-01" + tail + before_christ
+            found = floor or 0
+        return _words(found, early) if words else first_day(found, oid, style, time)
 
     return year
 
@@ -106,6 +116,7 @@ def _binary_dates(oid: int, floor: int | None, words: bool, constant: bytes | No
     bits = packed.size * 8 - 1
     last, first = 2**bits - 1, -(2**bits)
     unit = 1 if packed.size == 4 else 86_400_000_000
+    time = unit // 2 if oid == types.TIMESTAMPTZ else 0  # noon
 
     def year(value: bytes | None) -> bytes | None:
         if value is None:
@@ -123,7 +134,7 @@ def _binary_dates(oid: int, floor: int | None, words: bool, constant: bytes | No
             found = floor or 0
         if words:
             return _words(found, early)
-        day = year_begins(found) * unit
+        day = year_begins(found) * unit + time
         # The first representable year began before the first representable instant.
         return packed.pack(day) if day > first else constant
 
@@ -133,32 +144,6 @@ def _binary_dates(oid: int, floor: int | None, words: bool, constant: bytes | No
 def _words(year: int, early: bool) -> bytes:
     text = b"%d" % year if year > 0 else b"%d BC" % (1 - year)
     return text + b" or earlier" if early else text
-
-
-def year_of(days: int) -> int:
-    """The year that ``days`` after 2000-01-01 falls in; 0 is the year 1 before Christ.
-
-    Proleptic Gregorian calendar, any year: a cycle of 400 years has 146,097 days.
-    """
-    cycle, rest = divmod(days, 146_097)
-    # 2000 opens a cycle: leap, and the one century in it that is leap.
-    year = min(rest * 400 // 146_097, 399)
-    while _year_start(year) > rest:
-        year -= 1
-    while year < 399 and _year_start(year + 1) <= rest:
-        year += 1
-    return 2000 + cycle * 400 + year
-
-
-def year_begins(year: int) -> int:
-    """Days from 2000-01-01 to 1 January of ``year``."""
-    cycle, rest = divmod(year - 2000, 400)
-    return cycle * 146_097 + _year_start(rest)
-
-
-def _year_start(year: int) -> int:
-    """Days before 1 January of year ``year`` of a cycle."""
-    return year * 365 + (year + 3) // 4 - (year + 99) // 100 + (year + 399) // 400
 
 
 # --- places ------------------------------------------------------------------------------------
@@ -175,7 +160,7 @@ def _zip(value: bytes | None) -> bytes | None:
 
 def _numbers(
     read: Callable[[bytes], int],
-    coarse: Callable[[int], bytes],
+    coarse: Callable[[int], bytes | None],
     write: Callable[[bytes], bytes],
     constant: bytes | None,
 ) -> Rewriter:
@@ -183,15 +168,18 @@ def _numbers(
         if value is None:
             return None
         found = read(value)
-        return constant if found < 0 else write(coarse(found))
+        new = None if found < 0 else coarse(found)
+        return constant if new is None else write(new)
 
     return number
 
 
 def _reader(oid: int, binary: bool) -> Callable[[bytes], int] | None:
     """Reads a number's whole part; -1 stands for all that is not understood, or negative."""
-    if oid in types.TEXTUAL or (not binary and (oid in _INTEGERS or oid in _FLOATS)):
+    if oid in types.TEXTUAL or (not binary and oid in _INTEGERS):
         return _text_number
+    if oid in _FLOATS and not binary:
+        return _text_float
     if oid == types.NUMERIC:
         return _binary_numeric if binary else _text_number
     if oid in _INTEGERS:
@@ -201,7 +189,20 @@ def _reader(oid: int, binary: bool) -> Callable[[bytes], int] | None:
 
 def _text_number(value: bytes) -> int:
     match = _NUMBER.fullmatch(value)
-    return -1 if match is None else int(match[1])
+    if match is None:
+        return -1
+    return int(match[1]) if len(match[1]) < 19 else _HUGE
+
+
+def _text_float(value: bytes) -> int:
+    """``float8out``: digits, an exponent where there are many, ``NaN``, ``Infinity``."""
+    return _whole(float(value)) if _FLOAT.fullmatch(value) else -1
+
+
+def _whole(number: float) -> int:
+    if not 0 <= number < math.inf:
+        return -1
+    return int(min(number, _HUGE))
 
 
 def _binary_integer(format: str) -> Callable[[bytes], int]:
@@ -223,7 +224,7 @@ def _binary_float(format: str) -> Callable[[bytes], int]:
         if len(value) != packed.size:
             return -1
         number: float = packed.unpack(value)[0]
-        return int(number) if 0 <= number < 2**53 else -1
+        return _whole(number)
 
     return read
 
@@ -233,8 +234,10 @@ def _binary_numeric(value: bytes) -> int:
     if len(value) < 8:
         return -1
     count, weight, sign, _ = struct.unpack_from(">hhHh", value)
-    if sign != 0 or count < 0 or len(value) != 8 + 2 * count or weight > 4:
+    if sign != 0 or count < 0 or len(value) != 8 + 2 * count:
         return -1
+    if weight > 4:
+        return _HUGE
     digits = struct.unpack_from(f">{count}h", value, 8)
     whole = 0
     for place in range(weight + 1):
@@ -244,8 +247,10 @@ def _binary_numeric(value: bytes) -> int:
 
 def _writer(oid: int, binary: bool, words: bool) -> Callable[[bytes], bytes]:
     """Writes digits as a value of the type."""
-    if words or not binary:
+    if words:
         return _as_is
+    if not binary:
+        return _plain  # a ZIP code's leading zeros are no number's
     if oid == types.NUMERIC:
         return _numeric
     return _packed(_INTEGERS.get(oid) or _FLOATS[oid])
@@ -253,6 +258,10 @@ def _writer(oid: int, binary: bool, words: bool) -> Callable[[bytes], bytes]:
 
 def _as_is(digits: bytes) -> bytes:
     return digits
+
+
+def _plain(digits: bytes) -> bytes:
+    return b"%d" % int(digits)
 
 
 def _numeric(digits: bytes) -> bytes:

@@ -23,7 +23,7 @@ from typing import Final
 
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.plans import ColumnMask, MaskPlan, Method
-from hoopgate.postgres import types, wire
+from hoopgate.postgres import dates, types, wire
 from hoopgate.postgres.generalise import Rewriter, generaliser
 from hoopgate.postgres.kernels import mask_rows
 
@@ -73,12 +73,16 @@ class RowMasker:
 
 
 def compile_plan(
-    plan: MaskPlan, formats: tuple[int, ...], tokeniser: Tokeniser | None = None
+    plan: MaskPlan,
+    formats: tuple[int, ...],
+    tokeniser: Tokeniser | None = None,
+    style: bytes = dates.ISO,
 ) -> RowMasker:
     """Make the rewriter of a result.
 
     :param formats: result formats as bound: none (all text), one for all, or one per column.
     :param tokeniser: makes the tokens of ``TOKEN`` columns; None: they become constants.
+    :param style: the session's DateStyle.
     :raises RemoteProtocolError: another number of formats, or an unknown one.
     """
     count = len(plan.columns)
@@ -88,7 +92,7 @@ def compile_plan(
     return RowMasker(
         count,
         {
-            index: rewriter(mask, every[index] == 1, tokeniser)
+            index: rewriter(mask, every[index] == 1, tokeniser, style)
             for index, mask in enumerate(plan.columns)
             if mask is not None
         },
@@ -156,7 +160,10 @@ _SIZED: Final = frozenset({types.TEXT, types.VARCHAR, types.BPCHAR})
 
 
 def rewriter(
-    mask: ColumnMask, binary: bool, tokeniser: Tokeniser | None = None
+    mask: ColumnMask,
+    binary: bool,
+    tokeniser: Tokeniser | None = None,
+    style: bytes = dates.ISO,
 ) -> bytes | Rewriter | None:
     """What takes the place of a column's values: a constant (None: NULL) or a function."""
     label, oid = mask.label, mask.type
@@ -166,9 +173,11 @@ def rewriter(
         return _tokens(label, oid, binary, tokeniser)
     shown = types.TEXT if mask.as_text and oid not in types.TEXTUAL else oid
     constant = types.constant(shown, label, binary)
+    if shown in dates.OIDS and not binary:
+        constant = dates.first_day(1900, shown, style)
     if mask.method is Method.GENERALISE:
         this_year = time.gmtime().tm_year
-        return generaliser(mask, binary, constant, this_year) or constant
+        return generaliser(mask, binary, constant, this_year, style) or constant
     return constant
 
 

@@ -21,6 +21,7 @@ from hoopgate.guardrails.budgets import Meter
 from hoopgate.interfaces import IProtocolSession
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers
+from hoopgate.postgres.dates import ISO
 from hoopgate.postgres.extended import ExtendedQuery
 from hoopgate.postgres.masking import Tokeniser
 from hoopgate.postgres.names import Names, Unsettled
@@ -47,6 +48,7 @@ class PostgresSession(Handler):
     :param response_limit: bytes of a server's message; a longer one ends the session.
     :param meter: counts what budgets are about.
     :param tokeniser: makes the tokens of columns that come as tokens; None: constants.
+    :param style: the DateStyle that the session begins with.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class PostgresSession(Handler):
         response_limit: int,
         tokeniser: Tokeniser | None = None,
         meter: Meter | None = None,
+        style: bytes = ISO,
     ) -> None:
         names = Names()
         planner = Planner(names, settings, generation, confirmed, phi=phi)
         self._answers = Answers(names, phi, response_limit, tokeniser, meter)
+        self._answers.style = style
         self._requests = Requests(self._answers, self, mint, generation, message_limit, meter)
         self._trials = Trials(self._requests, self._answers)
         self._simple = SimpleQuery(self._requests, names, planner, settings, self._trials)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg.types.numeric import NumericBinaryLoader, NumericLoader
 
 from hoopgate.plans import ColumnMask, MaskPlan, Method
-from hoopgate.postgres import types, wire
+from hoopgate.postgres import dates, types, wire
 from hoopgate.postgres.generalise import generaliser
 from hoopgate.postgres.masking import described, sent_type
 
@@ -22,10 +22,16 @@ PACKED = {types.INT2: ">h", types.INT4: ">i", types.INT8: ">q"}
 
 
 def coarse(
-    label: str, oid: int, old: bytes | None, *, binary: bool = False, as_text: bool = False
+    label: str,
+    oid: int,
+    old: bytes | None,
+    *,
+    binary: bool = False,
+    as_text: bool = False,
+    style: bytes = dates.ISO,
 ) -> bytes | None:
     mask = ColumnMask(label, Method.GENERALISE, oid, as_text)
-    made = generaliser(mask, binary, b"constant", THIS_YEAR)
+    made = generaliser(mask, binary, b"constant", THIS_YEAR, style)
     assert made is not None
     return made(old)
 
@@ -107,6 +113,87 @@ def test_births_before_christ_and_at_the_ends_of_time() -> None:
         assert coarse("DOB", oid, end, binary=True, as_text=True) == b"infinity"
 
 
+MICROSECOND = datetime.timedelta(microseconds=1)
+TURN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
+@given(
+    st.timedeltas(datetime.timedelta(days=-9), datetime.timedelta(days=9)),
+    st.integers(-14 * 3600, 14 * 3600),
+)
+def test_the_year_of_an_instant_is_the_one_of_no_session(
+    apart: datetime.timedelta, offset: int
+) -> None:
+    """A client chooses its TimeZone: near the turn of the year that must not tell the day."""
+    instant = TURN + apart
+    zone = datetime.timezone(datetime.timedelta(seconds=offset))
+    shown = instant.astimezone(zone).isoformat(" ").encode()
+    text = coarse("VISIT", types.TIMESTAMPTZ, shown)
+    assert text == b"%d-01-01 12:00:00+00" % instant.year
+    epoch = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+    sent = struct.pack(">q", (instant - epoch) // MICROSECOND)
+    binary = coarse("VISIT", types.TIMESTAMPTZ, sent, binary=True)
+    noon = datetime.datetime(instant.year, 1, 1, 12, tzinfo=datetime.UTC)
+    assert binary == struct.pack(">q", (noon - epoch) // MICROSECOND)
+    words = coarse("VISIT", types.TIMESTAMPTZ, shown, as_text=True)
+    assert words == coarse("VISIT", types.TIMESTAMPTZ, sent, binary=True, as_text=True)
+    # whoever shows it in a zone of his own shows the year
+    for hours in (-12, -5, 0, 5.5, 14):
+        there = datetime.timezone(datetime.timedelta(hours=hours))
+        assert noon.astimezone(there).year == instant.year
+
+
+@pytest.mark.parametrize(
+    ("shown", "year"),
+    [
+        (b"2020-01-06 23:00:00+167", b"2019"),
+        (b"2019-12-25 01:00:00.5-167:59:59", b"2020"),
+        (b"2020-03-01 00:00:00+00", b"2020"),
+        (b"1883-11-18 12:03:57-04:56:02", b"1883"),
+        (b"0001-12-31 23:30:00-01 BC", b"1"),
+        (b"0001-01-01 00:30:00+01", b"1 BC"),
+        (b"12020-01-01 00:30:00+01", b"12019"),
+        (b"2020-13-01 00:00:00+00", b"constant"),
+        (b"2020-01-01 00:00:00", b"constant"),
+        (b"2020-01-01", b"constant"),
+    ],
+)
+def test_instants_at_odd_offsets(shown: bytes, year: bytes) -> None:
+    assert coarse("VISIT", types.TIMESTAMPTZ, shown, as_text=True) == year
+
+
+@pytest.mark.parametrize(
+    ("style", "oid", "old", "new"),
+    [
+        (b"German, DMY", types.DATE, b"24.12.1951", b"01.01.1951"),
+        (b"German, DMY", types.TIMESTAMP, b"24.12.1951 07:35:01.5 BC", b"01.01.1951 00:00:00 BC"),
+        (b"SQL, MDY", types.DATE, b"12/24/1951", b"01/01/1951"),
+        (b"SQL, DMY", types.TIMESTAMP, b"24/12/1951 07:35:01", b"01/01/1951 00:00:00"),
+        (b"Postgres, MDY", types.DATE, b"12-24-1951", b"01-01-1951"),
+        (
+            *(b"Postgres, MDY", types.TIMESTAMP),
+            *(b"Mon Dec 24 07:35:01.5 1951", b"Mon Jan 01 00:00:00 1951"),
+        ),
+        (
+            *(b"Postgres, DMY", types.TIMESTAMP),
+            *(b"Mon 24 Dec 07:35:01 1951", b"Mon 01 Jan 00:00:00 1951"),
+        ),
+        # which year it is in UTC a zone's name does not say
+        (b"German, DMY", types.TIMESTAMPTZ, b"24.12.1951 07:35:01 EST", b"constant"),
+        (b"Postgres, MDY", types.TIMESTAMPTZ, b"Mon Dec 24 07:35:01 1951 UTC", b"constant"),
+        (b"German, DMY", types.DATE, b"1951-12-24", b"constant"),
+        (b"ISO, DMY", types.DATE, b"24.12.1951", b"constant"),
+        (b"German, DMY", types.DATE, b"infinity", b"infinity"),
+        (b"German, DMY", types.TEXT, b"1951-12-24", b"1951"),  # not the server's own text
+    ],
+)
+def test_dates_in_the_sessions_style(style: bytes, oid: int, old: bytes, new: bytes) -> None:
+    assert coarse("BIRTH_DATE", oid, old, style=style, as_text=True) in (
+        (new,) if new in (b"constant", b"infinity") else (b"1951", b"1936 or earlier")
+    )
+    assert coarse("VISIT_DATE", oid, old, style=style) == new
+
+
 def test_dates_kept_as_text_come_as_their_year() -> None:
     assert coarse("DOB", types.TEXT, b"1951-07-30") == b"1951"
     assert coarse("VISIT_DATE", types.VARCHAR, b"2025-07-30T10:00:00Z") == b"2025"
@@ -126,6 +213,49 @@ def test_places_kept_as_numbers(old: int, area: bytes) -> None:
     assert coarse("ZIP", types.INT4, b"%d" % old, as_text=True) == area
     new = coarse("ZIP", types.INT4, packed(types.INT4, old), binary=True)
     assert new == packed(types.INT4, int(area))
+
+
+@pytest.mark.parametrize("oid", list(PACKED))
+@pytest.mark.parametrize("as_text", [False, True])
+def test_days_kept_as_numbers_are_no_years(oid: int, as_text: bool) -> None:
+    """19511224, days since some day: none of them is a year of birth, whatever the label says."""
+    for number in (0, -1951, THIS_YEAR + 2, 7351, 9999, 19511224, 2**31 - 1):
+        if number >= 2**15 and oid == types.INT2:
+            continue
+        assert coarse("YOB", oid, b"%d" % number, as_text=as_text) == b"constant"
+        sent = packed(oid, number)
+        assert coarse("YOB", oid, sent, binary=True, as_text=as_text) == b"constant"
+    for kind in ("DOB", "DATE_OF_BIRTH", "VISIT_DATE"):  # 1951 days since 1970 are a day in 1975
+        mask = ColumnMask(kind, Method.GENERALISE, oid, as_text)
+        assert generaliser(mask, False, b"constant", THIS_YEAR) is None
+
+
+def test_a_place_kept_as_a_number_is_a_number() -> None:
+    for old, new in ((b"2139", b"21"), (b"3601", b"0"), (b"94110", b"941")):
+        assert coarse("ZIP", types.INT4, old) == new
+
+
+@given(st.floats(), st.sampled_from([types.FLOAT4, types.FLOAT8]))
+def test_ages_that_are_floats_are_alike_in_text_and_in_binary(age: float, oid: int) -> None:
+    form = ">f" if oid == types.FLOAT4 else ">d"
+    try:
+        sent = struct.pack(form, age)
+    except OverflowError:
+        return
+    number = struct.unpack(form, sent)[0]
+    names = {float("inf"): b"Infinity", float("-inf"): b"-Infinity"}
+    shown = b"NaN" if number != number else names.get(number, b"%r" % number)
+    text = coarse("AGE", oid, shown, as_text=True)
+    assert text == coarse("AGE", oid, sent, binary=True, as_text=True)
+
+
+@pytest.mark.parametrize("digits", [18, 19, 20, 21, 60, 5000])
+def test_what_is_greater_than_any_age_is_alike_in_text_and_in_binary(digits: int) -> None:
+    text = b"9" * digits
+    assert coarse("AGE", types.NUMERIC, text) == b"90"
+    count = (digits + 3) // 4
+    sent = struct.pack(f">hhHh{count}h", count, count - 1, 0, 0, *[9999] * count)
+    assert coarse("AGE", types.NUMERIC, sent, binary=True, as_text=True) == b"90+"
 
 
 def test_nothing_is_not_generalised() -> None:
