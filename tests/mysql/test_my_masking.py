@@ -234,6 +234,9 @@ GENERALISED = [
     (Type.LONG, "AGE", b"97", b"90"),
     (Type.NEWDECIMAL, "AGE", b"41.5", b"41"),
     (Type.YEAR, "YOB", b"1911", b"1936"),
+    (Type.LONG, "YOB", b"1951", b"1951"),
+    (Type.LONG, "YOB", b"19511224", b"0"),  # a day is no year
+    (Type.LONG, "DOB", b"1951", b"0"),
     (Type.VAR_STRING, "DOB", b"1920-03-04", b"1936 or earlier"),
     (Type.VAR_STRING, "DOB", b"soon", b"[DOB]"),
     (Type.LONG, "AGE", b"-3", b"0"),
@@ -259,6 +262,7 @@ BINARY_GENERALISED = [
     (Type.DOUBLE, 0, "AGE", struct.pack("<d", 41.5), struct.pack("<d", 41)),
     (Type.YEAR, UNSIGNED, "YOB", struct.pack("<H", 1911), struct.pack("<H", 1936)),
     (Type.LONG, 0, "ZIP", struct.pack("<i", 90210), struct.pack("<i", 902)),
+    (Type.LONG, 0, "YOB", struct.pack("<i", 19511224), bytes(4)),
 ]
 
 
