@@ -72,7 +72,8 @@ tamper: install ## the 37 tamper and fault cases, at every system call; MUTATION
 	@MUTATIONS=3000 TAMPER_STEP=1 TAMPER_TABLE=1 $(BIN)/pytest -q tests/tamper
 	@$(BIN)/python tests/tamper/mutator.py --count $(MUTATIONS) --progress var/mutations-$(MUTATIONS).json
 
-twin: .venv/.installed ## noninterference through the running gateway; PG=15, EXAMPLES=N, ARGS=--benign
+twin: .venv/.installed ## noninterference through the running gateway; PG=15 (16 and 17 too), EXAMPLES=N, ARGS=--benign
+	@$(if $(findstring 16,$(PG))$(findstring 17,$(PG)),tools/install-parts --postgres)
 	@$(BIN)/python tests/twin/run.py --versions '$(or $(PG),$(VERSIONS))' --examples $(or $(EXAMPLES),500) $(ARGS)
 
 twin-mysql: .venv/.installed ## the same on MariaDB; EXAMPLES=N, ARGS=--mysql for MySQL 9

