@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from errno import errorcode
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -363,7 +364,12 @@ class Log:
             return
         self._failed = True
         failure = self.failure()
-        _log.critical("{message}", message=str(failure))
+        error = self._failure
+        _log.critical(
+            "recorder.failed",
+            error=type(error).__name__,  # its text may quote what was to be recorded
+            code=errorcode.get(error.errno or 0, "") if isinstance(error, OSError) else "",
+        )
         self._sealer.queue.put(None)
         self._pending.clear()
         self._writer.end()

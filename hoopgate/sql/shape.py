@@ -37,6 +37,11 @@ _SIMPLE: Final = re.compile(
 #: A string after one of these matters, or what stands where a literal may does.
 _ODD: Final = re.compile(r"\b(?:I?LIKE|UESCAPE|TO|ESCAPE)\b", re.IGNORECASE)
 
+#: Characters of operators (manual, 4.1.3), many of them.
+_RUN: Final = re.compile(r"(?<![-~!@#^&|`?+*/%<>=])[-~!@#^&|`?+*/%<>=]{64,}")
+#: Steps that runs of such characters may cost the scanner: some ten milliseconds.
+_MOST_STEPS: Final = 2_000_000
+
 #: Kind of token, start and end in bytes.
 Tokens = list[tuple[int, int, int]]
 
@@ -69,15 +74,25 @@ def scan(source: bytes, text: str) -> Tokens:
 
     The scanner does not recurse, so this is safe in any thread for any text.
 
-    :raises Refused: ``parse.syntax``, an unterminated literal or comment.
+    :raises Refused: ``parse.syntax``, an unterminated literal or comment; ``parse.size``, a run of
+        characters over which the scanner would go again and again.
     """
     if "\0" in text:
         raise Refused("parse.syntax", "The statement holds a NUL character.")
+    if sum(map(_steps, _RUN.finditer(text))) > _MOST_STEPS:
+        raise Refused("parse.size", "The statement has too many operators in a row.")
     try:
         found = postgast.scan(text).tokens
     except postgast.PgQueryError:
         raise Refused("parse.syntax", "The statement cannot be read.") from None
     return [(t.token, t.start, t.end) for t in found if t.token not in _COMMENTS]
+
+
+def _steps(run: re.Match[str]) -> int:
+    """What a run costs: PostgreSQL's scanner reads all of it, and then goes back behind the first
+    ``/*``, or ``+`` (src/backend/parser/scan.l: ``xcstart``, ``operator``)."""
+    found = run[0]
+    return len(found) * (found.count("+") + 4 * found.count("/*"))
 
 
 def shape(source: bytes, tokens: Tokens) -> str:

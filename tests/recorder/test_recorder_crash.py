@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from crash_writer import Interposed
 from recorder_world import World, facts
+from twisted.logger import LogLevel, capturedLogs
 
 from hoopgate.errors import RecorderFailed, RecorderFull
 from hoopgate.recorder import commit, files, log, segments
@@ -207,10 +208,15 @@ def test_a_failing_disk_stops_everything(make_world: Any, disk: Disk, call: str)
     # Once only: a second fsync would report success without the data.
     disk.failing = lambda name: name in once and (once.remove(name) or True)
     session.response(b"rows")
-    waiting = [session.request(b"lost", None, ()), session.note("admin", {}), session.flushed()]
-    for one in waiting:
-        with pytest.raises(RecorderFailed, match="Input/output error"):
-            world.wait(one)
+    with capturedLogs() as logged:
+        waiting = [session.request(b"lost", None, ()), session.note("admin", {}), session.flushed()]
+        for one in waiting:
+            with pytest.raises(RecorderFailed, match="Input/output error"):
+                world.wait(one)
+    [line] = [one for one in logged if one["log_level"] is LogLevel.critical]
+    assert (line["log_format"], line["error"], line["code"]) == (
+        *("recorder.failed", "OSError", "EIO"),
+    )
     assert world.log.failed()
     assert told == ["failed"]
     for late in (

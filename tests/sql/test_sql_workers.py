@@ -79,6 +79,11 @@ def test_equal_texts_fly_together(pool: ParserPool) -> None:
         ("SELEC", "parse.syntax"),
         ("SELECT " + "(" * 3000 + ")" * 3000, "parse.size"),
         ("x" * (2**20 + 1), "parse.size"),
+        # PostgreSQL's scanner takes minutes for these, and the server's own would, too.
+        ("SELECT 1 " + "+" * 500_000 + "1", "parse.size"),
+        ("SELECT 1 " + "+-" * 250_000 + "1", "parse.size"),
+        ("SELECT 1 " + "/*" * 250_000 + "*/" * 250_000, "parse.size"),
+        ("SELECT 1 " + "/*/*/*/*+ " * 50 + "/*" * 3_000, "parse.size"),
         ("SELECT '\ud800'", "parse.syntax"),
         ("SELECT 1\0", "parse.syntax"),
     ],
@@ -86,6 +91,20 @@ def test_equal_texts_fly_together(pool: ParserPool) -> None:
 def test_a_refusal_comes_back(pool: ParserPool, text: str, code: str) -> None:
     assert refused(pool, text) == code
     assert ask(pool, "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [
+        "/*" + "*" * 10_000 + "*/ SELECT 1",
+        "-" * 10_000 + "\nSELECT 1",
+        "/*\n" + "+----------------+------+----------+\n" * 2_000 + "*/ SELECT 1",
+        "SELECT '" + "=" * 10_000 + "', '" + "+" * 1_000 + "'",
+    ],
+    ids=["stars", "dashes", "table", "strings"],
+)
+def test_banners_are_no_operators(pool: ParserPool, banner: str) -> None:
+    assert len(ask(pool, banner)) == 1
 
 
 @pytest.mark.parametrize(
