@@ -63,11 +63,13 @@ class Expected:
     :ivar refusal: the ErrorResponse that takes the place of the server's.
     :ivar runs: what is run, in order (QUERY: each statement; EXECUTE: one).
     :ivar change: what ParseComplete, BindComplete or CloseComplete does to the session's names.
+    :ivar named: it describes EXECUTE or FETCH, by ``plan`` of what that names now. The server goes
+        by what it named when it was parsed.
     :ivar own: not empty: the gateway has asked, and the client sees nothing of it; of a command
         its first word.
     """
 
-    __slots__ = ("_run", "change", "failed", "kind", "own", "plan", "refusal", "runs")
+    __slots__ = ("_run", "change", "failed", "kind", "named", "own", "plan", "refusal", "runs")
 
     def __init__(
         self,
@@ -78,8 +80,10 @@ class Expected:
         change: Change | None = None,
         plan: MaskPlan | None = None,
         own: bytes = b"",
+        named: bool = False,
     ) -> None:
         self.kind = kind
+        self.named = named
         self.own = own
         self.refusal = refusal
         self.runs = runs

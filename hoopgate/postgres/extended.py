@@ -12,6 +12,7 @@ from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space, Valu
 from hoopgate.postgres.planning import (
     MAKES_NAMES,
     NOTHING,
+    RUNS_NAMES,
     STALE,
     Missing,
     Planner,
@@ -156,14 +157,18 @@ class ExtendedQuery:
                 self._unknown(message, Space.PORTAL)
                 return
             kind, prepared = Kind.DESCRIBE_PORTAL, portal.prepared
+            named = portal.named or portal.bound
         else:
             found = self._names.statement(message.name, segment)
             if found is None:
                 self._unknown(message, Space.STATEMENT)
                 return
             kind, prepared = Kind.DESCRIBE_STATEMENT, found
+            named = self._planner.named(found.facts, segment)
         plan = prepared.plan if prepared.facts.kind not in MAKES_NAMES else None
-        self._requests.forward(message, Expected(kind, plan=plan))
+        if prepared.facts.kind in RUNS_NAMES:
+            plan = None if named is None else named.plan
+        self._requests.forward(message, Expected(kind, plan=plan, named=named is not None))
 
     def close(self, message: wire.CloseMessage) -> None:
         """Closing what is not there is no error."""

@@ -22,6 +22,8 @@ NOTHING: Final = StatementFacts(classes=frozenset())
 
 #: Kinds of statements whose plan is for what they make, not for rows of their own.
 MAKES_NAMES: Final = ("prepare", "declare")
+#: Kinds of statements whose rows are those of what they name.
+RUNS_NAMES: Final = ("execute", "fetch")
 
 #: Reason, message and remedy of refusing to go on with what new rules would hold.
 STALE: Final = (

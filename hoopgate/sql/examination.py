@@ -59,6 +59,9 @@ def examine(
         return missing
     if task.table:
         numbers = _copied(task, catalogue)
+        types = {catalogue.relations[task.table].types[number] for number in numbers}
+        if missing := catalogue.missing(Wanted(types=types)):
+            return missing  # a domain's values are sent as what it is made of
         return lineage.copied(task.table, catalogue, numbers, out=task.out, steps=steps)
     return lineage.resolve(tree, catalogue, task.types, steps)
 

@@ -123,7 +123,9 @@ def copied(
     except RecursionError:
         raise Overrun("an expression is nested too deeply") from None
     columns = tuple(
-        OutputColumn(relation.columns[number], flow.type, flow.sources, flow.direct)
+        OutputColumn(
+            relation.columns[number], catalogue.sent_as(flow.type), flow.sources, flow.direct
+        )
         for number, flow in zip(numbers, flows, strict=True)
     )
     return Resolution(

@@ -60,11 +60,64 @@ TYPED = {
     "a_range": ("daterange", "[1973-05-01,1973-06-01)"),
     "an_enum": ("mood", "gloomy"),
     "a_domain": ("initials", "canary"),
+    "a_byte": ('"char"', "7"),
+    "a_bpchar": ("bpchar", "canary"),
+    "a_timestamp0": ("timestamp(0)", "1973-05-01 07:35:01"),
+    "years": ("interval year to month", "73 years 5 mons"),
+    "a_macaddr8": ("macaddr8", "07:35:10:73:51:00:73:51"),
+    "a_varbit": ("varbit(9)", "10110"),
+    "a_jsonpath": ("jsonpath", "$.canary"),
+    "a_line": ("line", "{7,3,51}"),
+    "an_lseg": ("lseg", "[(7,3),(5,1)]"),
+    "a_box": ("box", "(73,51),(7,3)"),
+    "a_path": ("path", "[(7,3),(5,1)]"),
+    "a_polygon": ("polygon", "((7,3),(5,1))"),
+    "a_circle": ("circle", "<(7,3),51>"),
+    "a_tsvector": ("tsvector", "canary:1"),
+    "a_tsquery": ("tsquery", "canary"),
+    "an_int4range": ("int4range", "[7351,7352)"),
+    "a_numrange": ("numrange", "[7351,7352)"),
+    "a_tstzrange": ("tstzrange", "[1973-05-01,1973-06-01)"),
+    "a_multirange": ("datemultirange", "{[1973-05-01,1973-06-01)}"),
+    "a_float_range": ("floats", "[7351,7352)"),
+    "an_lsn": ("pg_lsn", "7351/7351"),
+    "a_snapshot": ("pg_snapshot", "7351:7352:"),
+    "an_xid": ("xid", "7351"),
+    "an_xid8": ("xid8", "7351"),
+    "a_tid": ("tid", "(7351,1)"),
+    "a_class": ("regclass", "pg_class"),
+    "a_role": ("regrole", "postgres"),
+    "a_cursor": ("refcursor", "canary"),
+    "an_oidvector": ("oidvector", "7351 7351"),
+    "a_composite": ("pair", "(7351,canary)"),
+    "a_cube": ("cube", "(7351,1)"),
+    "an_hstore": ("hstore", "canary=>1"),
+    "a_citext": ("citext", "canary"),
+    "an_ltree": ("ltree", "canary.a"),
+    "a_domain_of_one": ("signed", "canary"),
+    "a_date_domain": ("day", "1973-05-01"),
+    "an_enum_domain": ("temper", "gloomy"),
+    "an_array_domain": ("words", "{canary}"),
+    "a_composite_domain": ("couple", "(7351,canary)"),
+    "two_dimensions": ("integer[]", "[2:3][0:1]={{7351,1},{2,7351}}"),
 }
-DATES = ("a_date", "a_timestamp", "a_timestamptz")
+TYPED |= {  # arrays of each, but of what is one
+    f"some_{name}": (f"{type_}[]", f'{{"{value}"}}'.replace("\\x", "\\\\x"))
+    for name, (type_, value) in TYPED.items()
+    if not type_.endswith("]")
+    and name not in ("years", "a_box", "a_json", "a_jsonb", "an_array_domain", "an_oidvector")
+}
+SCHEMA = """
+CREATE EXTENSION cube; CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree;
+CREATE TYPE mood AS ENUM ('gloomy'); CREATE TYPE pair AS (a integer, b text);
+CREATE TYPE floats AS RANGE (subtype = float8); CREATE DOMAIN initials AS text;
+CREATE DOMAIN signed AS initials; CREATE DOMAIN day AS date; CREATE DOMAIN temper AS mood;
+CREATE DOMAIN words AS text[]; CREATE DOMAIN couple AS pair;
+"""
+DATES = ("a_date", "a_timestamp", "a_timestamptz", "a_timestamp0", "a_date_domain")
 TOKENS = (
     *("a_text", "a_varchar", "a_char", "a_name", "a_smallint", "an_int", "a_bigint", "an_oid"),
-    "a_uuid",
+    *("a_uuid", "a_domain", "a_domain_of_one", "a_bpchar"),
 )
 COLUMNS = ", ".join(TYPED)
 
@@ -96,7 +149,7 @@ def schema() -> str:
         f"GRANT SELECT ON {table} TO agent;"
         for table in TABLES
     )
-    return f"CREATE TYPE mood AS ENUM ('gloomy'); CREATE DOMAIN initials AS text; {made}"
+    return SCHEMA + made
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +189,7 @@ def check(table: str, names: dict[str, int], rows: list[list[Any]]) -> None:
     assert len(first) == len(TYPED)
     shown = repr(rows)
     assert "canary" not in shown.replace("initials", "")
-    assert "7351" not in shown and "gloomy" not in shown
+    assert "7351" not in shown and "gloomy" not in shown and "73 years" not in shown
     values = dict(zip(names, first, strict=True))
     nothing = dict(zip(names, second, strict=True))
     if table in ("t_redact", "t_words"):
@@ -251,8 +304,32 @@ def test_node_pg(typed: Clinic) -> None:
             check(table, dict(fields), rows)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("table", TABLES)
+def test_a_named_statement_and_cursor_by_the_protocol(
+    typed: Clinic, table: str, binary: bool
+) -> None:
+    """What Bind and Execute run is EXECUTE or FETCH: described as what it names would be."""
+    with psycopg.connect(typed.dsn(), autocommit=True) as connection:
+        wanted = connection.execute(query(table), binary=binary)
+        rows = [list(row) for row in wanted.fetchall()]
+        assert wanted.description is not None
+        described = [(one.type_code, one.internal_size) for one in wanted.description]
+        with connection.transaction():
+            connection.execute(f"DECLARE c BINARY CURSOR FOR {query(table)}")
+            connection.execute(f"PREPARE s AS {query(table)}")
+            for text in ("FETCH ALL FROM c", "EXECUTE s"):
+                cursor = connection.execute(text, binary=binary, prepare=True)
+                assert cursor.description is not None
+                assert [(one.type_code, one.internal_size) for one in cursor.description] == (
+                    described
+                ), text
+                assert repr([list(row) for row in cursor.fetchall()]) == repr(rows), text
+            connection.execute("DEALLOCATE s")
+
+
 @pytest.mark.parametrize("described", [b"S", b"P"])
-def test_as_pgjdbc_does(typed: Clinic, described: bytes) -> None:
+def test_formats_column_by_column(typed: Clinic, described: bytes) -> None:
     """Describe, then Bind asks for binary column by column: all of it fits what was described."""
     with Raw(typed) as raw:
         raw.login()
