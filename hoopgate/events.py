@@ -313,6 +313,19 @@ class OutputColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A value of one column that reaches what another one is given.
+
+    :ivar target: None: one of those that are written.
+    :ivar direct: it is stored as it is.
+    """
+
+    source: ColumnRef
+    target: ColumnRef | None
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """What the server says one statement reads, writes and returns.
 
@@ -326,6 +339,7 @@ class Resolution:
     :ivar parameter_types: types the server inferred for ``$1`` ….
     :ivar written: base columns that are assigned.
     :ivar stored: base columns whose values reach what is assigned.
+    :ivar moves: the same, with where each goes; None where that is not known.
     :ivar present: every column of every relation touched: what a plan or a size depends on.
     :ivar flows: every function's signature, ``pg_catalog.upper(text)`` → the base columns that
         reach its arguments or decide whether it is called.
@@ -344,6 +358,7 @@ class Resolution:
     parameter_types: tuple[int, ...] = ()
     written: frozenset[ColumnRef] = frozenset()
     stored: frozenset[ColumnRef] = frozenset()
+    moves: frozenset[Move] | None = None
     flows: Mapping[str, frozenset[ColumnRef]] = field(default_factory=dict)
     present: frozenset[ColumnRef] = frozenset()
     edits: tuple[tuple[int, int, str], ...] = ()

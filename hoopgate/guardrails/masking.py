@@ -18,6 +18,7 @@ from zope.interface import implementer
 from hoopgate.events import (
     ColumnRef,
     Judged,
+    Move,
     Operation,
     Resolution,
     SessionFacts,
@@ -25,12 +26,12 @@ from hoopgate.events import (
 )
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.guardrails.groups import NO_GROUPS, GroupSize, release
-from hoopgate.guardrails.tokens import literals, settle
+from hoopgate.guardrails.tokens import literals, settle, unread
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.methods import column_mask
 from hoopgate.plans import ColumnMask, MaskPlan, Method, Spend
-from hoopgate.settings.model import UNLABELLED, LabelClass
+from hoopgate.settings.model import UNLABELLED, Label, LabelClass
 from hoopgate.sql.functions import (
     AGGREGATE,
     COUNTED,
@@ -199,6 +200,8 @@ class MaskingGuard:
                 "Whether it succeeds, and what it says, depends on the rows there are.",
                 "Ask an operator to run it.",
             )
+        if "given_values" in facts.flags and labels.tokens:
+            return _guessed("A column of this statement")
         if facts.classes & _OPAQUE or ("into" in facts.flags and resolution is None):
             return _block(
                 "unresolved",
@@ -214,6 +217,8 @@ class MaskingGuard:
         if unresolved or (resolution is None and needs_resolution(facts)):
             message, remedy = _UNRESOLVED.get(unresolved.removeprefix("resolve."), _UNKNOWN)
             return _block("unresolved", message, remedy, unresolved)
+        if tokens and (resolution is None or "ddl" in facts.classes):
+            return unread(tokens)
         if resolution is None:
             return None
         key = (
@@ -262,9 +267,8 @@ def _outcome(
     names: list[str] = []
     for column in resolution.columns or ():
         label = labels.strictest(column.sources)
-        masks.append(
-            None if label is None else column_mask(label, column.type, direct=column.direct)
-        )
+        direct = column.direct and label is not None and _alike(column.sources, label, labels)
+        masks.append(None if label is None else column_mask(label, column.type, direct=direct))
         names.append(column.name)
     spend = _spend(resolution, masks, labels, released) if budgeted else None
     plan = MaskPlan(tuple(masks), tuple(names), settled.uses, spend)
@@ -277,6 +281,24 @@ def _outcome(
             "Copy in UTF8.",
         )
     return plan
+
+
+def _alike(sources: Collection[ColumnRef], label: Label, labels: LabelSet) -> bool:
+    """Whether all values of a column are of one kind: those of a UNION may come from several.
+
+    The token of a value that anybody may choose says whether a guess is right; and what one kind's
+    form leaves of a value of another kind is not what is to be left of it.
+    """
+    for source in sources:
+        if source.derived:
+            continue  # it stands beside what it is made of
+        other = labels.lookup(source)
+        if other is None or other.level is LabelClass.PUBLIC:
+            if label.method is Method.TOKEN:
+                return False
+        elif (other.kind, other.method) != (label.kind, label.method):
+            return False
+    return True
 
 
 def _spend(
@@ -395,26 +417,18 @@ def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> 
     for column in sorted(resolution.assigned, key=str):
         label = labels.lookup(column)
         if label is not None and label.method is Method.TOKEN:
-            return _block(
-                "write",
-                f"{column} comes as tokens: a guess that is written there would come back as its"
-                " token, and tell whether it is right.",
-                "Leave the column to the application that keeps it.",
-                str(column),
-            )
+            return _guessed(str(column))
     stored = resolution.stored
     if "ddl" in facts.classes or "into" in facts.flags:
+        for output in (resolution.columns or ()) if "into" in facts.flags else ():
+            if labels.tokenises(output.name):
+                return _guessed(output.name)
         for output in resolution.columns or ():
             stored |= output.sources
     found = labels.strictest(stored)
     if found is None:
         return None
-    kept = (
-        found.level is LabelClass.QUASI
-        and bool(resolution.written)
-        and all(labels.strictest((column,)) for column in resolution.written)
-    )
-    if kept:
+    if found.level is LabelClass.QUASI and _kept(facts, resolution, labels):
         return None
     place = min(str(one) for one in stored if labels.lookup(one) is found)
     return _block(
@@ -423,6 +437,45 @@ def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> 
         "Write constants, or columns that are public.",
         place,
     )
+
+
+def _guessed(column: str) -> Block:
+    return _block(
+        "write",
+        f"{column} may come as tokens: a guess that is stored there would come back as its token,"
+        " and tell whether it is right.",
+        "Leave the column to the application that keeps it.",
+        column,
+    )
+
+
+def _kept(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> bool:
+    """Whether quasi-identifiers go only where no more of them is seen: into a column of their own
+    kind as they are, or into a secret one. Worked out or under another kind they would say there
+    what is left out here: ``SET dob = make_date(1900 + day(dob), 1, 1)`` has the day for its year.
+    """
+    if "ddl" in facts.classes or "into" in facts.flags:
+        return False
+    moves = resolution.moves
+    if moves is None:
+        moves = frozenset(
+            Move(source, target, False)
+            for source in resolution.stored
+            for target in resolution.written or (None,)
+        )
+    for move in moves:
+        label = labels.lookup(move.source)
+        if label is None or label.level is not LabelClass.QUASI:
+            continue
+        target = None if move.target is None else labels.lookup(move.target)
+        if target is None or target.level is LabelClass.PUBLIC:
+            if move.target is not None and move.target.derived:
+                continue  # it stands beside what it is made of
+            return False
+        alike = (target.kind, target.method) == (label.kind, label.method)
+        if target.level is not LabelClass.SECRET and not (move.direct and alike):
+            return False
+    return True
 
 
 def _another_encoding(facts: StatementFacts) -> bool:

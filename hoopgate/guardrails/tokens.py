@@ -70,6 +70,12 @@ def settle(
     return Settled(without(resolution, allowed) if allowed else resolution, bound, kinds)
 
 
+def unread(tokens: Mapping[int, str]) -> Block:
+    """Why tokens may not stand in a statement that nobody has read, or that keeps its own text: a
+    setting, EXECUTE's arguments, a default, a view."""
+    return _misplaced(min(tokens.values()))
+
+
 def columns_of(resolution: Resolution) -> Iterator[ColumnRef]:
     """Every column that a resolution says is looked at."""
     yield from resolution.influences

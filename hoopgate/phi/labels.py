@@ -93,6 +93,11 @@ class LabelSet:
         for label in builtin:
             if not _WILD.search(label.column):
                 self._exact.setdefault(_three(label.column), label)
+        self._tokenised = [
+            re.compile(translate(label.column.rpartition(".")[2]))
+            for label in own
+            if label.method is Method.TOKEN
+        ]
         self._unlabelled = (
             None
             if unlabelled is LabelClass.PUBLIC
@@ -125,6 +130,15 @@ class LabelSet:
             ):
                 found = label
         return found
+
+    def tokenises(self, name: str) -> bool:
+        """Whether a column of this name comes as tokens in some table."""
+        return any(pattern.fullmatch(name) for pattern in self._tokenised)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether any column comes as tokens."""
+        return bool(self._tokenised)
 
     def secrets(self, columns: Iterable[ColumnRef]) -> list[ColumnRef]:
         """Those of ``columns`` that are secret, in order of name."""

@@ -303,6 +303,8 @@ class ClientStartup:
             if value.lower() not in ("on", "true", "yes", "1"):
                 raise _Refusal("22023", "standard_conforming_strings must be on")
             return canonical, "on"
+        if lower == "extra_float_digits":
+            return canonical, str(max(int(value), 1))  # never rounded: see FIXED_SETTINGS
         return canonical, value
 
 

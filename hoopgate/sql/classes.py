@@ -65,6 +65,7 @@ FLAGS: Final = {
     "scrolls_by_plan": "DECLARE with neither SCROLL nor NO SCROLL: the plan decides",
     "backward": "FETCH or MOVE that may go back",
     "moves_columns": "DDL that gives stored columns another name, schema, parent or meaning",
+    "given_values": "DDL that says what rows have in a column: DEFAULT, CREATE TABLE AS with names",
     "into": "SELECT INTO or CREATE TABLE AS: rows are stored under a new name",
     "stored_rows": "changes the schema or looks after it, and depends on the rows there are",
     "locking": "SELECT … FOR UPDATE and the like",
@@ -145,8 +146,8 @@ HARMLESS_SETTINGS: Final = frozenset(
     """
     application_name bytea_output client_connection_check_interval datestyle
     default_statistics_target default_transaction_deferrable default_transaction_isolation
-    default_transaction_read_only extra_float_digits idle_in_transaction_session_timeout
-    idle_session_timeout intervalstyle jit lc_messages lc_monetary lc_numeric lc_time lock_timeout
+    default_transaction_read_only idle_in_transaction_session_timeout idle_session_timeout
+    intervalstyle jit lc_messages lc_monetary lc_numeric lc_time lock_timeout
     plan_cache_mode statement_timeout synchronous_commit tcp_keepalives_count tcp_keepalives_idle
     tcp_keepalives_interval timezone transaction_deferrable transaction_isolation
     transaction_read_only transaction_timeout xmloption
@@ -173,4 +174,6 @@ FIXED_SETTINGS: Final = {
     "client_min_messages": frozenset({"notice", "warning", "error"}),
     "client_encoding": frozenset({"utf8", "utf-8", "unicode"}),
     "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
+    # Below 1 numbers are rounded: where whole years are told of an age, to which half it is nearer.
+    "extra_float_digits": frozenset({"1", "2", "3"}),
 }

@@ -103,3 +103,26 @@ def _moves(kind: str, node: dict[str, Any]) -> bool:
         # A materialised view of it keeps the rows of what it was before.
         return bool(node.get("replace"))
     return kind == "AlterTableCmd" and node.get("subtype") in _LEAVING
+
+
+def gives_values(nodes: Iterable[tuple[str, dict[str, Any]]]) -> bool:
+    """Whether a statement says what rows have in a column that nothing is written to: a default,
+    of a column or of a domain. Those of functions without arguments are nobody's choice.
+
+    :param nodes: as above.
+    """
+    return any(_gives(kind, node) for kind, node in nodes)
+
+
+def _gives(kind: str, node: dict[str, Any]) -> bool:
+    if kind == "Constraint":
+        return node.get("contype") == "CONSTR_DEFAULT" and _chosen(node.get("raw_expr", {}))
+    default = (kind == "AlterTableCmd" and node.get("subtype") == "AT_ColumnDefault") or (
+        kind == "AlterDomainStmt" and node.get("subtype") == "T"
+    )
+    return default and "def" in node and _chosen(node["def"])
+
+
+def _chosen(expression: dict[str, Any]) -> bool:
+    call = expression.get("FuncCall")
+    return "SQLValueFunction" not in expression and (call is None or bool(call.get("args")))

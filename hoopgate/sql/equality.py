@@ -39,6 +39,32 @@ _EQUALITIES: Final = frozenset(
         "pg_catalog.int84eq(bigint, integer)",
     }
 )
+_INT8, _INT2, _INT4, _OID, _NAME = 20, 21, 23, 26, 19
+_TEXT, _BPCHAR, _VARCHAR, _UUID = 25, 1042, 1043, 2950
+#: Types of columns → those in which each of their values can be said, whole and without a failure.
+_ROOMY: Final = {
+    _INT2: {_INT2, _INT4, _INT8},
+    _INT4: {_INT4, _INT8},
+    _INT8: {_INT8},
+    _OID: {_OID},
+    _UUID: {_UUID},
+    _NAME: {_NAME, _TEXT, _VARCHAR},
+    _TEXT: {_TEXT, _VARCHAR},
+    _VARCHAR: {_TEXT, _VARCHAR},
+    _BPCHAR: {_BPCHAR},
+}
+#: Arrays → the types of what is in them.
+_ELEMENTS: Final = {
+    1003: _NAME,
+    1005: _INT2,
+    1007: _INT4,
+    1009: _TEXT,
+    1014: _BPCHAR,
+    1015: _VARCHAR,
+    1016: _INT8,
+    1028: _OID,
+    2951: _UUID,
+}
 _RELABELLED: Final = ("RELABELTYPE", "COLLATEEXPR")
 
 
@@ -79,6 +105,19 @@ def parameters(value: Value) -> list[Node]:
     elements = value.fields.get("elements")
     found = [parameters(one) for one in elements] if isinstance(elements, list) else []
     return [one[0] for one in found] if found and all(len(one) == 1 for one in found) else []
+
+
+def takes(parameter: Node, column: Value, catalogue: Catalogue) -> bool:
+    """Whether a parameter's type has room for every value of a column. A cast to a domain, to a
+    smaller number, or to a name would say by a failure, or by the equality, what the value is."""
+    column = _bare(column)
+    if not isinstance(column, Node):
+        return False
+    stored = column.integer("vartype", 0)
+    known = catalogue.types.get(stored)
+    own = parameter.integer("paramtype", 0)
+    room = _ROOMY.get(stored if known is None else known.base, set())
+    return _ELEMENTS.get(own, own) in room
 
 
 def marked(sources: Iterable[ColumnRef], against: Iterable[str]) -> frozenset[ColumnRef]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoopgate.events import ColumnRef
+from hoopgate.events import ColumnRef, Move
 from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun
 from hoopgate.sql.collations import unsettled
-from hoopgate.sql.equality import equality, is_column, marked, parameters, places
+from hoopgate.sql.equality import equality, is_column, marked, parameters, places, takes
 from hoopgate.sql.flows import NONE, Columns, Flow, Scope, nodes, union
 from hoopgate.sql.functions import COUNTING, GROWING, PUT_TOGETHER, measured
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
@@ -86,6 +86,7 @@ class Expressions:
         self.aggregated: set[ColumnRef] = set()
         self.written: set[ColumnRef] = set()
         self.stored: set[ColumnRef] = set()
+        self.moves: set[Move] = set()
         self.present: set[ColumnRef] = set()
         self.flows: dict[str, set[ColumnRef]] = {}
         self.assigned: set[ColumnRef] = set()
@@ -185,7 +186,10 @@ class Expressions:
         if sides is None:
             return None
         flows = [self._flow(side, scope) if is_column(side) else None for side in sides]
-        for flow, other in ((flows[0], sides[1]), (flows[1], sides[0])):
+        for flow, column, other in (
+            (flows[0], sides[0], sides[1]),
+            (flows[1], sides[1], sides[0]),
+        ):
             found = parameters(other)
             if not found:
                 continue
@@ -194,6 +198,7 @@ class Expressions:
                 flow is None
                 or not (flow.direct and flow.sources)
                 or (kind != "OPEXPR" and other is sides[0])
+                or not all(takes(one, column, self.catalogue) for one in found)
             ):
                 self._mismatched |= ids  # whatever an earlier round of a recursive query said
                 continue

@@ -87,6 +87,7 @@ def resolve(
         parameter_types=parameter_types,
         written=frozenset(lineage.written),
         stored=frozenset(lineage.stored),
+        moves=frozenset(lineage.moves),
         flows={name: frozenset(columns) for name, columns in lineage.flows.items()},
         present=frozenset(lineage.present),
         assigned=frozenset(lineage.assigned),

@@ -196,6 +196,8 @@ class Reading:
     def _into(self, into: Tree) -> None:
         if into.get("rel", {}).get("relpersistence") == "t":
             self.flags.add("temporary")
+        if into.get("colNames"):
+            self.flags.add("given_values")
 
     def _relation(self, node: Tree, ctes: set[Any]) -> None:
         name = node.get("relname")

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from hoopgate.sql import classes as lists
-from hoopgate.sql.ddl import examines_rows, moves_columns
+from hoopgate.sql.ddl import examines_rows, gives_values, moves_columns
 from hoopgate.sql.rawtree import Tree, constant, on, option_value, strings, walk
 from hoopgate.sql.reading import CLASS_OF, Reading
 from hoopgate.sql.shape import Tokens
@@ -36,6 +36,8 @@ class SqlStatement(Reading):
             self.flags.add("stored_rows")
         if "ddl" in self.classes and moves_columns(walk(tree)):
             self.flags.add("moves_columns")
+        if "ddl" in self.classes and gives_values(walk(tree)):
+            self.flags.add("given_values")
         if self.kind == "SelectStmt":
             self._selected(self.node)
         if self.kind == "RefreshMatViewStmt":

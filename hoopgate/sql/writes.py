@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from hoopgate.events import ColumnRef, Move
 from hoopgate.sql.flows import NONE, Flow, Scope, plain_table, union
 from hoopgate.sql.nodetree import Node, NodeTreeError
 from hoopgate.sql.relations import Relation
@@ -57,14 +58,20 @@ class Writes(Tables):
     def _assign(self, entries: list[Node], oid: int, scope: Scope) -> set[int]:
         assigned = set()
         for entry in entries:
-            sources = self._selected(entry, scope).sources
+            flow = self._selected(entry, scope)
+            sources = flow.sources
             self.stored |= sources
+            targets: Iterable[ColumnRef | None] = (None,)  # of SET (a, b) = (SELECT …)
             if not entry.true("resjunk"):
                 number = entry.integer("resno")
                 assigned.add(number)
+                targets = self.base(oid, number).sources
                 self.assigned |= self.base(oid, number).sources
                 if sources:
                     self.written |= self.base(oid, number).sources
+            self.moves.update(
+                Move(source, target, flow.direct) for source in sources for target in targets
+            )
         return assigned
 
     def constrained(self, oid: int, assigned: set[int], command: str) -> None:

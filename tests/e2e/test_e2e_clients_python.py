@@ -233,8 +233,8 @@ def test_asyncpg_pool(clinic: Clinic) -> None:
         ) as pool:
             for _ in range(3):
                 async with pool.acquire() as connection:
-                    assert await connection.fetchval("SHOW extra_float_digits") != "-3"
-                    await connection.execute("SET extra_float_digits = -3")
+                    assert await connection.fetchval("SHOW extra_float_digits") != "3"
+                    await connection.execute("SET extra_float_digits = 3")
             found = await asyncio.gather(
                 *(
                     pool.fetchrow("SELECT id, ssn FROM patients WHERE id = $1", n)

@@ -14,6 +14,7 @@ from hoopgate.errors import SettingsError
 from hoopgate.events import (
     ColumnRef,
     Judged,
+    Move,
     OutputColumn,
     Principal,
     Resolution,
@@ -198,7 +199,24 @@ def masked(sql: str, resolution: Resolution | None, unresolved: str = "") -> Ver
             replace(PLAIN, stored=frozenset({DOB}), written=frozenset({DOB, ID})),
             "phi.write",
         ),
-        ("CREATE VIEW v AS SELECT 1", Resolution(columns((DOB, True))), "phi.write"),
+        ("CREATE TABLE v AS SELECT 1", Resolution(columns((DOB, True))), "phi.write"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT 1", Resolution(columns((DOB, True))), "phi.write"),
+        ("CREATE VIEW v AS SELECT 1", replace(PLAIN, influences=frozenset({SSN})), "phi.predicate"),
+        (
+            "UPDATE t SET a = 1 WHERE i = 1",
+            replace(
+                PLAIN,
+                stored=frozenset({DOB}),
+                written=frozenset({DOB}),
+                moves=frozenset({Move(DOB, DOB, False)}),
+            ),
+            "phi.write",
+        ),
+        (
+            "UPDATE t SET a = 1 WHERE i = 1",
+            replace(PLAIN, stored=frozenset({DOB}), written=frozenset({DOB})),
+            "phi.write",
+        ),
         ("EXPLAIN SELECT 1", replace(PLAIN, present=frozenset({SSN, ID})), "phi.explain"),
         ("SELECT 1", None, "phi.unresolved"),
         ("CALL f()", None, "phi.unresolved"),
@@ -214,6 +232,12 @@ def test_what_would_tell_is_refused(sql: str, resolution: Resolution | None, rea
     assert found.reason == reason
     if reason in ("phi.predicate", "phi.aggregate"):
         assert found.subject == "public.patients.ssn"
+
+
+def test_a_view_may_be_made_of_labelled_columns() -> None:
+    """It keeps nothing, and what is read of it is read of them."""
+    found = masked("CREATE VIEW v AS SELECT 1", Resolution(columns((DOB, True), (SSN, True))))
+    assert not isinstance(found, Block) or not found.reason.startswith("phi.")
 
 
 def test_a_column_without_a_label_is_secret_unless_the_policy_says_otherwise() -> None:
@@ -301,7 +325,12 @@ def test_the_plan_has_a_mask_for_each_labelled_column() -> None:
         replace(PLAIN, influences=frozenset({DOB, ID})),
         replace(PLAIN, flows={"pg_catalog.int4in(cstring)": {DOB}}),
         replace(PLAIN, flows={"pg_catalog.upper(text)": {SSN}}),
-        replace(PLAIN, stored=frozenset({DOB}), written=frozenset({DOB})),
+        replace(
+            PLAIN,
+            stored=frozenset({DOB}),
+            written=frozenset({DOB}),
+            moves=frozenset({Move(DOB, DOB, True)}),
+        ),
         replace(PLAIN, stored=frozenset({ID}), written=frozenset({SSN})),
     ],
 )
