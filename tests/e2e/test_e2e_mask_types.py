@@ -15,6 +15,7 @@ import pg8000.native
 import psycopg
 import pytest
 from psycopg.adapt import Transformer
+from testbed import jdbc
 from testbed.certificates import Certificates, write_private
 from testbed.clinic import LABELS, RULES, Clinic, running_clinic
 from testbed.parts import node, node_package
@@ -302,6 +303,23 @@ def test_node_pg(typed: Clinic) -> None:
     for number, table in enumerate(TABLES):
         for fields, rows in seen[2 * number : 2 * number + 2]:
             check(table, dict(fields), rows)
+
+
+#: pgjdbc names types.
+NAMED = {"text": 25, "name": 19, "bpchar": 1042, "varchar": 1043}
+
+
+def test_pgjdbc(typed: Clinic) -> None:
+    """In text and binary, prepared at once and later, at once and row by row."""
+    gateway = typed.gateway
+    address = jdbc.url(gateway.host, gateway.port, "clinic", gateway.certificates.ca)
+    queries = {query(table): table for table in TABLES}
+    seen = jdbc.rows(address, "executor", typed.token(), list(queries))
+    assert len(seen) == 4 * len(TABLES)
+    told: dict[str, Any] = {}
+    for _, text, columns, rows in seen:
+        check(queries[text], {name: NAMED.get(type_, 0) for name, type_, _ in columns}, rows)
+        assert told.setdefault(text, (columns, rows)) == (columns, rows)  # in every mode
 
 
 @pytest.mark.parametrize("binary", [False, True])

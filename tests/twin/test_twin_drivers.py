@@ -8,7 +8,6 @@ import os
 import re
 import ssl
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -21,12 +20,9 @@ from psycopg.types.enum import EnumInfo
 from psycopg.types.multirange import MultirangeInfo
 from psycopg.types.range import RangeInfo
 from sqlalchemy.orm import DeclarativeBase, Session
+from testbed import jdbc
 from testbed.parts import debian
-from twin_cases import HERE
-from twin_wire import Step
-from twin_world import World
-
-from hoopgate.postgres import wire
+from twin_world import PASSWORD, World
 
 
 def dsn(world: World) -> str:
@@ -267,22 +263,13 @@ def rows(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines() if line.strip(" -+")]
 
 
-def metadata_queries() -> Iterator[tuple[str, str]]:
-    lines = (HERE / "jdbc_metadata.sql").read_text().splitlines()
-    for name, statement in zip(lines[::2], lines[1::2], strict=True):
-        yield name.removeprefix("-- "), statement
-
-
-@pytest.mark.parametrize(("name", "statement"), list(metadata_queries()))
-def test_pgjdbc_reads_its_metadata(world: World, name: str, statement: str) -> None:
-    """As pgjdbc sends them: prepared, described and bound, results in text."""
-    parse = wire.parse(b"", statement.encode(), ()) + wire.describe(b"S", b"")
-    bind = wire.bind(b"", b"", (), (b"public",), ()) + wire.execute(b"")
-    step = Step(parse + bind + wire.sync())
-    both = []
-    for client in (world.client("twin_one"), world.direct("twin_one")):
-        client.send(step.data)
-        both.append(client.answers(1))
-        client.close()
-    assert both[0] == both[1]
-    assert any(message[:1] == b"D" for message in both[1])
+def test_pgjdbc_reads_its_metadata(world: World) -> None:
+    gateway = world.gateway
+    through = jdbc.url(gateway.host, gateway.port, "twin_one", gateway.certificates.ca)
+    direct = jdbc.url("127.0.0.1", world.postgres.port, "twin_one")
+    found = jdbc.metadata(through, "agent", world.token())
+    expected = jdbc.metadata(direct, "agent", PASSWORD)
+    assert found.keys() == expected.keys()
+    for what in expected:
+        assert found[what] == expected[what], what
+    assert len(expected["columns"]) > 200 and expected["encounters imported"]
