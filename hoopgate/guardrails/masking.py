@@ -419,8 +419,8 @@ def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> 
         if label is not None and label.method is Method.TOKEN:
             return _guessed(str(column))
     stored = resolution.stored
-    if "ddl" in facts.classes or "into" in facts.flags:
-        for output in (resolution.columns or ()) if "into" in facts.flags else ():
+    if "into" in facts.flags:  # a view keeps nothing: its columns have the labels of their sources
+        for output in resolution.columns or ():
             if labels.tokenises(output.name):
                 return _guessed(output.name)
         for output in resolution.columns or ():

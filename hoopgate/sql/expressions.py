@@ -12,9 +12,10 @@ from typing import Final
 from hoopgate.events import ColumnRef, Move
 from hoopgate.sql.catalogue import ALIASES, TYPE_FIELDS, Catalogue, Overrun
 from hoopgate.sql.collations import unsettled
+from hoopgate.sql.constants import total_as_called
 from hoopgate.sql.equality import equality, is_column, marked, parameters, places, takes
 from hoopgate.sql.flows import NONE, Columns, Flow, Scope, nodes, union
-from hoopgate.sql.functions import COUNTING, GROWING, PUT_TOGETHER, measured
+from hoopgate.sql.functions import AS_CALLED, COUNTING, GROWING, PUT_TOGETHER, measured
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 
 _BOOL, _INT4, _XML = 16, 23, 142
@@ -229,7 +230,7 @@ class Expressions:
             if field in node.fields:
                 function = node.integer(field)
                 if function:
-                    self._call(function, sources)
+                    self._call(function, sources, node)
                     self._check_form(function, node, sources)
                     signature = self.catalogue.functions[function].signature
                     if signature in GROWING:
@@ -272,14 +273,15 @@ class Expressions:
             raise NodeTreeError("an operator is not in the catalogue")
         self._call(function, sources)
 
-    def _call(self, function: int, sources: Columns) -> None:
+    def _call(self, function: int, sources: Columns, node: Node | None = None) -> None:
         known = self.catalogue.functions.get(function)
         if known is None:
             raise NodeTreeError("a function is not in the catalogue")
         self.functions.add(known.name)
         if known.name in COUNTING and not self._once:
             self._uncounted = True
-        self._flowed(known.signature, sources)
+        safe = node is not None and total_as_called(known.signature, node)
+        self._flowed(AS_CALLED if safe else known.signature, sources)
 
     def _flowed(self, signature: str, sources: Columns) -> None:
         self.flows.setdefault(signature, set()).update(sources, self._control)

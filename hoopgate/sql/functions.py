@@ -27,6 +27,8 @@ COUNTED: Final = "syntax.counted()"
 COUNTING: Final = frozenset(
     {"pg_catalog.nextval", "pg_catalog.txid_current", "pg_catalog.pg_current_xact_id"}
 )
+#: What a call goes by that cannot fail for its constants (:mod:`hoopgate.sql.constants`).
+AS_CALLED: Final = "syntax.constants()"
 #: What ROW and ARRAY go by among the functions.
 PUT_TOGETHER: Final = "syntax.put_together()"
 #: Functions whose result grows with their arguments, and those that can make an argument so long
@@ -70,7 +72,7 @@ def classify(signature: str) -> str | None:
     :return: None when it is not on the list.
     """
     if signature.startswith("syntax."):
-        return TOTAL if signature == PUT_TOGETHER else FALLIBLE
+        return TOTAL if signature in (PUT_TOGETHER, AS_CALLED) else FALLIBLE
     if "(" not in signature:  # MariaDB and MySQL do not tell functions apart by types
         return mysql.classify(signature)
     return _table().get(signature)

@@ -21,6 +21,7 @@ from typing import Final
 
 from hoopgate.events import ColumnRef
 from hoopgate.sql.catalogue import Catalogue
+from hoopgate.sql.constants import integer
 from hoopgate.sql.equality import at, equality, places
 from hoopgate.sql.nodetree import Node, Value
 
@@ -59,7 +60,6 @@ _AT_LEAST: Final = {
     "pg_catalog.int8gt(bigint, bigint)": 1,
 }
 _COUNT: Final = 'pg_catalog.count("any")'
-_INTEGERS: Final = (20, 23)
 _IS_NOT_NULL: Final = 1  # NullTestType of primnodes.h
 _INNER, _LEFT = 0, 1  # JoinType of nodes.h
 _TABLE: Final = 0  # RTEKind of parsenodes.h
@@ -222,7 +222,7 @@ class Groups:
         arguments = value.fields.get("args")
         if more is None or not isinstance(arguments, list) or len(arguments) != 2:
             return None
-        count, least = arguments[0], _integer(arguments[1])
+        count, least = arguments[0], integer(arguments[1])
         if least is None or not isinstance(count, Node) or not self._called(count, {_COUNT}):
             return None
         if len(count.nodes("aggdistinct")) != 1:
@@ -307,19 +307,3 @@ def _column(value: Value) -> tuple[int, int] | None:
 
 def _constant(value: Value) -> bool:
     return isinstance(value, Node) and value.type == "CONST"
-
-
-def _integer(value: Value) -> int | None:
-    """An integer constant: a length, then its bytes in the server's order, which is known by a
-    small number's: the others are zero."""
-    if not isinstance(value, Node) or value.type != "CONST":
-        return None
-    if value.integer("consttype") not in _INTEGERS or value.fields.get("constvalue") is None:
-        return None
-    words = (value.text("constvalue") or "").strip("[] ").split()
-    try:
-        numbers = [int(word) for word in words]
-    except ValueError:
-        return None
-    little = sum((byte & 255) << 8 * place for place, byte in enumerate(numbers))
-    return little if len(numbers) >= 4 and not any(numbers[2:]) else None

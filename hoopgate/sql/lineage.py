@@ -26,6 +26,7 @@ from typing import Final
 from hoopgate.errors import UnresolvableStatement
 from hoopgate.events import ColumnRef, OutputColumn, Resolution
 from hoopgate.sql.catalogue import Catalogue, Overrun
+from hoopgate.sql.dependence import idle_keys
 from hoopgate.sql.flows import MOST_COPIES, MOST_PIECES, MOST_STEPS, NONE, Columns, Flow, Scope
 from hoopgate.sql.functions import COUNTED, GROWING
 from hoopgate.sql.groups import Floor, Groups, promised
@@ -153,6 +154,10 @@ def _single(tree: Value) -> Node:
     return tree
 
 
+def _key(clause: Node) -> int:
+    return clause.integer("tleSortGroupRef")
+
+
 class _Lineage(Writes):
     """What a statement is made of."""
 
@@ -261,8 +266,10 @@ class _Lineage(Writes):
         return outer.integer("commandType", 1) == 3
 
     def _clauses(self, node: Node, scope: Scope, keyed: dict[int, Columns]) -> None:
-        for field in ("groupClause", "distinctClause", "sortClause"):
-            self._keys(node.nodes(field), keyed)
+        idle = idle_keys(node, scope.tables, self.catalogue)
+        grouped = [one for one in node.nodes("groupClause") if _key(one) not in idle]
+        for clauses in (grouped, node.nodes("distinctClause"), node.nodes("sortClause")):
+            self._keys(clauses, keyed)
         self._having(node, scope)
         for field in ("limitOffset", "limitCount", "mergeJoinCondition"):
             self.influences |= self._expression(node.fields.get(field), scope)
@@ -299,7 +306,7 @@ class _Lineage(Writes):
 
     def _keys(self, clauses: list[Node], keyed: dict[int, Columns]) -> None:
         for clause in clauses:
-            sources = keyed.get(clause.integer("tleSortGroupRef"))
+            sources = keyed.get(_key(clause))
             if sources is None:
                 raise NodeTreeError("a sort or group key is not in the target list")
             self.influences |= sources

@@ -125,7 +125,12 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
          AND g.tgenabled OPERATOR(pg_catalog.<>) 'D'),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(p.partattrs::pg_catalog.text,
               p.partexprs::pg_catalog.text))
-   FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid {_EQ} c.oid)),
+   FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid {_EQ} c.oid),
+  (SELECT pg_catalog.array_to_string(o.conkey, ' ')
+   FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_index i ON i.indexrelid {_EQ} o.conindid
+   WHERE o.conrelid {_EQ} c.oid AND o.contype {_EQ} 'p' AND NOT o.condeferrable
+         AND i.indisvalid AND NOT i.indisexclusion
+         AND c.relkind {_EQ} 'r' AND NOT c.relhassubclass)),
   ({versions.RELATION})
 FROM kin JOIN pg_catalog.pg_class c ON c.oid {_EQ} kin.oid
 JOIN pg_catalog.pg_namespace n ON n.oid {_EQ} c.relnamespace"""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from hoopgate.errors import Refused
 from hoopgate.events import StatementFacts
 from hoopgate.sql import classes as lists
+from hoopgate.sql.constants import literals_matter
 from hoopgate.sql.rawtree import Tree, dotted, strings, trivial, walk
 from hoopgate.sql.shape import Tokens, shape
 
@@ -105,8 +106,8 @@ class Reading:
             self.classes.add("multi")
         if mixed:
             self.flags.add("multi_mixed")
-        # What set_config() sets, a literal says, and how large a group is: such a statement is
-        # known by its text alone.
+        # What set_config() sets, a literal says, how large a group is, and whether some calls may
+        # fail: such a statement is known by its text alone.
         exact = (
             self.space
             or self.inner is not None
@@ -147,7 +148,9 @@ class Reading:
         for name, node in walk(tree):
             if name == "FuncCall":
                 sets = _sets_harmlessly(node)
-                self._function(strings(node.get("funcname")), sets=sets)
+                called = strings(node.get("funcname"))
+                self._function(called, sets=sets)
+                self.exact |= called[-1:] != [] and literals_matter(called[-1], node)
                 if sets and _may_be_serializable(node):
                     self.flags.add("serializable")
             elif name == "RangeVar":

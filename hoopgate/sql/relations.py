@@ -98,6 +98,7 @@ class Relation:
     :ivar defaulted: columns with a default, their own or their type's.
     :ivar filled: columns that are NOT NULL.
     :ivar tight: a row may be too long for a page, by values that cannot be stored elsewhere.
+    :ivar identity: columns of the primary key of a table without children.
     :ivar triggers: OIDs of functions of enabled user triggers.
     :ivar ruled: it has a rewrite rule other than a view's own.
     """
@@ -119,6 +120,7 @@ class Relation:
     defaulted: set[int] = field(default_factory=set)
     filled: set[int] = field(default_factory=set)
     keys: list[ForeignKey] = field(default_factory=list)
+    identity: frozenset[int] = frozenset()
     triggers: list[int] = field(default_factory=list)
     ruled: bool = False
     tight: bool = False
@@ -163,6 +165,7 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
         keys,
         triggers,
         partitioned,
+        identity,
     ) = row
     relation = Relation(schema, name, kind)
     trees: list[Value] = []
@@ -214,6 +217,7 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
         ForeignKey(int(key[0]), *_end(key[1:7]), *_end(key[7:13]), key[13]) for key in keys or ()
     ]
     relation.triggers = [int(oid) for oid in triggers or ()]
+    relation.identity = _attributes(identity)
     for numbers, expression in partitioned or ():
         used = _attributes(numbers) | _columns_in([expression], relation, read)
         relation.partitioned |= used

@@ -38,8 +38,6 @@ class Tables(Expressions):
         for other in self.catalogue.kin(oid):
             kin = self._relation(other)
             self.present.update(map(kin.column, kin.columns))
-        if relation.ruled and relation.kind in "vm":
-            raise NodeTreeError("a view has a rule of its own")
         for policy in relation.policies:
             scope = Scope(Node("POLICY", {}), [plain_table(oid)], None)
             self.influences |= self._quietly(policy, scope)
