@@ -76,6 +76,12 @@ _EXPIRED = Block(
 _RETURNING = frozenset({"mariadb", "mysql"})
 
 
+def _questions(verdict: Allow | Mask) -> int:
+    """How many of the statements take of a budget of queries."""
+    spent = [plan.spend for plan in _plans(verdict) if plan is not None]
+    return sum(spend is not None and spend.predicates for spend in spent)
+
+
 def _plans(verdict: Verdict) -> tuple[MaskPlan | None, ...]:
     return verdict.plans if isinstance(verdict, Mask) else ()
 
@@ -266,6 +272,7 @@ class Judge:
             and isinstance(verdict, Allow | Mask)
             and not outcome.momentary
             and not judged.tokens
+            and _questions(verdict) < 2  # several at once: whether so many are left is asked anew
             and generation == self.generation
         ):
             resolved = self._phi and any(map(needs_resolution, facts))

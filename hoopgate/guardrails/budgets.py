@@ -137,10 +137,13 @@ class Account:
         self._cells += len(found) * spend.width
         self._note.patients(self, columns, found, spend.width)
 
-    def over(self, spend: Spend | None, now: float, *, goes_on: bool = False) -> str:
+    def over(
+        self, spend: Spend | None, now: float, *, goes_on: bool = False, before: int = 0
+    ) -> str:
         """Which count is used up, of those that ``spend`` would take of (None: of any); or "".
 
         :param goes_on: it was counted as a question before.
+        :param before: questions that are asked before this one, and not counted yet.
         """
         self.roll(now)
         budget = self.budget
@@ -149,7 +152,7 @@ class Account:
         if (
             budget.queries is not None
             and not goes_on
-            and self._queries >= budget.queries
+            and self._queries + before >= budget.queries
             and (spend is None or spend.predicates)
         ):
             return QUERIES
@@ -207,10 +210,14 @@ class Meter:
         """What becomes of a statement that would take of a budget that is used up."""
         hold: Hold | None = None
         for account in self.accounts:
+            before = 0
             for plan in plans:
                 spend = None if plan is None else plan.spend
-                counted = "" if spend is None else account.over(spend, now, goes_on=goes_on)
-                if not counted or spend is None:
+                if spend is None:
+                    continue
+                counted = account.over(spend, now, goes_on=goes_on, before=before)
+                before += spend.predicates
+                if not counted:
                     continue
                 if account.budget.verdict == "block" or account.broken:
                     return _block(account, counted, spend)

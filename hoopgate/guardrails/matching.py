@@ -113,9 +113,12 @@ def _within(window: TimeWindow | None, zone: ZoneInfo, now: float) -> bool:
 
 
 class Subject:
-    """What a statement touches, worked out only when a rule asks."""
+    """What a statement touches, worked out only when a rule asks.
 
-    __slots__ = ("_kinds", "_labels", "_literals", "facts", "resolution")
+    :param bound: a token may be among the values that are bound to it.
+    """
+
+    __slots__ = ("_bound", "_kinds", "_labels", "_literals", "facts", "resolution")
 
     def __init__(
         self,
@@ -123,7 +126,10 @@ class Subject:
         resolution: Resolution | None,
         labels: LabelSet | None,
         literals: Mapping[int, str] = NONE,
+        *,
+        bound: bool = False,
     ) -> None:
+        self._bound = bound
         self.facts = facts
         self.resolution = resolution
         self._labels = labels
@@ -135,7 +141,8 @@ class Subject:
         """Kinds of the tokens that are in it, or have to be bound to it."""
         if self.resolution is None or self._labels is None:
             return frozenset(self._literals.values())
-        return settle(self.facts, self.resolution, self._labels, self._literals).kinds
+        found = settle(self.facts, self.resolution, self._labels, self._literals)
+        return found.kinds | found.welcome if self._bound else found.kinds
 
     @property
     def kinds(self) -> frozenset[str]:

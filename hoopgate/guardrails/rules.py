@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from hoopgate.events import Judged, SessionFacts, StatementFacts
 from hoopgate.guardrails.matching import CompiledRule, Subject, covers, touches
-from hoopgate.guardrails.tokens import literals
+from hoopgate.guardrails.tokens import bound, literals
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.settings.model import Rule
@@ -128,9 +128,10 @@ class RuleGuard:
     def _subjects(self, judged: Judged, session: SessionFacts) -> Iterable[Subject]:
         labels = self._labels.get(session.resource)
         resolutions = judged.resolutions
+        tokens = bound(judged.statement)
         for index, facts in enumerate(judged.facts or ()):
             resolution = resolutions[index] if index < len(resolutions) else None
-            yield Subject(facts, resolution, labels, literals(judged, index))
+            yield Subject(facts, resolution, labels, literals(judged, index), bound=tokens)
 
     def _for(self, session: SessionFacts) -> _ForSession:
         found = self._sessions.get(id(session))

@@ -8,18 +8,21 @@ say whether it is right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hoopgate.events import ColumnRef, Judged, Resolution, StatementFacts
+from hoopgate.events import ColumnRef, Judged, Resolution, Statement, StatementFacts
 from hoopgate.phi.labels import LabelSet
+from hoopgate.phi.tokens import TOKEN
 from hoopgate.plans import Method, TokenUse
 from hoopgate.settings.model import LabelClass
 from hoopgate.sql.equality import at
 from hoopgate.verdicts import Block
 
 NONE: Final[Mapping[int, str]] = {}
+_IN_A_VALUE: Final = re.compile(TOKEN.pattern.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,14 @@ class Settled:
 
     :ivar uses: parameters that take tokens, those in the place of literals left out.
     :ivar kinds: of the tokens it uses.
+    :ivar welcome: kinds of tokens that may be bound to it, and other values as well.
     :ivar block: why one may not stand where it does.
     """
 
     resolution: Resolution
     uses: tuple[TokenUse, ...] = ()
     kinds: frozenset[str] = frozenset()
+    welcome: frozenset[str] = frozenset()
     block: Block | None = None
 
 
@@ -67,7 +72,14 @@ def settle(
     allowed |= {column for column in marked if _joins(column, labels)}
     kinds = frozenset(use.kind for use in uses.values() if use.required or use.number in tokens)
     bound = tuple(use for number, use in sorted(uses.items()) if number not in tokens)
-    return Settled(without(resolution, allowed) if allowed else resolution, bound, kinds)
+    welcome = frozenset(use.kind for use in bound if not use.required)
+    return Settled(without(resolution, allowed) if allowed else resolution, bound, kinds, welcome)
+
+
+def bound(statement: object) -> bool:
+    """Whether a token may be among the values that are bound to a statement."""
+    values = statement.parameters if isinstance(statement, Statement) and statement.binds else None
+    return any(value is not None and _IN_A_VALUE.search(value) for _, value in values or ())
 
 
 def unread(tokens: Mapping[int, str]) -> Block:

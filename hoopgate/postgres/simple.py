@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from hoopgate.actions import Decision
@@ -12,6 +13,7 @@ from hoopgate.postgres.names import Names, Prepared
 from hoopgate.postgres.planning import (
     STALE,
     Missing,
+    Planned,
     Planner,
     alters,
     copies_in,
@@ -78,17 +80,18 @@ class SimpleQuery:
                 "statement.copies", "A query may hold one COPY FROM STDIN.", "Send them apart."
             )
             requests.refuse_query(message, several)
-        elif again is None:
+        elif again is None and not _asks_by_name(planned):
             if isinstance(decision.verdict, Hold) and not self._trials.begin_query(decision):
                 requests.refuse_query(message, requests.block(*UNFIT))
                 return
             self._send(message, decision, [one.run for one in planned])
-        elif len(planned) == 1 and again.named is not None:
+        elif again is not None and len(planned) == 1 and again.named is not None:
             self._ask_again(message, again.named, opened=again.opened)
         else:
             alone = requests.block(
                 "statement.held",
-                "A prepared statement or cursor that must be judged again runs alone.",
+                "A prepared statement or cursor that must be judged again, or counts as a question,"
+                " runs alone.",
                 "Send EXECUTE or FETCH as a query of its own.",
             )
             requests.refuse_query(message, alone)
@@ -139,3 +142,15 @@ class SimpleQuery:
             if copies_in(facts):
                 requests.wait_for_copy(expected)
                 break
+
+
+def _asks_by_name(planned: Sequence[Planned]) -> bool:
+    """Whether there are several questions of which a budget counts, and an EXECUTE among them: how
+    many are left was looked at when it was prepared."""
+    asking = [
+        one
+        for one in planned
+        if not one.opened and one.run.plan is not None
+        if one.run.plan.spend is not None and one.run.plan.spend.predicates
+    ]
+    return len(asking) > 1 and any(one.named is not None for one in asking)

@@ -104,6 +104,10 @@ def test_patients_count_once(budgeted: Clinic) -> None:
 def test_questions_by_quasi_identifiers_count(budgeted: Clinic) -> None:
     by_zip = "SELECT count(*) FROM patients WHERE zip LIKE '0%'"
     with connect(budgeted, "exporter") as one, connect(budgeted, "exporter") as two:
+        # several of one request are several
+        assert refused(one, ";".join([by_zip] * 9))["reason"] == "budget.queries"
+        one.execute(f"PREPARE q AS {by_zip}")
+        assert refused(one, ";".join(["EXECUTE q"] * 9))["reason"] == "statement.held"
         assert one.execute(by_zip).rowcount == 1
         for _ in range(2):
             assert two.execute(by_zip, prepare=True).rowcount == 1

@@ -90,6 +90,16 @@ def test_a_budget_stops_what_takes_of_it_and_nothing_else() -> None:
     assert refusal(made, READS, now[0]) is None
 
 
+def test_questions_of_one_request_are_counted_together() -> None:
+    notes, now = Notes(), [0.0]
+    made = meter(Budget("b", queries=3), notes, now)
+    made.query()
+    plans = [MaskPlan((), spend=ASKS), None, MaskPlan((), spend=ASKS)]
+    assert made.refusal(plans, now[0], goes_on=False) is None
+    found = made.refusal([*plans, MaskPlan((), spend=ASKS)], now[0], goes_on=False)
+    assert isinstance(found, Block) and found.reason == "budget.queries"
+
+
 def test_a_person_may_decide() -> None:
     notes, now = Notes(), [0.0]
     budget = Budget("b", cells=1, verdict="approve", reviewers=frozenset({"office"}), expires=60.0)

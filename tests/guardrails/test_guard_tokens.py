@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
-from hoopgate.events import ColumnRef, OutputColumn, Resolution, StatementFacts
-from hoopgate.guardrails.tokens import Settled, settle
+from hoopgate.events import ColumnRef, OutputColumn, Resolution, Statement, StatementFacts
+from hoopgate.guardrails.matching import Subject
+from hoopgate.guardrails.tokens import Settled, bound, settle
 from hoopgate.phi.labels import LabelSet
 from hoopgate.plans import Method, TokenUse
 from hoopgate.settings.model import Label, LabelClass
@@ -89,9 +91,20 @@ def test_a_parameter_has_to_be_a_token() -> None:
 
 
 def test_of_a_quasi_identifier_a_parameter_may_be_a_token() -> None:
-    found = settled(against({column("e.zip")}, 1))
+    zips = against({column("e.zip")}, 1)
+    found = settled(zips)
     assert found.uses == (TokenUse(1, "ZIP", 25, required=False),)
     assert found.kinds == frozenset()
+    assert found.welcome == {"ZIP"}
+    resolution = found.resolution
+    values = ((0, b"021"), (1, b"{[ZIP:1.5f0b6c2f7a1c0e9d3b44],x}"))
+    for given in (values[:1], values):
+        statement = Statement("SELECT 1", (), given, binds=True)
+        assert bound(statement) == (given == values)
+        subject = Subject(
+            READ, replace(resolution, influences=zips), LABELS, bound=bound(statement)
+        )
+        assert subject.tokens == ({"ZIP"} if given == values else frozenset())
 
 
 @pytest.mark.parametrize(
