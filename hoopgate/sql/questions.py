@@ -26,6 +26,24 @@ _NULLS_MEET: Final = (
     " OPERATOR(pg_catalog.=) 'true'"
 )
 
+#: Types whose keys have a bound in indexes that put the keys of many rows together: ranges of what
+#: has one length, addresses, signatures of texts.
+_BOUNDED: Final = "'{869,650,1560,1562,3642,3904,3906,3908,3910,3912,3926}'::pg_catalog.oid[]"
+#: Whether an index keeps, in an entry, values of several rows that can be long: GiST, SP-GiST, BRIN
+#: and what extensions bring. Not B-tree, hash and GIN.
+_JOINS: Final = f"""
+EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_am m ON m.oid {_EQ} x.relam
+        JOIN pg_catalog.pg_attribute a ON a.attrelid {_EQ} x.oid
+        JOIN pg_catalog.pg_type t ON t.oid {_EQ} a.atttypid
+        LEFT JOIN pg_catalog.pg_opclass o
+        ON o.oid {_EQ} i.indclass[a.attnum OPERATOR(pg_catalog.-) 1]
+        WHERE x.oid {_EQ} i.indexrelid
+              AND m.amname OPERATOR(pg_catalog.<>) ALL ('{{btree,hash,gin}}'::pg_catalog.name[])
+              AND a.attlen {_EQ} '-1'::pg_catalog.int2
+              AND a.atttypid OPERATOR(pg_catalog.<>) ALL ({_BOUNDED})
+              AND t.typname OPERATOR(pg_catalog.<>) 'gtrgm'
+              AND (o.opcname IS NULL OR o.opcname OPERATOR(pg_catalog.!~~) '%\\_bloom\\_ops'))"""
+
 TYPES: Final = f"""
 SELECT t.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'
        OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname),
@@ -94,6 +112,7 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
               i.indexprs IS NOT NULL OR {_NULLS_MEET},
               CASE WHEN i.indisunique AND i.indimmediate AND i.indisvalid AND i.indexprs IS NULL
                         AND i.indpred IS NULL THEN i.indnkeyatts ELSE 0::pg_catalog.int2 END,
+              {_JOINS},
               i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text))
    FROM pg_catalog.pg_index i WHERE i.indrelid {_EQ} c.oid),
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(

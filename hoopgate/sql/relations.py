@@ -72,6 +72,7 @@ class Index:
     :ivar compares: it is unique, or of an exclusion constraint.
     :ivar always: it compares rows whose columns are NULL, too.
     :ivar computes: it has an expression, which may fail.
+    :ivar joins: an entry holds values of several rows, and may become too long by a new one.
     :ivar key: columns of which no two rows have the same values; empty when that is not certain.
     """
 
@@ -79,6 +80,7 @@ class Index:
     compares: bool
     always: bool
     computes: bool
+    joins: bool
     key: frozenset[int] = frozenset()
 
 
@@ -205,10 +207,11 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
         tree = read(expression)
         relation.policies.append(tree)
         trees.append(tree)
-    for numbers, compares, always, unique, *expressions in indexes or ():
+    for numbers, compares, always, unique, joins, *expressions in indexes or ():
         used = _attributes(numbers) | _columns_in(expressions, relation, read)
         key = frozenset(map(int, numbers.split()[:unique]))
-        relation.indexes.append(Index(used, compares, bool(always), any(expressions), key))
+        index = Index(used, compares, bool(always), any(expressions), joins, key)
+        relation.indexes.append(index)
     for numbers, proven in checks or ():
         relation.checks.append(_attributes(numbers))
         if not proven:

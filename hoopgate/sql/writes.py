@@ -148,7 +148,12 @@ class Writes(Tables):
         relation = self._relation(oid)
         asked = set(relation.unproven) | {number for check in relation.checks for number in check}
         for index in relation.indexes:
-            if index.compares or index.computes or not self._short(relation, index.columns):
+            if (
+                index.compares
+                or index.computes
+                or index.joins
+                or not self._short(relation, index.columns)
+            ):
                 asked |= index.columns
         others = [self._relation(other) for other in self.catalogue.kin(oid)]
         for number in relation.filled:
@@ -173,7 +178,10 @@ class Writes(Tables):
         if own or command == "insert":
             own = own | relation.generated.keys()
         for index in relation.indexes:
-            if index.compares and (index.columns & own or (index.always and command == "insert")):
+            met = index.compares and (index.columns & own or (index.always and command == "insert"))
+            # What has room beside a row's own values is for other rows to say; a row that moves on
+            # its page or to another gets entries in all indexes.
+            if met or (index.joins and command != "delete"):
                 self._influence(oid, index.columns)
         self._referring(oid, own, command)
         if command != "insert":

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from twin_judge import Case
+from twin_messages import messages
 from twin_modes import modes_of
 from twin_wire import Step, query
 
 HERE = Path(__file__).parent
 _SQL = HERE.parent / "sql"
 _SEPARATOR = " ;; "
+_OTHER = re.compile(r"([1-9])([>&?]) ?(.*)", re.DOTALL)
 
 
 def families() -> Iterator[tuple[str, str]]:
@@ -65,7 +68,20 @@ def plain(family: str, source: str) -> Case:
 
 
 def _step(text: str) -> Step:
-    """A query; ``COPY … FROM STDIN <<< LINE`` with what is copied, sent without waiting."""
+    """A query; ``COPY … FROM STDIN <<< LINE`` with what is copied, sent without waiting.
+
+    ``\\P …`` is messages of the protocol (:mod:`twin_messages`). ``2> `` in front says that it is
+    for a second session of the same client, ``2& `` that nobody waits for its answer, and ``2?``
+    waits for it.
+    """
+    other = _OTHER.match(text)
+    if other is not None:
+        what = other[3]
+        step = _step(what) if what else Step(b"", 0)
+        ready = {">": step.ready, "&": 0, "?": 1}[other[2]]
+        return Step(step.data, ready, int(other[1]) - 1)
+    if text.startswith("\\"):
+        return messages(text)
     statement, here, line = text.partition(" <<< ")
     if not here:
         return query(text)
@@ -76,7 +92,7 @@ def _step(text: str) -> Step:
 
 def in_modes(family: str, source: str) -> list[Case]:
     """The case in every other way to run its one statement; none for several statements."""
-    if _SEPARATOR in source or " <<< " in source:
+    if _SEPARATOR in source or " <<< " in source or source.startswith("\\"):
         return []
     return [
         Case(family, source, tuple(mode(source)), name)

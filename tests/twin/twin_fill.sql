@@ -161,6 +161,15 @@ INSERT INTO moving(id, at, who, pin) SELECT 10+i, 15, 'Qanary'||i, 1 FROM genera
 INSERT INTO growing SELECT i, NULL, NULL, NULL, NULL, CASE WHEN :side = 1 THEN 'Qanary' ELSE (SELECT left('Qanary' || string_agg(chr(33 + get_byte(decode(md5(i || ' ' || j), 'hex'), j % 16) % 90), ''), 2670) FROM generate_series(1, 3000) j) END
     FROM generate_series(1,2) i;
 INSERT INTO sized SELECT i, i * 7919 % 2000, CASE WHEN :side = 1 THEN 'Qanary' ELSE repeat('qanary', 200) END FROM generate_series(1, 2000) i;
+CREATE FUNCTION pg_temp.noise(seed text, size int) RETURNS text LANGUAGE sql AS
+    $$ SELECT left(string_agg(chr(33 + get_byte(decode(md5(seed || j), 'hex'), j % 16) % 90), ''), size) FROM generate_series(1, size) j $$;
+INSERT INTO summed SELECT i, 'x'||i, 'Qanary' || CASE WHEN :side = 1 THEN i::text ELSE pg_temp.noise('s'||i, 4000) END FROM generate_series(1, 4) i;
+INSERT INTO bounded SELECT i, i, CASE WHEN :side = 1 THEN textrange('b'||i, 'c') ELSE textrange('b'||pg_temp.noise('b'||i, 3500), 'c') END FROM generate_series(1, 2) i;
+INSERT INTO forked SELECT i, i, CASE WHEN :side = 1 THEN textrange('b'||i, 'c') ELSE textrange('b'||pg_temp.noise('f'||i, 3500), 'c') END FROM generate_series(1, 2) i;
+INSERT INTO branching SELECT i, i, 'Qanary' || CASE WHEN :side = 1 THEN i::text ELSE pg_temp.noise('g'||i, 3000) END FROM generate_series(1, 40) i;
+INSERT INTO words SELECT i, i, ARRAY['w'||i], ARRAY['Qanary' || CASE WHEN :side = 1 THEN i::text ELSE pg_temp.noise('w'||i, 2500) END] FROM generate_series(1, 9) i;
+INSERT INTO hashed SELECT i, i, 'Qanary' || CASE WHEN :side = 1 THEN i::text ELSE pg_temp.noise('h'||i, 4000) END FROM generate_series(1, 9) i;
+INSERT INTO days SELECT i, i, daterange(date '2000-01-01', date '2000-01-01' + i*:side), timestamp '2000-01-01' + i * :side * interval '1 day', 'Qanary'||(i*:side) FROM generate_series(1, 9) i;
 INSERT INTO owned_made SELECT i, CASE WHEN :side = 1 THEN 'Qanary'||i ELSE 'qanary'||(9-i) END FROM generate_series(1,5) i;
 DO $$ BEGIN
     EXECUTE format('INSERT INTO wide SELECT i, 0, %L, %s FROM generate_series(1,2) i', '',

@@ -74,25 +74,37 @@ class Pair:
         """Every message that each twin's client gets."""
         clients = self._ready()
         found: tuple[list[bytes], list[bytes]] = ([], [])
-        steps = (_BEGIN, *case.script) if case.begin else case.script
-        for step in steps:
-            for client in clients:
+        self._play(clients, found, case)
+        return found
+
+    def _play(self, clients: Sequence[Client], found: Sequence[list[bytes]], case: Case) -> None:
+        """Every step on each client's database; what comes back is appended to ``found``."""
+        sessions: dict[int, Sequence[Client]] = {0: clients}
+        names = self._names[: len(clients)]
+        for step in (_BEGIN, *case.script) if case.begin else case.script:
+            if step.session not in sessions:
+                sessions[step.session] = [self._open(name) for name in names]
+            for client in sessions[step.session]:
                 if not client.ended:
                     client.send(step.data)
-            for client, messages in zip(clients, found, strict=True):
-                messages.extend(client.answers(step.ready))
+            if step.data and not step.ready:
+                for name in names:
+                    self._world.until_waiting(name)
+            for client, answers in zip(sessions[step.session], found, strict=True):
+                answers.extend(client.answers(step.ready))
+        for number, others in sessions.items():
+            for client in others if number else ():
+                if not client.ended:
+                    client.send(query("ROLLBACK").data)
+                    client.answers(1)
+                client.close()
         self._reset(clients, case)
-        return found
 
     def alone(self, case: Case) -> list[bytes]:
         """The first twin's messages only."""
         client = self._ready()[0]
         found: list[bytes] = []
-        for step in (_BEGIN, *case.script) if case.begin else case.script:
-            if not client.ended:
-                client.send(step.data)
-            found.extend(client.answers(step.ready))
-        self._reset([client], case)
+        self._play([client], [found], case)
         return found
 
     def close(self) -> None:
@@ -129,6 +141,8 @@ class Pair:
             if not any(message[:1] == b"C" for message in answers):
                 client.ended = True  # an open COPY, or worse: a new session starts clean
         script = b"".join(step.data for step in case.script)
+        if any(step.session for step in case.script):
+            script += b"COMMIT"  # what a second session does is outside the first one's transaction
         for name in self._names[: len(clients)]:
             self._world.settle(name, script)
 
@@ -169,6 +183,8 @@ class Judge:
         """
         script = []
         for text in case.source.split(" ;; "):
+            if text.startswith("\\") or text[1:2] in (">", "&", "?"):
+                return False
             explained = _PLANNED.match(text) is not None
             script.append(query(f"EXPLAIN (COSTS OFF) {text}" if explained else text))
         one, two = self._behind.run(Case(case.family, case.source, tuple(script)))

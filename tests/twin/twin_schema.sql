@@ -128,6 +128,25 @@ CREATE INDEX sized_k ON sized (k);
 CREATE TABLE growing(id int PRIMARY KEY, a int8, b int8, c int8, d int8, note text);
 CREATE INDEX growing_all ON growing (a, b, c, d, note);
 
+-- indexes that put the values of several rows into one entry, and such that do not
+CREATE TABLE summed(id int PRIMARY KEY, x text, note text);
+CREATE INDEX summed_note ON summed USING brin (x, note);
+CREATE TYPE textrange AS RANGE (subtype = text, collation = "C");
+CREATE TABLE bounded(id int PRIMARY KEY, x int, span textrange);
+CREATE INDEX bounded_span ON bounded USING gist (span);
+CREATE TABLE forked(id int PRIMARY KEY, x int, span textrange);
+CREATE INDEX forked_span ON forked USING spgist (span);
+CREATE TABLE branching(id int PRIMARY KEY, x int, note text);
+CREATE INDEX branching_note ON branching USING spgist (note);
+CREATE TABLE words(id int PRIMARY KEY, x int, open text[], shut text[]);
+CREATE INDEX words_both ON words USING gin (open, shut);
+CREATE TABLE hashed(id int PRIMARY KEY, x int, note text);
+CREATE INDEX hashed_note ON hashed USING hash (note);
+CREATE TABLE days(id int PRIMARY KEY, x int, during daterange, at timestamp, name text);
+CREATE INDEX days_during ON days USING gist (during);
+CREATE INDEX days_at ON days USING brin (at, name text_bloom_ops);
+CREATE INDEX days_name ON days USING gist (to_tsvector('simple', name));
+
 CREATE COLLATION loose (provider = icu, locale = 'und', deterministic = false);
 
 -- an index that holds a secret in front of what is asked for

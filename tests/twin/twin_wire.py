@@ -27,10 +27,15 @@ PATIENCE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Bytes to send, and how many ReadyForQuery are due for them."""
+    """Bytes to send, and how many ReadyForQuery are due for them.
+
+    :ivar ready: 0 sends without waiting for an answer.
+    :ivar session: which of the client's sessions on this database: 0 is the first.
+    """
 
     data: bytes
     ready: int = 1
+    session: int = 0
 
 
 class Ended(Exception):

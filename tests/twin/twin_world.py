@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -76,6 +77,15 @@ SECRETS = {
     "public.owned_made.name": "NAME",
     "public.sized.note": "NOTES",
     "public.kinds.s_*": "KIND",
+    "public.summed.note": "NOTES",
+    "public.bounded.span": "DATE",
+    "public.forked.span": "DATE",
+    "public.branching.note": "NOTES",
+    "public.words.shut": "NOTES",
+    "public.hashed.note": "NOTES",
+    "public.days.during": "DATE",
+    "public.days.at": "DATE",
+    "public.days.name": "NAME",
 }
 #: Names whose dots a dictionary's line cannot tell from its own are reached by wildcards.
 ODD = {"We?ird.T?able.na?ve": "OTHER", "public.Odd?Table.Se cret": "OTHER"}
@@ -158,6 +168,15 @@ class World:
 
     def close(self) -> None:
         for owner in self._owners.values():
+    def until_waiting(self, database: str) -> None:
+        """Until a session of the database waits for a lock; for a second at most, as one that was
+        refused never does."""
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            found = self._own("postgres", f"{_WAITING} WHERE datname = '{database}'")
+            if any(message[:1] == b"D" and message[-1:] == b"t" for message in found):
+                return
+
             owner.close()
 
     def _own(self, database: str, text: str) -> list[bytes]:
@@ -201,6 +220,7 @@ _COUNTS = re.compile(rb"insert|merge|copy|nextval|setval|create", re.IGNORECASE)
 _COMMITS = re.compile(rb"commit|rollback(?! to)|abort|hold|prepare transaction", re.IGNORECASE)
 _SEQUENCES = "SELECT setval('counter', 1, false), setval('visits_id_seq', 5)"
 _TABLES = """
+_WAITING = "SELECT coalesce(bool_or(wait_event_type = 'Lock'), false) FROM pg_stat_activity"
 SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind IN ('r', 'm') AND nspname !~ '^(pg_|information_schema)' ORDER BY 1"""
 
