@@ -117,6 +117,13 @@ class IStatementAnalyzer(Interface):
         """What is known of ``text`` without waiting; None when it must be parsed. Texts that differ
         in nothing but literals that have no bearing share one object."""
 
+    def lift(text: str) -> Deferred[Any]:
+        """``text`` with parameters for the tokens in it, a :class:`hoopgate.sql.tokens.Lifted`;
+        None when there is none that counts.
+
+        Fails with :class:`Refused`: as :meth:`analyze`, and ``token.many``.
+        """
+
 
 class ICommandExaminer(Interface):
     def examine(command: Command) -> Deferred[Operation]:

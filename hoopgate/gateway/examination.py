@@ -22,7 +22,7 @@ from hoopgate.events import (
     Statement,
     StatementFacts,
 )
-from hoopgate.gateway.substitution import compared, kinds, lifted
+from hoopgate.gateway.substitution import compared, holds_token, kinds, lifted
 from hoopgate.sql.mysql.attestation import edited
 from hoopgate.sql.resolver import needs_resolution
 
@@ -35,6 +35,9 @@ Asked = Statement | Operation | Command
 
 #: Times a statement is resolved again because the schema changed meanwhile.
 _MOST_LOOKS = 3
+
+#: Characters of a text in which tokens are looked for at once: a millisecond's worth of words.
+_LIFTED_HERE = 4096
 
 
 def _unresolved(event: Statement, facts: tuple[StatementFacts, ...], code: str) -> Judged:
@@ -121,7 +124,7 @@ class Examination:
         asked = event
         try:
             mysql = "dialect" in event.settings
-            found = lifted(event.text, mysql=mysql) if self._tokens else None
+            found = await self.lift(event.text, mysql=mysql) if self._tokens else None
             facts = None
             if found is not None:
                 facts = await self._lifted(found)
@@ -146,6 +149,23 @@ class Examination:
             if generation == self.generation and self.confirmed():
                 return judged
         return _unresolved(event, facts, "resolve.unsettled")
+
+    async def lift(self, text: str, *, mysql: bool) -> Lifted | None:
+        """``text`` with parameters for its tokens; None when there is none that counts.
+
+        :raises Refused: ``token.many``; ``parse.crash``, ``parse.timeout``: it cannot be said now.
+        """
+        if len(text) <= _LIFTED_HERE:
+            return lifted(text, mysql=mysql)
+        if not holds_token(text):
+            return None
+        try:
+            found: Lifted | None = await self._analyzer.lift(text)
+        except Refused as refused:
+            if refused.code in ("parse.syntax", "parse.size"):
+                return None  # the parser will say so
+            raise
+        return found
 
     async def _lifted(self, found: Lifted) -> tuple[StatementFacts, ...] | None:
         """Facts of a text with parameters for its tokens; None when it is no SQL like that."""

@@ -33,7 +33,7 @@ from hoopgate.gateway import unapproved
 from hoopgate.gateway.decided import Decisions, Remembered
 from hoopgate.gateway.examination import Asked, Examination
 from hoopgate.gateway.logging import log_event
-from hoopgate.gateway.substitution import lifted, substitute, substitute_compared
+from hoopgate.gateway.substitution import UNAVAILABLE, substitute, substitute_compared
 from hoopgate.gateway.waiting import OnHold, Waiting
 from hoopgate.sql.digest import approval_digest
 from hoopgate.sql.resolver import needs_resolution
@@ -296,13 +296,18 @@ class Judge:
         if isinstance(event, Operation):
             if not any(tokens):
                 return decision
-            block = await substitute_compared(event, decision, vault, resource)
+            block: Block | None = await substitute_compared(event, decision, vault, resource)
         elif not isinstance(event, Statement) or not (tokens or event.binds):
             return decision
         else:
             text = event.text if self._looking.steered is None else self._looking.steered
-            found = lifted(text, mysql="dialect" in event.settings) if tokens else None
-            block = await substitute(event, text, found, decision, vault, resource)
+            mysql = "dialect" in event.settings
+            try:
+                found = await self._looking.lift(text, mysql=mysql) if tokens else None
+            except Refused:  # no parser can be had
+                block = UNAVAILABLE
+            else:
+                block = await substitute(event, text, found, decision, vault, resource)
         if block is None:
             return decision
         return self._decide(block, decision.monitored, decision.facts, decision.approval)

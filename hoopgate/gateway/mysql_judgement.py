@@ -20,6 +20,7 @@ from hoopgate.interfaces import ITLS, ISecretSource, IStatementAnalyzer, IStatem
 from hoopgate.mysql.side import SideConnections
 from hoopgate.sql.mysql.examination import request
 from hoopgate.sql.mysql.resolver import Hidden, Resolver
+from hoopgate.sql.tokens import Lifted
 from hoopgate.sql.worker import decode
 
 if TYPE_CHECKING:
@@ -109,6 +110,10 @@ class MysqlAnalyzer:
         if found is not None:
             self._known.move_to_end(text)
         return found
+
+    def lift(self, text: str) -> Deferred[Lifted | None]:
+        """See :class:`hoopgate.interfaces.IStatementAnalyzer`."""
+        return self._pool.lift(text, mysql=True)
 
     def work(self, request: bytes) -> Deferred[Any]:
         """See :class:`hoopgate.sql.mysql.resolver.Parser`."""

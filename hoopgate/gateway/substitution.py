@@ -14,7 +14,7 @@ from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import Operation, Statement
 from hoopgate.gateway.tokens import Tokens
 from hoopgate.mysql import parameters as mysql_parameters
-from hoopgate.phi.tokens import Token, read
+from hoopgate.phi.tokens import TOKEN, Token, read
 from hoopgate.plans import BodyPlan, TokenUse
 from hoopgate.postgres import parameters as postgres_parameters
 from hoopgate.sql import tokens as postgres_literals
@@ -22,7 +22,7 @@ from hoopgate.sql.mysql import literals as mysql_literals
 from hoopgate.sql.tokens import MOST_TOKENS, Lifted
 from hoopgate.verdicts import Block, Hold, Mask, Verdict
 
-_UNAVAILABLE: Final = Block(
+UNAVAILABLE: Final = Block(
     "tokens",
     "token.unavailable",
     "What the tokens stand for cannot be looked up now.",
@@ -36,13 +36,18 @@ _MANY: Final = Block(
 )
 
 
+def holds_token(text: str) -> bool:
+    """False when there is none in ``text``, wherever it might stand."""
+    return TOKEN.search(text) is not None
+
+
 def lifted(text: str, *, mysql: bool = False) -> Lifted | None:
     """``text`` with parameters for its tokens; None when there is none that counts.
 
     :param mysql: it is of that dialect, or MariaDB's.
     :raises Refused: ``token.many``.
     """
-    if "'[" not in text and not (mysql and '"[' in text):
+    if not holds_token(text):
         return None
     try:
         lift = mysql_literals.lift if mysql else postgres_literals.lift
@@ -107,7 +112,7 @@ async def substitute(
     try:
         values = await tokens.values(resource, wanted.values())
     except HoopgateError:
-        return _UNAVAILABLE
+        return UNAVAILABLE
     for token in wanted.values():
         if token not in values:
             return _unknown(token)
@@ -150,7 +155,7 @@ async def substitute_compared(
     try:
         values = await tokens.values(resource, set(wanted))
     except HoopgateError:
-        return _UNAVAILABLE
+        return UNAVAILABLE
     for token in wanted:
         if token not in values:
             return _unknown(token)

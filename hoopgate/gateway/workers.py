@@ -22,10 +22,12 @@ from hoopgate.child import LENGTH
 from hoopgate.errors import Refused, UnresolvableStatement
 from hoopgate.events import Resolution, StatementFacts
 from hoopgate.interfaces import IStatementAnalyzer
+from hoopgate.phi.tokens import TOKEN
 from hoopgate.sql.catalogue import Catalogue, Wanted
 from hoopgate.sql.examination import Task, decode_answer, encode_task
 from hoopgate.sql.shape import plain, scan, shape
-from hoopgate.sql.worker import decode
+from hoopgate.sql.tokens import Lifted
+from hoopgate.sql.worker import decode, decode_lifted, lifting
 
 log = Logger()
 
@@ -243,6 +245,10 @@ class ParserPool:
         self._queue.append(job)
         self._pump()
         return result
+
+    def lift(self, text: str, *, mysql: bool = False) -> Deferred[Lifted | None]:
+        """See :class:`hoopgate.interfaces.IStatementAnalyzer`."""
+        return self.ask(lifting(text, TOKEN, mysql=mysql), decode_lifted)
 
     def examine(
         self, task: Task, catalogue: Catalogue, known: Wanted

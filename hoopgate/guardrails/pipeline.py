@@ -45,6 +45,7 @@ _PARSER_MESSAGES = {
     ),
     "parse.timeout": ("The statement took too long to parse.", "Make it simpler."),
     "parse.crash": ("The statement cannot be parsed.", "Make it simpler."),
+    "token.many": ("There are more than 1000 tokens in one request.", "Send them in parts."),
     "command.unknown": ("That is not offered here.", "Use exec or SFTP."),
     "command.startup": (
         "Hidden files in the account's home decide which programs run.",

@@ -192,7 +192,7 @@ class Resolver(Memory[Key]):
         if "parameters" in facts.flags:
             types, names = await self._parameters(side, text, statement, facts, path)
         body = None
-        if side.creates:
+        if side.creates and len(types) <= _MOST_ARGUMENTS:
             try:
                 body = await self._held(side, text, names, path)
             except UnresolvableStatement as error:
@@ -327,6 +327,8 @@ class Resolver(Memory[Key]):
             self._snapshot = ""
 
 
+#: A procedure has no more (FUNC_MAX_ARGS); a statement may have 65,535 parameters.
+_MOST_ARGUMENTS: Final = 100
 #: The pseudo-type of a literal that has no type yet: the server chooses another.
 _UNKNOWN: Final = 705
 _TREE: Final = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from hoopgate.errors import Refused
 from hoopgate.sql.shape import SCONST, scan, token_number
@@ -84,6 +84,23 @@ def lift(text: str, is_token: Callable[[str], bool]) -> Lifted | None:
         literals.append(Literal(start, end, place, numbers[place], content))
     lifted = _put(source, literals, [f"${one.number}".encode() for one in literals])
     return Lifted(lifted.decode(), tuple(literals))
+
+
+def encode(found: Lifted | None) -> dict[str, object] | None:
+    """What a child has found, as JSON."""
+    if found is None:
+        return None
+    literals = [
+        (one.start, one.end, one.statement, one.number, one.content) for one in found.literals
+    ]
+    return {"text": found.text, "literals": literals}
+
+
+def decode(content: dict[str, Any] | None) -> Lifted | None:
+    """What :func:`encode` has made."""
+    if content is None:
+        return None
+    return Lifted(content["text"], tuple(Literal(*one) for one in content["literals"]))
 
 
 def fill(text: str, literals: tuple[Literal, ...], values: list[bytes]) -> str:

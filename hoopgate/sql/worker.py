@@ -1,14 +1,16 @@
 """The parser's child process: ``python -m hoopgate.sql.worker``.
 
 It speaks as :mod:`hoopgate.child` says. A request is ``S`` and UTF-8 SQL to be analysed, ``T`` and
-a tree to be examined (:mod:`hoopgate.sql.examination`), or ``M`` and what is asked about MariaDB's
-or MySQL's SQL (:mod:`hoopgate.sql.mysql.examination`); an answer is JSON. Nothing is held between
-requests but trees that were read before; that the process may die of a statement is what it is for.
+a tree to be examined (:mod:`hoopgate.sql.examination`), ``L`` and SQL whose tokens are to be lifted
+(:func:`lifting`), or ``M`` and what is asked about MariaDB's or MySQL's SQL
+(:mod:`hoopgate.sql.mysql.examination`); an answer is JSON. Nothing is held between requests but
+trees that were read before; that the process may die of a statement is what it is for.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from typing import BinaryIO, Final
@@ -16,10 +18,11 @@ from typing import BinaryIO, Final
 from hoopgate import child
 from hoopgate.errors import Refused
 from hoopgate.events import StatementFacts
-from hoopgate.sql import examination
+from hoopgate.sql import examination, tokens
 from hoopgate.sql.analysis import analyze
 from hoopgate.sql.catalogue import TreeReader
 from hoopgate.sql.mysql import examination as mysql
+from hoopgate.sql.mysql import literals
 
 #: Bytes of address space, of stack for the recursive parser, and CPU seconds per request.
 MEMORY: Final = 2 * 2**30
@@ -85,6 +88,30 @@ def decode(answer: bytes) -> tuple[StatementFacts, ...]:
     )
 
 
+def lifting(text: str, shape: re.Pattern[str], *, mysql: bool) -> bytes:
+    """A request for the tokens in ``text``: literals that ``shape`` matches whole."""
+    return b"L" + json.dumps([text, shape.pattern, mysql]).encode()
+
+
+def decode_lifted(answer: bytes) -> tokens.Lifted | None:
+    """What was found.
+
+    :raises Refused: the answer is a refusal.
+    """
+    content = json.loads(answer)
+    if "refused" in content:
+        raise Refused(content["refused"], content["message"])
+    return tokens.decode(content["lifted"])
+
+
+def _lifted(request: bytes) -> bytes:
+    text, pattern, dialect = json.loads(request)
+    shape = re.compile(pattern)
+    lift = literals.lift if dialect else tokens.lift
+    found = lift(text, lambda content: shape.fullmatch(content) is not None)
+    return json.dumps({"lifted": tokens.encode(found)}).encode()
+
+
 def answer(request: bytes, max_bytes: int, reader: TreeReader) -> bytes:
     """The answer to one request."""
     kind = request[:1]
@@ -93,6 +120,8 @@ def answer(request: bytes, max_bytes: int, reader: TreeReader) -> bytes:
         if kind == b"M":
             outcome = mysql.answer(request[1:], max_bytes)
             return encode(outcome) if isinstance(outcome, tuple) else json.dumps(outcome).encode()
+        if kind == b"L":
+            return _lifted(request[1:])
         if not tree:
             return encode(analyze(request[1:].decode(), max_bytes))
         found = json.dumps(examination.answer(request[1:], reader)).encode()
@@ -101,7 +130,7 @@ def answer(request: bytes, max_bytes: int, reader: TreeReader) -> bytes:
         code, message = "resolve.size", "The query is too large to judge."
     except Refused as refused:
         code, message = refused.code, str(refused)
-    except UnicodeDecodeError:
+    except UnicodeError:
         code, message = "parse.syntax", "The statement is not valid UTF-8."
     except (RecursionError, MemoryError):
         code = "resolve.size" if tree else "parse.size"

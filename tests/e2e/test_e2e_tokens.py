@@ -174,6 +174,20 @@ def test_lists_of_tokens(tokens: Clinic) -> None:
     assert sorted(rows(tokens, f"{sql} = ANY (%b)", mrns)) == wanted
     assert sorted(rows(tokens, f"{sql} IN (%s, %s, %b)", *mrns)) == wanted
     assert rows(tokens, f"{sql} = %s", None) == []
+    everybody = [one for (one,) in rows(tokens, "SELECT mrn FROM patients")]
+    many = ", ".join(f"'{one}'" for one in everybody)
+    assert len(many) > 4096  # so large a text is looked through in a child
+    assert len(rows(tokens, f"{sql} IN ({many})")) == 200
+    # More parameters than a function may have.
+    assert len(rows(tokens, f"{sql} IN ({', '.join(['%s'] * 200)})", *everybody)) == 200
+    guesses = ["MRN0000001", *everybody[1:]]
+    with pytest.raises(psycopg.Error) as refused:
+        rows(tokens, f"{sql} IN ({', '.join(['%s'] * 200)})", *guesses)
+    assert reason(refused)["reason"] == "token.expected"
+    with pytest.raises(psycopg.Error) as refused:
+        rows(tokens, f"{sql} IN ({many}, {many}, {many}, {many}, {many}, {quoted})")
+    assert reason(refused)["reason"] == "token.many"
+    assert "1000 tokens" in str(refused.value)
 
 
 def test_asyncpg_and_pg8000_use_tokens(tokens: Clinic) -> None:

@@ -18,6 +18,7 @@ from twisted.internet.task import LoopingCall
 
 from hoopgate.errors import Refused
 from hoopgate.gateway.workers import ParserPool
+from hoopgate.sql.tokens import lift
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,22 @@ def refused(pool: ParserPool, text: str) -> str:
     return refusal.value.code
 
 
+def pause(pid: int) -> None:
+    """Stop a process. One of its threads hears of it first, the others a moment later."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        states = {
+            line.partition(") ")[2][:1]
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for line in [(task / "stat").read_text()]
+        }
+        if states == {"T"}:
+            return
+        time.sleep(0.01)
+    raise AssertionError("it does not stop")
+
+
 def test_facts_come_back_and_are_remembered(pool: ParserPool) -> None:
     sql = "PREPARE q(int) AS SELECT $1; COPY t(a) TO STDOUT (FORMAT csv)"
     assert pool.cached(sql) is None
@@ -66,6 +83,27 @@ def test_a_known_shape_needs_no_child(pool: ParserPool) -> None:
     assert pool.cached("SELECT a FROM t WHERE id = 22222") is facts
     assert pool.cached("SELECT a FROM t WHERE id = 'x'") is None
     assert pool.cached("SELECT b FROM t WHERE id = 1") is None
+
+
+def test_tokens_of_a_large_text_are_found_in_a_child(pool: ParserPool) -> None:
+    token = f"[MRN:1.{'0a' * 10}]"
+    filler = ", ".join(f"'[{number}]'" for number in range(1000))
+    text = f"SELECT {filler}; SELECT 'é', $1 /* '{token}' */ WHERE mrn = '{token}'"
+    found = on_reactor(pool.lift, text)
+    assert found == lift(text, lambda content: content == token)
+    assert [(one.statement, one.number) for one in found.literals] == [(1, 2)]
+    assert on_reactor(pool.lift, filler) is None
+    assert on_reactor(pool.lift, f'SELECT "{token}"') is None
+    assert on_reactor(lambda: pool.lift(f'SELECT "{token}"', mysql=True)).text == "SELECT  ?1 "
+    for bad, code in (
+        (f"SELECT {', '.join([repr(token)] * 1001)}", "token.many"),
+        (f"SELECT '{token}' '", "parse.syntax"),
+        (f"SELECT '{token}' '\ud800'", "parse.syntax"),
+        (f"SELECT '{token}' {'+' * 100_000}", "parse.size"),
+    ):
+        with pytest.raises(Refused) as refusal:
+            on_reactor(pool.lift, bad)
+        assert refusal.value.code == code
 
 
 def test_equal_texts_fly_together(pool: ParserPool) -> None:
@@ -135,7 +173,7 @@ def test_a_text_that_is_too_much_harms_nobody(pool: ParserPool, text: str) -> No
 def test_a_child_that_dies_is_replaced(pool: ParserPool) -> None:
     ask(pool, "SELECT 1")
     (first,) = children(pool)
-    os.kill(first, signal.SIGSTOP)
+    pause(first)
     waiting: list[Any] = []
     on_reactor(lambda: pool.analyze("SELECT 'two'").addBoth(waiting.append) and None)
     os.kill(first, signal.SIGKILL)
@@ -151,7 +189,7 @@ def test_a_child_that_hangs_is_killed(reaper: None) -> None:
     pool = on_reactor(lambda: ParserPool(reactor, 1, seconds=3.0, queue=2))
     try:
         ask(pool, "SELECT 1")
-        os.kill(children(pool)[0], signal.SIGSTOP)
+        pause(children(pool)[0])
         assert refused(pool, "SELECT 'slow'") == "parse.timeout"
         assert ask(pool, "SELECT 'slow'")
     finally:
@@ -175,7 +213,7 @@ def test_a_child_that_starts_slowly_has_its_time(
 
 def test_what_waits_is_bounded(pool: ParserPool) -> None:
     ask(pool, "SELECT 1")
-    os.kill(children(pool)[0], signal.SIGSTOP)
+    pause(children(pool)[0])
     outcomes: list[Any] = []
 
     def many() -> None:
