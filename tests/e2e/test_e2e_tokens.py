@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from testbed.certificates import Certificates, write_private
 from testbed.clinic import LABELS, Clinic, running_clinic
+from testbed.parts import debian
 from testbed.postgres import Postgres
 from testbed.raw import Raw
 
@@ -84,7 +85,7 @@ def tokens(
     postgres: Postgres = request.getfixturevalue(f"postgres{request.param}")
     directory = tmp_path_factory.mktemp(f"tokens{request.param}")
     keys = directory / "tokens.keys"
-    write_private(keys, f"1 {secrets.token_hex(32)}\n".encode())
+    write_private(keys, f"1 {bytes(range(32)).hex()}\n".encode())  # what docs/tokens.md shows
 
     def adjust(settings: dict[str, Any]) -> None:
         settings["resources"][0]["tokens"] = {"keys": {"file": str(keys)}}
@@ -140,6 +141,50 @@ def test_the_walk_through(tokens: Clinic) -> None:
         tokens.database,
     )
     assert real.strip()
+
+
+def psql(clinic: Clinic, sql: str) -> str:
+    """What psql shows of a script."""
+    command = [debian("psql", "postgresql-client", "/usr/lib/postgresql/15/bin"), "-X", "-q"]
+    done = subprocess.run(
+        [*command, "-v", "ON_ERROR_STOP=1", clinic.dsn("executor")],
+        input=sql,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_walk_through_of_the_docs(tokens: Clinic) -> None:
+    """docs/tokens.md word for word: its statements, its tokens, what it says they show."""
+    page = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text()
+    transcript = page.partition("```\nclinic=> ")[2].partition("```")[0]
+    statement, _, shown = transcript.partition("\n")
+    walk = page.partition("```sql\n")[2].partition("```")[0]
+    found = psql(tokens, statement).partition("(2 rows)")[0]
+    assert [line.rstrip() for line in found.rstrip().splitlines()] == shown.rstrip().splitlines()
+    seen = psql(tokens, f"\\t\n\\pset format unaligned\n{walk}").splitlines()
+    (said,) = re.findall(r"(?m)^--  (\[PID.*)$", walk)
+    assert seen[0] == said.replace(" | ", "|")
+    patients = dict.fromkeys(TOKEN.findall(walk))
+    assert patients == {"PID": None}
+    steps = [re.split(r"\|", line) for line in seen[1:]]
+    encounters = [one for one in steps if TOKEN.fullmatch(one[0]) is None]
+    joined = [one for one in steps if TOKEN.fullmatch(one[0])]
+    assert len(encounters) == 5 and len(joined) == 10
+    assert {one[0] for one in joined} == set(re.findall(r"\[PID:[^]]*\]", walk))
+    [token] = set(re.findall(r"\[PID:[^]]*\]", said))
+    by_value = rows(
+        tokens,
+        "SELECT admitted, department, dx FROM encounters WHERE patient_id = %s ORDER BY admitted",
+        token,
+    )
+    assert [[str(value) for value in one] for one in by_value] == encounters
+    real = tokens.postgres.psql("SELECT id, mrn FROM patients WHERE zip LIKE '95%'", "tokens")
+    for line in real.split():
+        assert line.partition("|")[2] not in found + "".join(seen)
 
 
 def test_a_token_is_the_same_in_every_form(tokens: Clinic) -> None:
