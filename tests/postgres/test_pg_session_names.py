@@ -21,6 +21,7 @@ from session_play import (
 from hoopgate.actions import Decision
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import StatementFacts
+from hoopgate.plans import ColumnMask, MaskPlan, Method
 from hoopgate.postgres import wire
 from hoopgate.verdicts import Allow, Hold, Mask
 
@@ -118,6 +119,51 @@ def test_a_suspended_fetch_keeps_the_plan_of_its_cursor() -> None:
     play.shown()
     play.client(wire.execute(b"p", 0), wire.sync())
     assert masked(play.server(row(b"2", REAL), done(), TRANSACTION).shown())
+
+
+WORDS = MaskPlan((None, ColumnMask("DAY", Method.REDACT, 1082, True)), ("id", "day"))
+DAYS = [wire.Field(b"id", 0, 0, 23, 4, -1, 0), wire.Field(b"day", 0, 0, 1082, 4, -1, 0)]
+
+
+def in_words(text: str) -> Decision:
+    """``select days`` has a date that comes as text."""
+    if "days" in text:
+        decision = judge(text)
+        return Decision("req-2", Mask("test/mask", (WORDS,)), facts=decision.facts)
+    return judge(text)
+
+
+@pytest.mark.parametrize("text", [b"fetch all from c", b"execute c"])
+@pytest.mark.parametrize("kind", [b"S", b"P"])
+def test_what_runs_a_name_is_described_as_what_it_names(text: bytes, kind: bytes) -> None:
+    play = Play(judge=in_words)
+    parsed(play, b"c", b"select days")
+    play.client(wire.query(b"declare c cursor for select days"))
+    play.server(done(), TRANSACTION)
+    parsed(play, b"u", text, TRANSACTION)
+    bound(play, b"p", b"u")
+    play.client(wire.describe(kind, b"u" if kind == b"S" else b"p"), wire.sync())
+    (description, _) = play.server(wire.encode_row_description(DAYS), TRANSACTION).shown()
+    assert [one.type_oid for one in wire.row_description(description)] == [23, 25]
+
+
+def test_a_name_that_has_got_other_columns_does_not_end_the_session() -> None:
+    """The server describes what the name meant when FETCH was parsed."""
+    play = Play()
+    play.client(wire.query(b"declare c cursor for select 1"))
+    play.server(done(), TRANSACTION)
+    parsed(play, b"u", b"fetch all from c", TRANSACTION)
+    play.client(wire.query(b"close c"), wire.query(SECRET_CURSOR))
+    play.server(done(), TRANSACTION, done(), TRANSACTION)
+    play.shown()
+    one = wire.encode_row_description(DAYS[:1])
+    play.client(wire.describe(b"S", b"u"), wire.sync())
+    assert play.server(one, TRANSACTION).shown()[0] == one
+    # another statement's must fit
+    parsed(play, b"v", PATIENTS, TRANSACTION)
+    play.client(wire.describe(b"S", b"v"), wire.sync())
+    with pytest.raises(RemoteProtocolError):
+        play.server(one)
 
 
 def new_label(text: str) -> Decision:
