@@ -340,6 +340,8 @@ class Resolution:
     :ivar written: base columns that are assigned.
     :ivar stored: base columns whose values reach what is assigned.
     :ivar moves: the same, with where each goes; None where that is not known.
+    :ivar roles: columns in ``influences``, as text → the clause in which one decides, where it is
+        one that a refusal can say something of: ``WHERE``, ``GROUP BY``, ``count()`` ….
     :ivar present: every column of every relation touched: what a plan or a size depends on.
     :ivar flows: every function's signature, ``pg_catalog.upper(text)`` → the base columns that
         reach its arguments or decide whether it is called.
@@ -359,6 +361,7 @@ class Resolution:
     written: frozenset[ColumnRef] = frozenset()
     stored: frozenset[ColumnRef] = frozenset()
     moves: frozenset[Move] | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
     flows: Mapping[str, frozenset[ColumnRef]] = field(default_factory=dict)
     present: frozenset[ColumnRef] = frozenset()
     edits: tuple[tuple[int, int, str], ...] = ()

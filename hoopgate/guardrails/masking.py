@@ -26,6 +26,7 @@ from hoopgate.events import (
 )
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.guardrails.groups import NO_GROUPS, GroupSize, release
+from hoopgate.guardrails.remedies import by_clause, instead, of_function, stored_as
 from hoopgate.guardrails.tokens import literals, settle, unread
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
@@ -336,11 +337,12 @@ def _predicates(resolution: Resolution, labels: LabelSet) -> Block | None:
         return None
     if secret[0].grouped:
         return _aggregate(secret[0], labels)
+    clause = resolution.roles.get(str(secret[0]), "")
     return _block(
         "predicate",
         f"{_secret(secret[0], labels)}: it may not decide which rows, how many or in which order"
-        " come back, nor whether the statement fails.",
-        "Select it for a masked value, and choose rows by columns that are not secret.",
+        f" come back, nor whether the statement fails{by_clause(clause)}.",
+        instead(clause, labels.lookup(secret[0])),
         str(secret[0]),
     )
 
@@ -383,7 +385,7 @@ def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) 
             return _block(
                 "function",
                 f"{signature} may fail on {secret[0]}, and the failure would say something of it.",
-                "Select the column itself for a masked value.",
+                of_function(signature),
                 signature,
             )
         if signature in GROWING:
@@ -434,7 +436,7 @@ def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> 
     return _block(
         "write",
         f"Values of {place} may not be copied to another place.",
-        "Write constants, or columns that are public.",
+        stored_as(found),
         place,
     )
 
@@ -492,7 +494,7 @@ def _explained(resolution: Resolution, labels: LabelSet) -> Block | None:
     return _block(
         "explain",
         f"A plan shows what the statistics know of {relation}, and {column.column} is not public.",
-        "Run the statement itself.",
+        "Run the statement itself; EXPLAIN is for tables all of whose columns are public.",
         relation,
     )
 

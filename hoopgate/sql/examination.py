@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hoopgate.errors import UnresolvableStatement
-from hoopgate.events import ColumnRef, OutputColumn, Resolution
+from hoopgate.events import ColumnRef, Move, OutputColumn, Resolution
 from hoopgate.sql import lineage
 from hoopgate.sql.catalogue import Catalogue, Overrun, TreeReader, Wanted
 from hoopgate.sql.flows import MOST_STEPS
@@ -143,6 +143,17 @@ def encode_resolution(resolution: Resolution) -> dict[str, Any]:
         "types": resolution.parameter_types,
         "written": refs(resolution.written),
         "stored": refs(resolution.stored),
+        "roles": dict(resolution.roles),
+        "moves": None
+        if resolution.moves is None
+        else [
+            [
+                *refs((one.source,)),
+                None if one.target is None else refs((one.target,))[0],
+                one.direct,
+            ]
+            for one in resolution.moves
+        ],
         "flows": {name: refs(columns) for name, columns in resolution.flows.items()},
         "present": refs(resolution.present),
         "assigned": refs(resolution.assigned),
@@ -179,6 +190,13 @@ def decode_answer(content: dict[str, Any]) -> Resolution | Wanted:
         parameter_types=tuple(found["types"]),
         written=refs(found["written"]),
         stored=refs(found["stored"]),
+        roles=found["roles"],
+        moves=None
+        if found["moves"] is None
+        else frozenset(
+            Move(places[source], None if target is None else places[target], direct)
+            for source, target, direct in found["moves"]
+        ),
         flows={name: refs(columns) for name, columns in found["flows"].items()},
         present=refs(found["present"]),
         assigned=refs(found["assigned"]),

@@ -82,6 +82,7 @@ class Expressions:
     def __init__(self, catalogue: Catalogue, steps: int) -> None:
         self.catalogue = catalogue
         self.influences: set[ColumnRef] = set()
+        self.roles: dict[str, str] = {}
         self.relations: set[str] = set()
         self.functions: set[str] = set()
         self.aggregated: set[ColumnRef] = set()
@@ -283,6 +284,12 @@ class Expressions:
         safe = node is not None and total_as_called(known.signature, node)
         self._flowed(AS_CALLED if safe else known.signature, sources)
 
+    def _decides(self, sources: Columns, clause: str) -> None:
+        """Rows or their order depend on ``sources``, by a clause."""
+        self.influences |= sources
+        for column in sources - self._control:
+            self.roles.setdefault(str(column), clause)
+
     def _flowed(self, signature: str, sources: Columns) -> None:
         self.flows.setdefault(signature, set()).update(sources, self._control)
 
@@ -332,7 +339,7 @@ class Expressions:
         self._call(function, sources)
         if self.catalogue.functions[function].name == "pg_catalog.count":
             # How many there are is a question about rows: the arguments are its predicate.
-            self.influences |= sources
+            self._decides(sources, "count()")
             return NONE
         if "aggfnoid" in node.fields or node.true("winagg"):
             self.aggregated |= sources

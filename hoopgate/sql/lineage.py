@@ -89,6 +89,7 @@ def resolve(
         written=frozenset(lineage.written),
         stored=frozenset(lineage.stored),
         moves=frozenset(lineage.moves),
+        roles=lineage.roles,
         flows={name: frozenset(columns) for name, columns in lineage.flows.items()},
         present=frozenset(lineage.present),
         assigned=frozenset(lineage.assigned),
@@ -268,21 +269,22 @@ class _Lineage(Writes):
     def _clauses(self, node: Node, scope: Scope, keyed: dict[int, Columns]) -> None:
         idle = idle_keys(node, scope.tables, self.catalogue)
         grouped = [one for one in node.nodes("groupClause") if _key(one) not in idle]
-        for clauses in (grouped, node.nodes("distinctClause"), node.nodes("sortClause")):
-            self._keys(clauses, keyed)
+        self._keys(grouped, keyed, "GROUP BY")
+        self._keys(node.nodes("distinctClause"), keyed, "DISTINCT")
+        self._keys(node.nodes("sortClause"), keyed, "ORDER BY")
         self._having(node, scope)
         for field in ("limitOffset", "limitCount", "mergeJoinCondition"):
             self.influences |= self._expression(node.fields.get(field), scope)
         for window in node.nodes("windowClause"):
-            self._keys(window.nodes("partitionClause"), keyed)
-            self._keys(window.nodes("orderClause"), keyed)
+            self._keys(window.nodes("partitionClause"), keyed, "PARTITION BY")
+            self._keys(window.nodes("orderClause"), keyed, "ORDER BY")
             for field in ("startOffset", "endOffset", "runCondition"):
                 self.influences |= self._expression(window.fields.get(field), scope)
 
     def _having(self, node: Node, scope: Scope) -> None:
         groups = self._groups
         if groups is None or groups.query is not node or not groups.floors:
-            self.influences |= self._expression(node.fields.get("havingQual"), scope)
+            self._decides(self._expression(node.fields.get("havingQual"), scope), "HAVING")
             return
         # What is asked besides is asked of small groups, too: it has no part in the promise.
         self._groups = None
@@ -304,12 +306,12 @@ class _Lineage(Writes):
     def _over(self, sources: Columns, floor: Floor) -> Columns:
         return promised(sources, floor, self.base(floor.relation, floor.patient).sources)
 
-    def _keys(self, clauses: list[Node], keyed: dict[int, Columns]) -> None:
+    def _keys(self, clauses: list[Node], keyed: dict[int, Columns], name: str) -> None:
         for clause in clauses:
             sources = keyed.get(_key(clause))
             if sources is None:
                 raise NodeTreeError("a sort or group key is not in the target list")
-            self.influences |= sources
+            self._decides(sources, name)
             for field in ("eqop", "sortop"):
                 operator = clause.integer(field, 0)
                 if operator:
@@ -324,10 +326,10 @@ class _Lineage(Writes):
                 continue
             if item.type == "FROMEXPR":
                 todo.extend(item.nodes("fromlist"))
-                self.influences |= self._expression(item.fields.get("quals"), scope)
+                self._decides(self._expression(item.fields.get("quals"), scope), "WHERE")
             elif item.type == "JOINEXPR":
                 todo.extend((item.node("larg"), item.node("rarg")))
-                self.influences |= self._expression(item.fields.get("quals"), scope)
+                self._decides(self._expression(item.fields.get("quals"), scope), "JOIN")
             elif item.type == "RANGETBLREF":
                 self._rows(self._table(scope, item.integer("rtindex")), scope)
             else:
@@ -351,7 +353,7 @@ class _Lineage(Writes):
         if not (node.integer("op") == 1 and node.true("all")):
             # Everything but UNION ALL compares values: what is left over depends on them.
             for flow in (*left, *right):
-                self.influences |= flow.sources
+                self._decides(flow.sources, "UNION")
         for clause in node.nodes("groupClauses"):
             operator = clause.integer("eqop", 0)
             if operator:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Iterator
 
+import pytest
 import twin_benign
 from run import generated
 from twin_cases import in_modes, plain, soft, written
@@ -114,9 +117,48 @@ def test_nothing_is_told_without_the_baseline(world: World) -> None:
     assert len(report.live) >= 15
 
 
-def test_honest_work_is_answered() -> None:
-    with running_world(15, hospital=twin_benign.labels()) as hospital:
-        found = twin_benign.answers(hospital)
+def test_what_honest_work_needs_tells_nothing(world: World) -> None:
+    families = ("idle keys", "constant arguments")
+    cases = [plain(*one) for one in written() if one[0] in families and "COMMIT" not in one[1]]
+    report = judged(Judge(world), cases[::2])
+    assert not report.leaks and not report.cuts, in_full(report, 15)
+    assert len(report.live) >= 20
+
+
+@pytest.fixture(scope="module")
+def honest() -> Iterator[World]:
+    with running_world(15, honest=twin_benign.dictionaries()) as running:
+        yield running
+
+
+def test_honest_work_is_answered(honest: World) -> None:
+    asked = twin_benign.works("hospital")
+    found = twin_benign.answers(honest, asked)
     assert len(found) >= 60
     assert not [answer for answer in found if answer.outcome == "broken"]
     assert twin_benign.share(found) >= 95, twin_benign.table(found)
+
+
+def test_honest_work_on_other_models_is_answered(honest: World) -> None:
+    """Half of it; all of it is asked by ``make twin ARGS=--benign``."""
+    asked = [one for model in twin_benign.MODELS[1:] for one in twin_benign.works(model)]
+    assert len(asked) >= 220
+    found = twin_benign.answers(honest, asked[::2])
+    assert not [answer for answer in found if answer.outcome == "broken"], twin_benign.table(found)
+    denied = {(answer.work.name, answer.reason) for answer in found if answer.outcome == "denied"}
+    assert denied <= twin_benign.NEEDED.items(), twin_benign.table(found)
+
+
+def test_a_refusal_says_what_to_do_instead(honest: World) -> None:
+    """To a person in the hint; to a program the reason, the rule and what it is about."""
+    asked = twin_benign.works("synthea", twin_benign.MISTAKES)
+    assert len(asked) >= 25
+    for answer in twin_benign.answers(honest, asked):
+        reason, _, words = answer.work.name.partition(" / ")
+        said, detail = answer.told
+        assert answer.reason == reason, answer
+        assert words in said.partition(" | ")[2], answer
+        members = json.loads(detail)
+        assert members["retry"] == "no" and members["rule"] and members["request"], answer
+        if reason in ("phi.predicate", "phi.aggregate"):
+            assert members["subject"].startswith("ehr.") and members["subject"] in said, answer

@@ -6,7 +6,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,8 @@ QUASI = {"public.patients.dob": "DOB", "public.patients.zip": "ZIP"}
 STRICT = ("twin_one", "twin_two")
 SOFT = ("soft_one", "soft_two")
 BARE = ("bare_one", "bare_two")
+#: What the baseline forbids and an operator of a warehouse lets analysts do.
+OWN_TABLES = ("ddl", "maintenance", "truncate", "unbounded-write")
 #: Never used, only copied from.
 _KEPT = {"twin": "keep", "bare": "keep", "soft": "kept"}
 
@@ -242,10 +244,12 @@ def _kept(resource: str) -> tuple[str, str]:
     return pair, _KEPT[pair]
 
 
-def make_hospital(postgres: Postgres) -> None:
-    """The database of honest work (benign/)."""
+def make_honest(postgres: Postgres, names: Iterable[str]) -> None:
+    """The databases of honest work (benign/)."""
     postgres.create_role("agent", PASSWORD)
-    postgres.create_database("hospital", (HERE / "benign" / "hospital.sql").read_text())
+    for name in names:
+        schema = (HERE / "benign" / f"{name}.schema.sql").read_text()
+        postgres.create_database(name, f"BEGIN;\n{schema}\nCOMMIT;")
 
 
 def make_databases(postgres: Postgres) -> None:
@@ -307,14 +311,15 @@ def settings(
 @contextmanager
 def running_world(
     version: int,
-    hospital: Sequence[Mapping[str, Any]] | None = None,
+    honest: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     *,
     packs: Sequence[str] = ("hipaa-baseline",),
     limits: Mapping[str, str] | None = None,
 ) -> Iterator[World]:
     """PostgreSQL of ``version`` with the twins, an issuer and a gateway; gone afterwards.
 
-    :param hospital: the hospital's labels: then it is there in the twins' place.
+    :param honest: labels of databases of honest work: then these are there in the twins' place,
+        and an operator lets analysts keep tables of their own.
     :param packs: of rules; without any, labels are all that guards.
     :param limits: other than the usual ones.
     """
@@ -329,15 +334,17 @@ def running_world(
             Postgres(version, certificates, hba=HBA, settings=SETTINGS) as postgres,
             TestIssuer(clients, {"agent": "agent-secret"}, certificates) as issuer,
         ):
-            if hospital is None:
+            if honest is None:
                 make_databases(postgres)
                 names: tuple[str, ...] = (*STRICT, *SOFT, *BARE)
                 dictionary: Sequence[Mapping[str, Any]] = labels()
             else:
-                make_hospital(postgres)
-                names, dictionary = ("hospital",), hospital
+                make_honest(postgres, honest)
+                names, dictionary = tuple(honest), [one for each in honest.values() for one in each]
             made = settings(directory, certificates, postgres, issuer, names, dictionary)
             made["policy"] = {"packs": list(packs)}
+            if honest is not None:
+                made["rules"][0]["overrides"] = [f"hipaa-baseline/{one}" for one in OWN_TABLES]
             made["limits"] = {**made.get("limits", {}), **(limits or {})}
             with Gateway(directory, made, certificates) as gateway:
                 world = World(postgres, gateway, issuer)
