@@ -95,8 +95,8 @@ class ModelServer:
                 if name not in self.portals:
                     raise _Failed
                 rows = self.portals[name]
-                reads = rows[0] != b"run" or rows[1].startswith(b"select")
-                return FIELDS if rows and reads else wire.no_data()
+                reads = rows and (rows[0] != b"run" or rows[1].startswith(b"select"))
+                return FIELDS if reads else wire.no_data()
             case wire.Execute(portal=portal, limit=limit):
                 return self._execute(portal, limit)
             case wire.CloseMessage(kind=kind, name=name):
