@@ -1,7 +1,7 @@
 """``make twin``: every case on every server, a table of outcomes, and what leaked.
 
     run.py [--versions 15,18] [--examples N] [--seed N] [--families a,b] [--cases FILE]
-           [--control] [--guard-alone] [--benign]
+           [--coins] [--control] [--guard-alone] [--benign]
 
 The exit status is 1 when anything leaks (or when honest work is not answered).
 """
@@ -21,9 +21,17 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import twin_benign  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from twin_cases import from_file, in_modes, plain, soft, written  # noqa: E402
+from twin_coins import (  # noqa: E402
+    CoinJudge,
+    bound_cases,
+    coin_cases,
+    otherwise,
+    running_coins,
+    typed,
+)
 from twin_grammar import cases  # noqa: E402
 from twin_judge import Case, Judge, Outcome, Report, told  # noqa: E402
-from twin_world import BARE, SOFT, STRICT, running_world  # noqa: E402
+from twin_world import BARE, SOFT, STRICT, World, running_world  # noqa: E402
 
 
 class Progress:
@@ -106,6 +114,25 @@ def run_generated(judge: Judge, report: Report, examples: int, number: int) -> N
         generated(examples, number, use)
 
 
+def run_coins(world: World, report: Report, every: int) -> None:
+    """What uses tokens, groups and generalised values, on a pair of its own."""
+    judge, written = CoinJudge(world), coin_cases()
+    progress = Progress(len(written), "tokens and groups")
+    for number, (family, source) in enumerate(written):
+        case = typed(family, source)
+        finding = judge.judge(case)
+        report.add(finding, judge.live(case))
+        others = otherwise(family, source)
+        if finding.outcome is Outcome.DENIED:
+            others = [one for index, one in enumerate(others) if (index + number) % every == 0]
+        for other in others:
+            report.add(judge.judge(other), False)
+        progress.step(report)
+    for case in bound_cases(world):
+        report.add(judge.judge(case), False)
+    judge.close()
+
+
 def judged(version: int, options: argparse.Namespace) -> Report:
     """One server, everything that the options ask for."""
     report = Report()
@@ -114,6 +141,12 @@ def judged(version: int, options: argparse.Namespace) -> Report:
     families = set(filter(None, options.families.split(",")))
     if families:
         sources = [one for one in sources if one[0] in families]
+    alone = bool(families or options.cases or options.control)
+    if options.coins or not alone:
+        with running_coins(version, packs) as world:
+            run_coins(world, report, options.every)
+    if options.coins:
+        return report
     with running_world(version, packs=packs) as world:
         judge = Judge(world, BARE if options.control else STRICT)
         run_sources(judge, report, sources, 0 if options.control else options.every, "written")
@@ -162,6 +195,7 @@ def main() -> int:
     )
     parser.add_argument("--cases", type=Path, help="cases of this file instead, one a line")
     parser.add_argument("--every", type=int, default=6, help="1: denied cases in every mode, too")
+    parser.add_argument("--coins", action="store_true", help="tokens, groups and dates alone")
     parser.add_argument("--control", action="store_true", help="nothing is labelled: all must leak")
     parser.add_argument("--guard-alone", action="store_true", help="without the baseline's rules")
     parser.add_argument("--benign", action="store_true", help="the share of honest work answered")

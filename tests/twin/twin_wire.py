@@ -19,7 +19,7 @@ _MINTED = re.compile(rb"req-[0-9a-f]{12}|apr-[0-9A-Za-z]+")
 
 #: What each twin calls itself.
 _MEANT = b"twin_one"
-_NAMES = re.compile(rb"(twin|soft|bare)_(?:one|two)")
+_NAMES = re.compile(rb"(twin|soft|bare|coin)_(?:one|two)")
 
 #: Seconds to wait for an answer: a case that takes longer is reported as a time-out.
 PATIENCE = 8.0

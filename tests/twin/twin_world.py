@@ -101,7 +101,7 @@ BARE = ("bare_one", "bare_two")
 #: What the baseline forbids and an operator of a warehouse lets analysts do.
 OWN_TABLES = ("ddl", "maintenance", "truncate", "unbounded-write")
 #: Never used, only copied from.
-_KEPT = {"twin": "keep", "bare": "keep", "soft": "kept"}
+_KEPT = {"twin": "keep", "bare": "keep", "soft": "kept", "coin": "mint"}
 
 
 def labels() -> list[dict[str, Any]]:
@@ -168,8 +168,6 @@ class World:
             if self._digest(resource) != self._digests[resource]:
                 self.restore(resource)
 
-    def close(self) -> None:
-        for owner in self._owners.values():
     def until_waiting(self, database: str) -> None:
         """Until a session of the database waits for a lock; for a second at most, as one that was
         refused never does."""
@@ -179,6 +177,8 @@ class World:
             if any(message[:1] == b"D" and message[-1:] == b"t" for message in found):
                 return
 
+    def close(self) -> None:
+        for owner in self._owners.values():
             owner.close()
 
     def _own(self, database: str, text: str) -> list[bytes]:
@@ -220,9 +220,9 @@ class World:
 
 _COUNTS = re.compile(rb"insert|merge|copy|nextval|setval|create", re.IGNORECASE)
 _COMMITS = re.compile(rb"commit|rollback(?! to)|abort|hold|prepare transaction", re.IGNORECASE)
+_WAITING = "SELECT coalesce(bool_or(wait_event_type = 'Lock'), false) FROM pg_stat_activity"
 _SEQUENCES = "SELECT setval('counter', 1, false), setval('visits_id_seq', 5)"
 _TABLES = """
-_WAITING = "SELECT coalesce(bool_or(wait_event_type = 'Lock'), false) FROM pg_stat_activity"
 SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind IN ('r', 'm') AND nspname !~ '^(pg_|information_schema)' ORDER BY 1"""
 
