@@ -184,7 +184,7 @@ def _found(
         score = detector.strength * min(0.95, 0.45 + share)
         yield _Evidence(kind, score, f"holds text like {detector.name} in {share:.0%}")
     wordy = sum(len(words(value)) >= _FREE_TEXT_WORDS for value in values) / len(values)
-    if kind == "NOTE" and wordy > _MANY:
+    if kind == "NOTE" and wordy > _MANY and not _few(values):
         yield _Evidence(kind, 0.5, f"prose in {wordy:.0%}: free text holds anything")
 
 
@@ -212,6 +212,11 @@ def _about(column: Column) -> frozenset[str]:
     return frozenset(said_of_it)
 
 
+def _few(values: Sequence[str]) -> bool:
+    """The same few come again and again, as codes and what they are called do."""
+    return len(values) >= _FEWEST_ROWS and len(set(values)) <= _MOST_CODES
+
+
 def _public(column: Column, values: Sequence[str]) -> tuple[float, str] | None:
     """What looks harmless, how sure, and why."""
     if column.family is Family.BOOLEAN:
@@ -219,12 +224,7 @@ def _public(column: Column, values: Sequence[str]) -> tuple[float, str] | None:
     if column.key and column.family is Family.INTEGER:
         return 0.6, "an integer key; make sure that nobody outside knows these numbers"
     different = len(set(values))
-    if (
-        column.family is Family.TEXT
-        and len(values) >= _FEWEST_ROWS
-        and different <= _MOST_CODES
-        and max(map(len, values)) <= _LONGEST_CODE
-    ):
+    if column.family is Family.TEXT and _few(values) and max(map(len, values)) <= _LONGEST_CODE:
         return 0.6, f"{different} different short values in {len(values)} rows, like codes"
     if column.family in (Family.INTEGER, Family.NUMBER) and values:
         return 0.4, "plain numbers; rare values may point at a person"

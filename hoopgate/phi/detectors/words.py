@@ -33,7 +33,9 @@ _SAID: Final = {
     "first name": ("NAME", 0.95),
     "last name": ("NAME", 0.95),
     "middle name": ("NAME", 0.95),
+    "maiden": ("NAME", 0.9),
     "maiden name": ("NAME", 0.95),
+    "forename": ("NAME", 0.95),
     "full name": ("NAME", 0.95),
     "given name": ("NAME", 0.95),
     "family name": ("NAME", 0.95),
@@ -58,8 +60,17 @@ _SAID: Final = {
     "addr": ("ADDRESS", 0.7),
     "city": ("ADDRESS", 0.6),
     "county": ("ADDRESS", 0.5),
+    "town": ("ADDRESS", 0.6),
+    "fips": ("ADDRESS", 0.6),
+    "birthplace": ("ADDRESS", 0.8),
+    "birth place": ("ADDRESS", 0.8),
+    "place of birth": ("ADDRESS", 0.8),
+    "census tract": ("LOCATION", 0.8),
     "latitude": ("LOCATION", 0.8),
     "longitude": ("LOCATION", 0.8),
+    "lat": ("LOCATION", 0.7),
+    "lon": ("LOCATION", 0.7),
+    "lng": ("LOCATION", 0.7),
     "geocode": ("LOCATION", 0.8),
     "zip": ("ZIP", 0.9),
     "zipcode": ("ZIP", 0.9),
@@ -87,6 +98,7 @@ _SAID: Final = {
     "user name": ("ACCOUNT", 0.8),
     "license": ("LICENSE", 0.6),
     "licence": ("LICENSE", 0.6),
+    "drivers": ("LICENSE", 0.7),
     "passport": ("LICENSE", 0.95),
     "vin": ("VEHICLE", 0.8),
     "plate": ("VEHICLE", 0.6),
@@ -125,6 +137,8 @@ _SAID: Final = {
     "api key": ("CREDENTIAL", 0.9),
     "token": ("CREDENTIAL", 0.6),
 }
+#: A part of a name is called so for short where the rest of the row is about people.
+_PARTS: Final = {("first",), ("middle",), ("last",), ("given",), ("family",)}
 #: A comment says what it is about, and other things besides.
 _COMMENT: Final = 0.75
 _CAMEL: Final = re2.compile(r"(\p{Ll}|\d)(\p{Lu})")
@@ -144,6 +158,8 @@ def said(name: str, relation: str, comment: str) -> Iterator[tuple[str, float, s
         yield kind, score, f"its name says {phrase}"
     if "name" in own and PEOPLE.intersection((*own, *words(relation))):
         yield "NAME", 0.85, "a name, in a relation about people"
+    elif own in _PARTS and PEOPLE.intersection(words(relation)):
+        yield "NAME", 0.8, "a part of a name, in a relation about people"
     elif own == ("name",):
         yield "NAME", 0.3, "its name says name"
     for kind, score, phrase in _phrases(words(comment)):
