@@ -18,7 +18,6 @@ from zope.interface import implementer
 from hoopgate.events import (
     ColumnRef,
     Judged,
-    Move,
     Operation,
     Resolution,
     SessionFacts,
@@ -26,8 +25,9 @@ from hoopgate.events import (
 )
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.guardrails.groups import NO_GROUPS, GroupSize, release
-from hoopgate.guardrails.remedies import by_clause, instead, of_function, stored_as
+from hoopgate.guardrails.remedies import by_clause, instead, of_function
 from hoopgate.guardrails.tokens import literals, settle, unread
+from hoopgate.guardrails.writes import guessed, writes
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.methods import column_mask
@@ -202,7 +202,7 @@ class MaskingGuard:
                 "Ask an operator to run it.",
             )
         if "given_values" in facts.flags and labels.tokens:
-            return _guessed("A column of this statement")
+            return guessed("A column of this statement")
         if facts.classes & _OPAQUE or ("into" in facts.flags and resolution is None):
             return _block(
                 "unresolved",
@@ -258,7 +258,7 @@ def _outcome(
     block = (
         _predicates(resolution, labels)
         or _functions(facts, resolution, labels)
-        or _writes(facts, resolution, labels)
+        or writes(facts, resolution, labels)
     )
     if block is not None:
         return block
@@ -412,72 +412,6 @@ def _aggregate(column: ColumnRef, labels: LabelSet) -> Block:
         "Aggregate columns that are not secret; count(*) counts rows.",
         str(column),
     )
-
-
-def _writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> Block | None:
-    """Values may not be stored where their label does not follow them."""
-    for column in sorted(resolution.assigned, key=str):
-        label = labels.lookup(column)
-        if label is not None and label.method is Method.TOKEN:
-            return _guessed(str(column))
-    stored = resolution.stored
-    if "into" in facts.flags:  # a view keeps nothing: its columns have the labels of their sources
-        for output in resolution.columns or ():
-            if labels.tokenises(output.name):
-                return _guessed(output.name)
-        for output in resolution.columns or ():
-            stored |= output.sources
-    found = labels.strictest(stored)
-    if found is None:
-        return None
-    if found.level is LabelClass.QUASI and _kept(facts, resolution, labels):
-        return None
-    place = min(str(one) for one in stored if labels.lookup(one) is found)
-    return _block(
-        "write",
-        f"Values of {place} may not be copied to another place.",
-        stored_as(found),
-        place,
-    )
-
-
-def _guessed(column: str) -> Block:
-    return _block(
-        "write",
-        f"{column} may come as tokens: a guess that is stored there would come back as its token,"
-        " and tell whether it is right.",
-        "Leave the column to the application that keeps it.",
-        column,
-    )
-
-
-def _kept(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> bool:
-    """Whether quasi-identifiers go only where no more of them is seen: into a column of their own
-    kind as they are, or into a secret one. Worked out or under another kind they would say there
-    what is left out here: ``SET dob = make_date(1900 + day(dob), 1, 1)`` has the day for its year.
-    """
-    if "ddl" in facts.classes or "into" in facts.flags:
-        return False
-    moves = resolution.moves
-    if moves is None:
-        moves = frozenset(
-            Move(source, target, False)
-            for source in resolution.stored
-            for target in resolution.written or (None,)
-        )
-    for move in moves:
-        label = labels.lookup(move.source)
-        if label is None or label.level is not LabelClass.QUASI:
-            continue
-        target = None if move.target is None else labels.lookup(move.target)
-        if target is None or target.level is LabelClass.PUBLIC:
-            if move.target is not None and move.target.derived:
-                continue  # it stands beside what it is made of
-            return False
-        alike = (target.kind, target.method) == (label.kind, label.method)
-        if target.level is not LabelClass.SECRET and not (move.direct and alike):
-            return False
-    return True
 
 
 def _another_encoding(facts: StatementFacts) -> bool:
