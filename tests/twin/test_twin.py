@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from datetime import date
+from uuid import UUID
 
+import psycopg
 import pytest
 import twin_benign
 from run import generated
@@ -162,3 +165,51 @@ def test_a_refusal_says_what_to_do_instead(honest: World) -> None:
         assert members["retry"] == "no" and members["rule"] and members["request"], answer
         if reason in ("phi.predicate", "phi.aggregate"):
             assert members["subject"].startswith("ehr.") and members["subject"] in said, answer
+
+
+#: Model, statement, what its parameters are, and how many rows there are.
+PARAMETERS: list[tuple[str, str, list[object], int]] = [
+    ("omop", "SELECT concept_id FROM concept WHERE concept_id = ANY (%b)", [[8507, 8532]], 2),
+    ("omop", "SELECT concept_id FROM concept WHERE concept_code = ANY (%b::text[])", [["M"]], 1),
+    (
+        "omop",
+        "SELECT n.concept_name FROM unnest(%b::int[]) WITH ORDINALITY c(id, no)"
+        " JOIN concept n ON n.concept_id = c.id ORDER BY c.no",
+        [[8532, 8507]],
+        2,
+    ),
+    (
+        "omop",
+        "SELECT DISTINCT person_id FROM visit_occurrence WHERE visit_start_date BETWEEN %b"
+        " AND %b AND visit_concept_id = ANY (%b) ORDER BY 1 LIMIT %b",
+        [date(2016, 1, 1), date(2019, 1, 1), [9201, 9203], 5],
+        5,
+    ),
+    (
+        "synthea",
+        "SELECT id, last FROM ehr.patients WHERE id = ANY (%b)",
+        [[UUID("00000004-0000-4000-8000-000000000007")]],
+        1,
+    ),
+    (
+        "synthea",
+        "SELECT job FROM ehr.job_runs WHERE meta @> %b::jsonb LIMIT 1",
+        ['{"attempt": 1}'],
+        1,
+    ),
+    ("synthea", "SELECT department FROM ehr.departments WHERE tags && %b::text[]", [["tele"]], 2),
+]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_arrays_may_be_parameters(honest: World, binary: bool) -> None:
+    for model, statement, values, count in PARAMETERS:
+        address = (
+            f"host={honest.gateway.host} port={honest.gateway.port} user=agent dbname={model}"
+            f" password={honest.token()} sslmode=verify-full"
+            f" sslrootcert={honest.gateway.certificates.ca}"
+        )
+        with psycopg.connect(address) as connection, connection.cursor(binary=binary) as cursor:
+            text = statement if binary else statement.replace("%b", "%s")
+            cursor.execute(text.encode(), values, prepare=True)
+            assert len(cursor.fetchall()) == count, statement
