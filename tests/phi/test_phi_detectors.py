@@ -174,6 +174,31 @@ def test_what_can_be_shown_in_a_coarser_form(
     assert (label.kind, label.level, label.method) == (kind, level, method)
 
 
+@pytest.mark.parametrize(
+    ("name", "family", "kind", "level"),
+    [
+        ("person_id", Family.INTEGER, "PATIENT", LabelClass.QUASI),
+        ("PATIENT_NUM", Family.TEXT, "PATIENT", LabelClass.QUASI),
+        ("year_of_birth", Family.INTEGER, "YEAR_OF_BIRTH", LabelClass.QUASI),
+        ("month_of_birth", Family.INTEGER, "PART_OF_BIRTH", LabelClass.SECRET),
+        ("insurance_no", Family.TEXT, "MEMBER", LabelClass.SECRET),
+        ("lat", Family.NUMBER, "LOCATION", LabelClass.SECRET),
+    ],
+)
+def test_numbers_that_are_about_a_person_are_not_offered(
+    name: str, family: Family, kind: str, level: LabelClass
+) -> None:
+    values = [str(number) for number in range(100)]
+    proposal = propose_column("clinic", column(name, family), values)
+    assert proposal.label is not None
+    assert (proposal.label.kind, proposal.label.level) == (kind, level)
+    assert proposal.label.patient == (kind == "PATIENT")
+    text = "\n".join(as_toml("clinic", [Finding(proposal, None)], [], "today"))
+    assert tomllib.loads(text)["labels"][0].get("patient", False) == (kind == "PATIENT")
+    public = Label("clinic", str(proposal.column), "PUBLIC", LabelClass.PUBLIC)
+    assert Finding(proposal, public).contradicts == (kind != "PATIENT")
+
+
 def test_a_word_that_the_type_rules_out_does_not_count() -> None:
     assert proposed(column("address_count", Family.INTEGER), []).label is None
     assert proposed(column("email", Family.BOOLEAN), ["t"]).label == Label(

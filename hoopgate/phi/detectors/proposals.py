@@ -33,7 +33,10 @@ _GENERAL: Final = {
     "DATE": {Family.DATE, Family.TIMESTAMP},
     "ZIP": {Family.TEXT},
     "AGE": {Family.INTEGER},
+    "YEAR_OF_BIRTH": {Family.INTEGER},
 }
+#: Says whom a row is about, and mostly by a number that means nothing elsewhere.
+WHO: Final = "PATIENT"
 #: A word may mean something that the type rules out: an integer holds no street.
 _TEXTS: Final = {Family.TEXT, Family.DOCUMENT, Family.OTHER}
 _POSSIBLE: Final = {
@@ -126,6 +129,8 @@ def propose_column(
 def _label(resource: str, name: str, kind: str, family: Family) -> Label:
     if family in _GENERAL.get(kind, ()):
         return Label(resource, name, kind, LabelClass.QUASI, Method.GENERALISE)
+    if kind == WHO:  # rows have to be joined by it
+        return Label(resource, name, kind, LabelClass.QUASI, patient=True)
     return Label(resource, name, kind)
 
 

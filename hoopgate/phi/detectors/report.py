@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hoopgate.events import ColumnRef
-from hoopgate.phi.detectors.proposals import Proposal
+from hoopgate.phi.detectors.proposals import WHO, Proposal
 from hoopgate.phi.labels import LabelSet
 from hoopgate.plans import Method
 from hoopgate.settings.model import UNLABELLED, Label, LabelClass
@@ -29,13 +29,15 @@ class Finding:
 
     @property
     def contradicts(self) -> bool:
-        """The settings call it public, and it looks like somebody's."""
+        """The settings call it public, and it looks like somebody's. The database's own number of
+        a patient may be public: whoever labelled it has decided so."""
         proposed = self.proposal.label
         return (
             self.present is not None
             and self.present.level is LabelClass.PUBLIC
             and proposed is not None
             and proposed.level is not LabelClass.PUBLIC
+            and proposed.kind != WHO
         )
 
     @property
@@ -106,6 +108,8 @@ def _label(proposal: Proposal) -> Iterator[str]:
         yield f'level = "{label.level.value}"'
     if label.method is not Method.REDACT:
         yield f'method = "{label.method.value}"'
+    if label.patient:
+        yield "patient = true"
 
 
 def _public(resource: str, proposals: Sequence[Proposal]) -> Iterator[str]:

@@ -20,6 +20,13 @@ _SAID: Final = {
     "chart number": ("MRN", 0.7),
     "patient number": ("MRN", 0.7),
     "patient identifier": ("MRN", 0.7),
+    **dict.fromkeys(
+        (
+            *("patient id", "patient num", "patient ide", "patient key", "patient sk"),
+            *("person id", "subject id"),
+        ),
+        ("PATIENT", 0.6),
+    ),
     "mbi": ("MBI", 0.9),
     "medicare": ("MBI", 0.6),
     "medicaid": ("MEMBER", 0.6),
@@ -28,6 +35,8 @@ _SAID: Final = {
     "subscriber id": ("MEMBER", 0.8),
     "policy number": ("MEMBER", 0.8),
     "insurance id": ("MEMBER", 0.8),
+    "insurance no": ("MEMBER", 0.8),
+    "insurance number": ("MEMBER", 0.8),
     "npi": ("NPI", 0.8),
     "dea": ("DEA", 0.6),
     "first name": ("NAME", 0.95),
@@ -82,6 +91,10 @@ _SAID: Final = {
     "birthdate": ("DOB", 0.95),
     "birthday": ("DOB", 0.95),
     "born": ("DOB", 0.8),
+    **dict.fromkeys(("year of birth", "birth year", "yob"), ("YEAR_OF_BIRTH", 0.95)),
+    **dict.fromkeys(
+        ("month of birth", "birth month", "day of birth", "birth day"), ("PART_OF_BIRTH", 0.95)
+    ),
     "age": ("AGE", 0.8),
     "death date": ("DATE", 0.9),
     "date of death": ("DATE", 0.9),
