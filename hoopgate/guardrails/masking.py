@@ -25,7 +25,7 @@ from hoopgate.events import (
 )
 from hoopgate.guardrails.budgets import Meter
 from hoopgate.guardrails.groups import NO_GROUPS, GroupSize, release
-from hoopgate.guardrails.remedies import by_clause, instead, of_function
+from hoopgate.guardrails.remedies import by_clause, instead, of_function, unlisted
 from hoopgate.guardrails.tokens import literals, settle, unread
 from hoopgate.guardrails.writes import guessed, writes
 from hoopgate.interfaces import IGuardrail
@@ -373,7 +373,7 @@ def _functions(facts: StatementFacts, resolution: Resolution, labels: LabelSet) 
             return _block(
                 "function",
                 f"{signature} is not on the list of functions that may be used here.",
-                "Use a built-in function, or compute it on your side.",
+                unlisted(signature),
                 signature,
             )
         secret = labels.secrets(columns)

@@ -67,6 +67,16 @@ def of_function(signature: str) -> str:
     return _FUNCTIONS.get(name, _COLUMN)
 
 
+def unlisted(signature: str) -> str:
+    """What to do where a function is not on the list."""
+    if signature.startswith("pg_catalog."):
+        return (
+            "It tells of the server's state, of other sessions or of stored values, maybe inside a"
+            " view: ask an operator for what it says."
+        )
+    return "Use a built-in function, or compute it on your side."
+
+
 def stored_as(label: Label) -> str:
     """What to do where a labelled value would be stored elsewhere."""
     if label.level is LabelClass.SECRET:

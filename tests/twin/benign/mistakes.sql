@@ -77,3 +77,6 @@ CREATE TEMP TABLE t AS SELECT 1 AS a
 
 -- statement.setting / write names with their schema
 SET search_path TO ehr
+
+-- phi.function / ask an operator for what it says
+SELECT relname, n_live_tup FROM pg_stat_user_tables ORDER BY relname
