@@ -40,6 +40,7 @@ from hoopgate.sql.functions import (
     GROWING,
     TOTAL,
     classify,
+    defines,
     inflates,
 )
 from hoopgate.sql.resolver import needs_resolution
@@ -47,6 +48,8 @@ from hoopgate.verdicts import Block, Mask, Verdict
 
 #: Statements whose doings cannot be known beforehand.
 _OPAQUE: Final = frozenset({"call", "do", "replication", "unknown", "copy.file", "copy.program"})
+#: Statements that make what is computed later, unasked.
+_DEFINING: Final = frozenset({"ddl", "grant"})
 _REMEMBERED: Final = 4096
 #: May change what names mean and what the account may do, so it is not on the list of functions.
 _SET_CONFIG: Final = "pg_catalog.set_config(text, text, boolean)"
@@ -71,6 +74,7 @@ _UNRESOLVED: Final = {
     **dict.fromkeys(("42703", "1054"), _NO_COLUMN),
     **dict.fromkeys(("42883", "1305"), _NO_FUNCTION),
     "42601": ("The statement is not valid SQL for this database.", "Check its syntax."),
+    "size": ("The statement is too large to judge.", "Send it in parts, or make it simpler."),
     "42702": ("A column's name is in several tables.", "Write it with its table."),
     "42803": (
         "A column is neither grouped by nor aggregated.",
@@ -188,6 +192,13 @@ class MaskingGuard:
                 "ddl",
                 "Labels go by names and parents: they would no longer find these columns.",
                 "Ask an operator to do it, and to change the labels with it.",
+            )
+        if not facts.classes.isdisjoint(_DEFINING) and not all(map(defines, facts.functions)):
+            return _block(
+                "function",
+                "A default, a constraint or a policy that calls a user's function reads what that"
+                " reads, and nobody is asked when it does.",
+                "Use built-in functions, or ask an operator to define it.",
             )
         if facts.kind == "execute" and "argument_expression" in facts.flags:
             return _block(

@@ -260,7 +260,10 @@ class Catalogue:
     def _open(self, oid: int, reader: TreeReader) -> None:
         relation, trees = read_relation(json.loads(self.rows[oid]), reader.read)
         cascades = {key.relation for key in relation.keys if key.cascades}
-        needs = Wanted({*relation.parents, *relation.children, *cascades}, set(relation.triggers))
+        needs = Wanted(
+            {*relation.parents, *relation.children, *cascades},
+            {*relation.triggers, *relation.called},
+        )
         for tree in trees:
             needs.add(wanted(tree))
         self.relations[oid] = relation

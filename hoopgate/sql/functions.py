@@ -78,6 +78,18 @@ def classify(signature: str) -> str | None:
     return _table().get(signature)
 
 
+@functools.cache
+def _names() -> frozenset[str]:
+    return frozenset(signature.partition("(")[0] for signature in _table())
+
+
+def defines(name: str) -> bool:
+    """Whether a definition may call a function of this name, as it is written there: one of the
+    list's, or one that extensions make up keys by."""
+    bare = name.removeprefix("pg_catalog.")
+    return f"pg_catalog.{bare}" in _names() or bare.rpartition(".")[2].startswith("uuid_generate_")
+
+
 def measured(name: str) -> frozenset[ColumnRef]:
     """The column of the catalogue that says what the function says: it has that one's label."""
     return _SIZES if name in _MEASURES else _NOTHING

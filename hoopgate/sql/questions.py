@@ -44,6 +44,35 @@ EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_am m ON m.oid {_EQ}
               AND t.typname OPERATOR(pg_catalog.<>) 'gtrgm'
               AND (o.opcname IS NULL OR o.opcname OPERATOR(pg_catalog.!~~) '%\\_bloom\\_ops'))"""
 
+#: Functions, neither PostgreSQL's nor an extension's, that a write to the relation may call by
+#: itself: in defaults, generated columns, CHECK constraints, indexes, partition keys and domains.
+#: What is built in has no dependency.
+_CALLED: Final = f"""
+SELECT coalesce(w.oprcode::pg_catalog.oid, d.refobjid)
+FROM (SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid, x.oid
+      FROM pg_catalog.pg_attrdef x WHERE x.adrelid {_EQ} c.oid
+      UNION SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid, x.oid
+      FROM pg_catalog.pg_constraint x WHERE x.conrelid {_EQ} c.oid
+      UNION SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, x.indexrelid
+      FROM pg_catalog.pg_index x WHERE x.indrelid {_EQ} c.oid
+      UNION SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, c.oid
+      UNION SELECT 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid, t.oid
+      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid {_EQ} a.atttypid
+      WHERE a.attrelid {_EQ} c.oid AND t.typtype {_EQ} 'd'
+      UNION SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid, x.oid
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_constraint x ON x.contypid {_EQ} a.atttypid
+      WHERE a.attrelid {_EQ} c.oid AND x.contypid OPERATOR(pg_catalog.<>) '0'::pg_catalog.oid
+     ) e(class, oid)
+JOIN pg_catalog.pg_depend d ON d.classid {_EQ} e.class AND d.objid {_EQ} e.oid
+LEFT JOIN pg_catalog.pg_operator w
+ON d.refclassid {_EQ} 'pg_catalog.pg_operator'::pg_catalog.regclass::pg_catalog.oid
+   AND w.oid {_EQ} d.refobjid
+WHERE (w.oid IS NOT NULL
+       OR d.refclassid {_EQ} 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m WHERE m.classid {_EQ} d.refclassid
+                      AND m.objid {_EQ} d.refobjid AND m.deptype {_EQ} 'e')"""
+
 TYPES: Final = f"""
 SELECT t.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'
        OPERATOR(pg_catalog.||) pg_catalog.quote_ident(t.typname),
@@ -145,6 +174,7 @@ SELECT c.oid, pg_catalog.json_build_array(n.nspname, c.relname, c.relkind,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(p.partattrs::pg_catalog.text,
               p.partexprs::pg_catalog.text))
    FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid {_EQ} c.oid),
+  ARRAY({_CALLED}),
   (SELECT pg_catalog.array_to_string(o.conkey, ' ')
    FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_index i ON i.indexrelid {_EQ} o.conindid
    WHERE o.conrelid {_EQ} c.oid AND o.contype {_EQ} 'p' AND NOT o.condeferrable

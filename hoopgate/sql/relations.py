@@ -102,6 +102,7 @@ class Relation:
     :ivar tight: a row may be too long for a page, by values that cannot be stored elsewhere.
     :ivar identity: columns of the primary key of a table without children.
     :ivar triggers: OIDs of functions of enabled user triggers.
+    :ivar called: OIDs of users' functions that defaults, constraints and the like call.
     :ivar ruled: it has a rewrite rule other than a view's own.
     """
 
@@ -124,6 +125,7 @@ class Relation:
     keys: list[ForeignKey] = field(default_factory=list)
     identity: frozenset[int] = frozenset()
     triggers: list[int] = field(default_factory=list)
+    called: list[int] = field(default_factory=list)
     ruled: bool = False
     tight: bool = False
     parents: list[int] = field(default_factory=list)
@@ -167,6 +169,7 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
         keys,
         triggers,
         partitioned,
+        called,
         identity,
     ) = row
     relation = Relation(schema, name, kind)
@@ -220,6 +223,7 @@ def read_relation(row: Sequence[Any], read: Callable[[str], Value]) -> tuple[Rel
         ForeignKey(int(key[0]), *_end(key[1:7]), *_end(key[7:13]), key[13]) for key in keys or ()
     ]
     relation.triggers = [int(oid) for oid in triggers or ()]
+    relation.called = [int(oid) for oid in called]
     relation.identity = _attributes(identity)
     for numbers, expression in partitioned or ():
         used = _attributes(numbers) | _columns_in([expression], relation, read)

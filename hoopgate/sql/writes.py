@@ -90,8 +90,11 @@ class Writes(Tables):
             own = {n for n, name in relation.columns.items() if name in names}
             if relation.ruled:
                 raise NodeTreeError("a rewrite rule stands on the table written to")
-            for trigger in relation.triggers:
-                self._call(trigger, NONE)
+            for function in relation.triggers:
+                self._call(function, NONE)
+            # What a default or a constraint computes may be anything that a function can read.
+            for function in relation.called if command != "delete" else ():
+                self._call(function, NONE)
             if command == "update":
                 self._updated(other, own)
             if moves:

@@ -115,7 +115,8 @@ def test_nothing_is_told_without_the_baseline(world: World) -> None:
     """Labels guard by themselves: rules may be overridden by an operator."""
     with running_world(18, packs=()) as other:
         ddl = [plain(*one) for one in written() if one[0] == "ddl" and ";;" not in one[1]]
-        report = judged(Judge(other), [*chosen(30, SEED + 1), *ddl[::2]])
+        made = [plain(*one) for one in written() if one[0] == "called by definitions"]
+        report = judged(Judge(other), [*chosen(30, SEED + 1), *ddl[::2], *made[::2]])
     assert not report.leaks and not report.cuts, in_full(report, 18)
     assert len(report.live) >= 15
 

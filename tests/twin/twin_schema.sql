@@ -191,6 +191,8 @@ CREATE AGGREGATE glue(text) (SFUNC = textcat, STYPE = text, INITCOND = '');
 CREATE TYPE contact AS (phone text, mail text);
 CREATE FUNCTION to_contact(text) RETURNS contact LANGUAGE sql IMMUTABLE AS 'SELECT ROW($1, $1)::contact';
 CREATE CAST (text AS contact) WITH FUNCTION to_contact(text);
+CREATE TABLE prefilled(id int PRIMARY KEY, code text DEFAULT name_of(1));
+CREATE TABLE limited(id int PRIMARY KEY, x int CHECK (x < length(peek())));
 CREATE TABLE watched(id int PRIMARY KEY, x int);
 CREATE TRIGGER loud BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION loud();
 CREATE TABLE ruled(id int, x int);

@@ -168,3 +168,83 @@ INSERT INTO days VALUES (90, 1, '[2001-01-01,2001-02-01)', '2001-01-01', 'x')
 INSERT INTO days(id, x) VALUES (90, 1)
 UPDATE days SET x = 7
 UPDATE days SET at = '2002-01-01' WHERE id = 2
+-- family: explained
+EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM codes ORDER BY dx
+EXPLAIN (ANALYZE, WAL, BUFFERS OFF, COSTS OFF, TIMING OFF, SUMMARY OFF) INSERT INTO codes VALUES ('zz', 'new')
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) DELETE FROM root WHERE id = 6
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) UPDATE root SET id = 90 WHERE id = 6
+EXPLAIN (VERBOSE) SELECT relname FROM pg_class
+EXPLAIN SELECT relname FROM pg_class c JOIN pg_stats s ON s.tablename = c.relname
+EXPLAIN SELECT * FROM pg_stats
+EXPLAIN SELECT * FROM codes, generate_series(1, (SELECT count(*) FROM pg_class))
+-- family: sizes of public values
+UPDATE encounters SET dept = repeat('x', 1800) WHERE id = 3 ;; SELECT pg_column_size(dept) FROM encounters WHERE id = 3
+UPDATE sized SET k = 1 WHERE id = 3 ;; SELECT pg_column_size(k), pg_column_compression(k::text) FROM sized WHERE id = 3
+INSERT INTO codes SELECT 'zz', repeat('x', 3000) ;; SELECT pg_column_size(descr), pg_column_compression(descr) FROM codes WHERE dx = 'zz'
+SELECT octet_length(dept), bit_length(dept) FROM encounters WHERE id = 3
+-- family: two sessions
+UPDATE patients SET weight = 2 WHERE id = 1 ;; 2& UPDATE patients SET weight = 3 WHERE id = 1 ;; ROLLBACK ;; 2?
+2> BEGIN ISOLATION LEVEL REPEATABLE READ ;; 2> SELECT weight FROM patients WHERE id = 1 ;; UPDATE patients SET weight = 2 WHERE id = 1 ;; COMMIT ;; 2> UPDATE patients SET weight = 4 WHERE id = 1 RETURNING name
+INSERT INTO lowered VALUES (90, 'Qanary3') ;; 2& INSERT INTO lowered VALUES (91, 'QANARY3') ;; ROLLBACK ;; 2?
+2> SET lock_timeout = '100ms' ;; SELECT id FROM patients WHERE id = 1 FOR UPDATE ;; 2> SELECT name FROM patients WHERE id = 1 FOR SHARE
+2> SET lock_timeout = '100ms' ;; UPDATE patients SET name = 'Qanary1' WHERE id = 1 ;; 2> SELECT id FROM patients WHERE id = 1 FOR KEY SHARE
+2> SET lock_timeout = '100ms' ;; UPDATE account SET mrn = 'AQanary1' WHERE n = 1 ;; 2> INSERT INTO ledger VALUES (90, 'AQanary1', 1)
+2> SET lock_timeout = '100ms' ;; UPDATE patients SET email = 'x' WHERE id = 1 ;; 2> INSERT INTO encounters(id, patient_id) VALUES (9001, 1)
+2> SET lock_timeout = '100ms' ;; UPDATE patients SET ssn = '101-11-0007' WHERE id = 1 ;; 2> INSERT INTO encounters(id, patient_id) VALUES (9001, 1)
+SELECT id FROM patients WHERE id < 4 FOR UPDATE ;; 2> SELECT id FROM patients WHERE id < 9 ORDER BY id FOR UPDATE SKIP LOCKED
+SELECT id FROM patients WHERE id < 4 FOR UPDATE ;; 2> SELECT name FROM patients WHERE id < 9 ORDER BY id FOR UPDATE NOWAIT
+2> LISTEN c ;; 2> BEGIN ;; NOTIFY c, 'x' ;; COMMIT ;; 2> COMMIT
+PREPARE s AS SELECT dx FROM codes ;; 2> EXECUTE s ;; 2> PREPARE s AS SELECT name FROM patients ;; EXECUTE s ;; 2> EXECUTE s
+DECLARE c CURSOR FOR SELECT dx FROM codes ;; 2> BEGIN; DECLARE c CURSOR FOR SELECT name FROM patients; FETCH 2 c ;; FETCH 2 c ;; 2> FETCH 2 c
+2> SELECT pid, mode FROM pg_locks WHERE relation = 'patients'::regclass ;; UPDATE patients SET weight = 1 WHERE id = 3 ;; 2> SELECT count(*) FROM pg_locks WHERE locktype = 'tuple'
+SELECT pg_export_snapshot() IS NULL ;; 2> SET TRANSACTION SNAPSHOT '00000003-0000001B-1'
+2> SELECT state, wait_event_type FROM pg_stat_activity WHERE datname = 'twin_one' ORDER BY 1, 2
+INSERT INTO visits(what) VALUES ('x') ;; 2> INSERT INTO visits(what) VALUES ('y') RETURNING id ;; SELECT max(id) FROM visits
+2> BEGIN; UPDATE patients SET weight = 9 WHERE id = 2 ;; UPDATE patients SET weight = 9 WHERE id = 1 ;; 2& UPDATE patients SET weight = 8 WHERE id = 1 ;; UPDATE patients SET weight = 8 WHERE id = 2 ;; 2?
+-- family: at the end
+SET CONSTRAINTS ALL DEFERRED ;; UPDATE cover_late SET grade = 'Qanary9' WHERE id = 1 ;; SET CONSTRAINTS ALL IMMEDIATE
+INSERT INTO cover_late VALUES (90, 1, 'Qanary1') ;; COMMIT
+INSERT INTO cover_late VALUES (90, 1, NULL) ;; COMMIT
+\P s INSERT INTO cover_late VALUES (90, 1, 'Qanary1') \B - s \E - \S \P t COMMIT \B - t \E - \S
+COMMIT ;; \P s INSERT INTO cover_late VALUES (90, 1, 'Qanary1') \B - s \E - \S
+COMMIT ;; \P s INSERT INTO account VALUES ('AQanary1', 90) \B - s \E - \P t SELECT name FROM patients WHERE id = 1 \B - t \E - \S
+PREPARE TRANSACTION 'mine' ;; SELECT name FROM patients WHERE id = 1
+COMMIT AND CHAIN ;; SELECT name FROM patients WHERE id = 1 ;; ROLLBACK AND CHAIN ;; SELECT name FROM patients WHERE id = 2
+SAVEPOINT a ;; INSERT INTO numbered(id) VALUES (90) ;; ROLLBACK TO a ;; SELECT lastval()
+SAVEPOINT a ;; SELECT nextval('counter') FROM patients WHERE name > 'N' ;; ROLLBACK TO a ;; SELECT nextval('counter')
+SAVEPOINT a ;; SELECT id FROM patients WHERE ssn > '2' ;; RELEASE a ;; SELECT name FROM patients WHERE id = 1
+-- family: made and read back
+COMMIT ;; CREATE VIEW mine AS SELECT id, weight FROM patients WHERE weight > 60 ;; SELECT count(*) FROM mine ;; 2> SELECT count(*) FROM mine ;; DROP VIEW mine
+COMMIT ;; CREATE VIEW mine AS SELECT id, name AS weight FROM patients ;; 2> SELECT weight || '' FROM mine ORDER BY id LIMIT 3 ;; DROP VIEW mine
+COMMIT ;; CREATE TABLE mine AS SELECT id, name FROM patients ;; 2> SELECT name || '' FROM mine ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int, name text) ;; INSERT INTO mine SELECT id, name FROM patients ;; 2> SELECT name || '' FROM mine ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int, n text DEFAULT (SELECT 1)) ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE yours (id int, descr text) ;; CREATE RULE r AS ON INSERT TO yours DO ALSO INSERT INTO codes SELECT name, 'x' FROM patients WHERE id = 1 ;; INSERT INTO yours VALUES (1, 'x') ;; DROP TABLE yours ;; SELECT dx FROM codes ORDER BY dx
+COMMIT ;; CREATE TABLE yours (id int, descr text) ;; CREATE POLICY p ON yours USING (EXISTS (SELECT FROM patients WHERE name > 'R')) ;; ALTER TABLE yours ENABLE ROW LEVEL SECURITY ;; ALTER TABLE yours FORCE ROW LEVEL SECURITY ;; INSERT INTO yours VALUES (1, 'x') ;; DROP TABLE yours
+-- family: called by definitions
+COMMIT ;; CREATE TABLE mine (id int, n text DEFAULT name_of(1)) ;; INSERT INTO mine(id) VALUES (1) RETURNING n || '' ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int, n text DEFAULT name_of(1)) ;; INSERT INTO mine DEFAULT VALUES RETURNING n || '' ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int, n text DEFAULT name_of(1)) ;; INSERT INTO mine VALUES (1, 'x') ;; UPDATE mine SET n = DEFAULT RETURNING n || '' ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int, n text DEFAULT upper(peek())) ;; COPY mine(id) FROM STDIN <<< 1 ;; SELECT n || '' FROM mine ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int, n text) ;; ALTER TABLE mine ALTER n SET DEFAULT peek() ;; INSERT INTO mine VALUES (1, DEFAULT) ;; SELECT n || '' FROM mine ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int) ;; ALTER TABLE mine ADD COLUMN n text DEFAULT peek() ;; INSERT INTO mine VALUES (1) ;; SELECT n || '' FROM mine ;; DROP TABLE mine
+COMMIT ;; CREATE TABLE mine (id int) ;; INSERT INTO mine VALUES (1) ;; ALTER TABLE mine ADD COLUMN n text DEFAULT peek() ;; SELECT n || '' FROM mine ;; DROP TABLE mine
+COMMIT ;; CREATE DOMAIN mine AS text DEFAULT peek() ;; CREATE TABLE yours (id int, n mine) ;; INSERT INTO yours(id) VALUES (1) RETURNING n || '' ;; DROP TABLE yours ;; DROP DOMAIN mine
+COMMIT ;; CREATE TABLE mine (id int CHECK (id < length(peek()))) ;; INSERT INTO mine VALUES (12) ;; DROP TABLE mine
+COMMIT ;; CREATE DOMAIN mine AS int CHECK (value < length(peek())) ;; CREATE TABLE yours (id mine) ;; INSERT INTO yours VALUES (12) ;; DROP TABLE yours ;; DROP DOMAIN mine
+COMMIT ;; CREATE DOMAIN mine AS int CHECK (value < length(peek())) ;; SELECT 12::mine ;; DROP DOMAIN mine
+COMMIT ;; CREATE DOMAIN mine AS int CHECK (value < length(peek())) ;; CREATE TABLE yours (id int, d mine[]) ;; INSERT INTO yours VALUES (1, '{12}') ;; DROP TABLE yours ;; DROP DOMAIN mine
+COMMIT ;; CREATE FUNCTION mine(int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ssn FROM public.patients WHERE id = $1' ;; CREATE TABLE yours (id int, n text GENERATED ALWAYS AS (mine(id)) STORED) ;; INSERT INTO yours VALUES (1) RETURNING n || '' ;; DROP TABLE yours ;; DROP FUNCTION mine
+COMMIT ;; CREATE FUNCTION mine(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT length(ssn) FROM public.patients WHERE id = $1' ;; CREATE TABLE yours (id int, n int) PARTITION BY RANGE (mine(id)) ;; CREATE TABLE yours_a PARTITION OF yours FOR VALUES FROM (1) TO (12) ;; INSERT INTO yours VALUES (1, 1) ;; DROP TABLE yours ;; DROP FUNCTION mine
+COMMIT ;; CREATE TABLE yours (id int, n text) ;; INSERT INTO yours VALUES (1, 'x') ;; CREATE POLICY p ON yours USING (length(peek()) < 12) ;; ALTER TABLE yours ENABLE ROW LEVEL SECURITY ;; ALTER TABLE yours FORCE ROW LEVEL SECURITY ;; SELECT count(*) FROM yours ;; DROP TABLE yours
+COMMIT ;; CREATE TABLE yours (id int, n text) ;; CREATE POLICY p ON yours WITH CHECK (length(peek()) < 12) ;; ALTER TABLE yours ENABLE ROW LEVEL SECURITY ;; ALTER TABLE yours FORCE ROW LEVEL SECURITY ;; INSERT INTO yours VALUES (1, 'x') ;; DROP TABLE yours
+COMMIT ;; CREATE TABLE yours (id int, n text, CHECK (n === peek())) ;; INSERT INTO yours VALUES (1, '101-11-0007') ;; DROP TABLE yours
+COMMIT ;; CREATE TABLE yours (id int, n text) ;; CREATE TRIGGER t BEFORE INSERT ON yours FOR EACH ROW WHEN (length(peek()) < 12) EXECUTE FUNCTION suppress_redundant_updates_trigger() ;; INSERT INTO yours VALUES (1, 'x') ;; DROP TABLE yours
+INSERT INTO prefilled(id) VALUES (90) RETURNING code || ''
+INSERT INTO prefilled VALUES (90, DEFAULT) ;; SELECT code || '' FROM prefilled WHERE id = 90
+COPY prefilled(id) FROM STDIN <<< 90
+MERGE INTO prefilled p USING (VALUES (90)) v(i) ON p.id = v.i WHEN NOT MATCHED THEN INSERT (id) VALUES (v.i)
+INSERT INTO limited VALUES (90, 12)
+INSERT INTO limited VALUES (90, 12) ON CONFLICT DO NOTHING
+COPY limited FROM STDIN <<< 90\t12
+DELETE FROM limited WHERE id = 1
