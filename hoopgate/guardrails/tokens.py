@@ -17,7 +17,7 @@ from hoopgate.events import ColumnRef, Judged, Resolution, Statement, StatementF
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.tokens import TOKEN
 from hoopgate.plans import Method, TokenUse
-from hoopgate.settings.model import LabelClass
+from hoopgate.settings.model import Label, LabelClass
 from hoopgate.sql.equality import at
 from hoopgate.verdicts import Block
 
@@ -120,7 +120,7 @@ def _use(
     required = False
     for column in columns:
         label = labels.lookup(column)
-        if label is None and column.derived:
+        if column.derived and not _hides(label):
             continue  # it stands beside what it is made of
         if label is None or label.method is not Method.TOKEN:
             return None
@@ -143,18 +143,22 @@ def _use(
 def _joins(column: ColumnRef, labels: LabelSet) -> bool:
     """Whether a column may be compared with the columns it is compared with."""
     own = labels.lookup(column)
-    if own is None:
+    if own is None or (column.derived and not _hides(own)):
         return column.derived
     others = at(column.against)
     kinds: set[str] = set()
     for other in others:
         label = labels.lookup(other)
-        if label is None and other.derived:
+        if other.derived and not _hides(label):
             continue
         if label is None or label.method is not Method.TOKEN or not label.joins:
             return False
         kinds.add(label.kind)
     return own.method is Method.TOKEN and own.joins and kinds == {own.kind}
+
+
+def _hides(label: Label | None) -> bool:
+    return label is not None and label.level is not LabelClass.PUBLIC
 
 
 def without(resolution: Resolution, allowed: set[ColumnRef]) -> Resolution:

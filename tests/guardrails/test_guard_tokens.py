@@ -83,6 +83,12 @@ def test_a_literal_of_the_columns_kind_looks_at_nothing_else() -> None:
     assert found.kinds == {"MRN"}
 
 
+def test_what_a_view_adds_may_be_labelled_public() -> None:
+    shown = column("p.sex", derived=True)
+    assert settled(against({MRN, shown}, 1), {1: "MRN"}).block is None
+    assert settled(against({shown}, 1), {1: "MRN"}).block is not None
+
+
 def test_a_parameter_has_to_be_a_token() -> None:
     found = settled(against({MRN}, 2))
     assert left(found) == frozenset()

@@ -379,3 +379,82 @@ CREATE DOMAIN guess AS text DEFAULT '000023757' ;; COMMIT ;; CREATE TABLE mine (
 CREATE TABLE mine (wild text GENERATED ALWAYS AS ('000023757') STORED, x int) ;; COMMIT ;; INSERT INTO mine(x) VALUES (1) ;; SELECT wild FROM mine UNION ALL SELECT ssn FROM people WHERE id = 3 ;; DROP TABLE mine
 CREATE MATERIALIZED VIEW mine AS SELECT note AS wild, id FROM mixed ;; COMMIT ;; SELECT wild FROM mine WHERE id = 61 UNION ALL SELECT ssn FROM people WHERE id = 3 ;; DROP MATERIALIZED VIEW mine
 CREATE TABLE mine (wild text, x int) ;; COMMIT ;; ALTER TABLE mine ALTER wild SET DEFAULT '000023757' ;; COMMIT ;; INSERT INTO mine(x) VALUES (1) ;; SELECT wild FROM mine UNION ALL SELECT ssn FROM people WHERE id = 3 ;; DROP TABLE mine
+-- family: tokens with everything
+UPDATE people SET sex = 'X' WHERE ssn = '{ssn:3}' RETURNING old.ssn, new.ssn, old.born, new.zip, old.sex
+UPDATE people SET sex = 'X' WHERE ssn = '{ssn:3}' RETURNING WITH (OLD AS o, NEW AS n) o.ssn = n.ssn, (o).ssn
+DELETE FROM visits WHERE pid = '{pid:3}' RETURNING pid, mrn, dept, what
+DELETE FROM people WHERE ssn = '{ssn:3}' RETURNING *
+MERGE INTO visits v USING people p ON p.pid = v.pid WHEN MATCHED THEN UPDATE SET dept = 'XX' RETURNING merge_action(), v.pid, p.ssn
+MERGE INTO mixed m USING people p ON m.id = p.id AND p.ssn = '{ssn:3}' WHEN MATCHED THEN UPDATE SET n = 1 RETURNING m.id
+INSERT INTO mixed(id, note) VALUES (3, 'x') ON CONFLICT (id) DO UPDATE SET n = 5 WHERE mixed.note = '{ssn:3}' RETURNING id
+INSERT INTO mixed(id, n) SELECT id + 100, 1 FROM people WHERE ssn IN ('{ssn:3}', '{ssn:4}') RETURNING id
+WITH t AS MATERIALIZED (SELECT '{ssn:3}'::text x) SELECT id FROM people, t WHERE ssn = t.x
+WITH t AS (SELECT id, ssn FROM people WHERE ssn = '{ssn:3}') SELECT t.id, t.ssn, p.mrn FROM t JOIN people p USING (id)
+SELECT id FROM people WHERE ssn = '{ssn:3}' UNION ALL SELECT id FROM people WHERE ssn = '{ssn:4}'
+SELECT id FROM people WHERE ssn = '{ssn:3}' UNION SELECT id FROM people WHERE ssn = '{ssn:4}' ORDER BY id
+SELECT id FROM people WHERE ssn = '{ssn:3}' AND EXISTS (SELECT FROM visits v WHERE v.pid = people.pid)
+SELECT id FROM people p WHERE EXISTS (SELECT FROM visits v WHERE v.pid = p.pid AND v.mrn = '{mrn:5}')
+SELECT id FROM people p WHERE pid IN (SELECT pid FROM visits WHERE dept = 'ICU') ORDER BY id
+SELECT id FROM people p WHERE pid NOT IN (SELECT pid FROM visits) ORDER BY id
+SELECT id FROM people p WHERE pid = ANY (SELECT v.pid FROM visits v WHERE v.mrn = '{mrn:5}')
+SELECT p.id, v.id FROM people p FULL JOIN visits v ON v.pid = p.pid ORDER BY 1, 2
+SELECT p.id, count(v.id) FROM people p LEFT JOIN visits v USING (pid) GROUP BY p.id ORDER BY 1
+SELECT p.id, count(v.id) FROM people p LEFT JOIN visits v ON v.pid = p.pid GROUP BY p.id ORDER BY 1
+SELECT pid, count(*) FROM visits GROUP BY pid
+SELECT DISTINCT pid FROM visits
+SELECT pid FROM visits ORDER BY pid
+SELECT max(pid) FROM visits
+SELECT p.id FROM people p JOIN people q ON q.pid = p.pid WHERE q.ssn = '{ssn:3}'
+SELECT p.id FROM people p JOIN people q ON q.ssn = p.ssn
+SELECT p.id FROM people p JOIN made m USING (ssn)
+SELECT id FROM parted WHERE ssn = '{ssn:3}'
+SELECT id FROM parted_a WHERE ssn = '{ssn:3}'
+SELECT id, ssn FROM parted_a WHERE ssn = '{ssn:3}'
+SELECT id, ssn FROM base WHERE ssn = '{ssn:3}'
+SELECT id, ssn FROM ONLY base WHERE ssn = '{ssn:45}'
+SELECT id, ssn, extra FROM derived WHERE ssn = '{ssn:45}'
+SELECT id, ssn, copy FROM made WHERE ssn = '{ssn:3}'
+SELECT id, ssn, copy FROM made WHERE copy = '{ssn:3}'
+SELECT id, same FROM virtuals WHERE same = '{ssn:3}'
+SELECT id, same FROM virtuals WHERE ssn = '{ssn:3}'
+SELECT id, ssn FROM v_people WHERE ssn = '{ssn:3}'
+SELECT (p).ssn FROM people p WHERE (p).ssn = '{ssn:3}'
+SELECT p FROM people p WHERE p.ssn = '{ssn:3}'
+SELECT to_jsonb(p)->>'ssn' FROM people p WHERE p.ssn = '{ssn:3}'
+SELECT (r).ssn FROM v_row WHERE (r).ssn = '{ssn:3}'
+SELECT row_to_json(r) FROM (SELECT id, ssn FROM people WHERE ssn = '{ssn:3}') r
+SELECT json_agg(ssn) FROM people WHERE ssn = '{ssn:3}'
+SELECT id FROM people WHERE ssn = '{ssn:3}' FETCH FIRST 1 ROWS WITH TIES
+SELECT id FROM people WHERE ssn = '{ssn:3}' ORDER BY id FETCH FIRST 1 ROWS WITH TIES
+SELECT count(*) OVER (), id FROM people WHERE ssn = '{ssn:3}' OR id = 4 ORDER BY id
+SELECT id, rank() OVER (ORDER BY ssn = '{ssn:3}') FROM people WHERE id < 6 ORDER BY id
+SELECT CASE WHEN ssn = '{ssn:3}' THEN name ELSE sex END FROM people WHERE id < 6 ORDER BY id
+SELECT CASE WHEN ssn = '{ssn:3}' THEN 'yes' ELSE sex END FROM people WHERE id < 6 ORDER BY id
+SELECT CASE WHEN ssn = '{ssn:3}' THEN repeat('x', id) END FROM people WHERE id < 6 ORDER BY id
+SELECT coalesce(nullif(ssn = '{ssn:3}', false), id = 4) FROM people WHERE id < 6 ORDER BY id
+SELECT bool_or(ssn = '{ssn:3}'), count(*) FROM people
+SELECT pg_typeof(ssn), pg_column_size(ssn) FROM people WHERE ssn = '{ssn:3}'
+SELECT octet_length(ssn), ascii(mrn), hashtext(ssn) FROM people WHERE id = 3
+SELECT ssn COLLATE "C", ssn::text, ssn::bpchar, mrn::text, pid::oid, big::int4 FROM people WHERE id = 3
+SELECT tableoid, ctid, xmin FROM people WHERE ssn = '{ssn:3}'
+LOCK TABLE people ;; SELECT id FROM people WHERE ssn = '{ssn:3}'
+SELECT id FROM people WHERE ssn = '{ssn:3}' FOR UPDATE NOWAIT
+SELECT id FROM json_table('[1]', '$[*]' PASSING '{ssn:3}' AS t COLUMNS (x text PATH '$')) j, people WHERE id = 3
+SELECT JSON_VALUE('{}', '$.a' DEFAULT '{ssn:3}' ON EMPTY)
+SELECT xmlelement(name a, '{ssn:3}')
+SELECT ts_headline('a', to_tsquery('a'), '{ssn:3}')
+SELECT format('%s', '{ssn:3}'), concat_ws(',', '{ssn:3}', 'x')
+SELECT quote_literal('{ssn:3}'), md5('{ssn:3}'), encode('{ssn:3}'::bytea, 'hex')
+SELECT * FROM unnest(ARRAY['{ssn:3}', '{ssn:4}']) u
+SELECT * FROM (VALUES ('{ssn:3}', 1)) v(a, b)
+SELECT id FROM people p JOIN LATERAL (SELECT '{ssn:3}'::text s) l ON l.s = p.ssn
+SELECT 1 WHERE '{ssn:3}' = '{ssn:3}'
+SELECT 1 WHERE '{ssn:3}' < '{ssn:4}'
+SELECT 1 WHERE '{pid:3}'::int < '{pid:4}'::int
+SELECT 1 FROM mixed WHERE n = '{pid:3}'
+SELECT id FROM people WHERE id = '{pid:3}'
+SELECT id FROM people WHERE yob = '{pid:3}'
+SELECT id FROM people WHERE weight = '{pid:3}'
+SELECT id FROM people WHERE name = '{ssn:3}'
+SELECT p.id, q.id FROM parted p JOIN v_people q USING (id) WHERE p.ssn = '{ssn:3}' AND q.ssn = '{ssn:3}'
+SELECT v.id FROM v_people v JOIN visits w ON w.pid = v.pid WHERE v.ssn = '{ssn:3}' ORDER BY w.id
