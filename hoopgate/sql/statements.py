@@ -16,6 +16,7 @@ _DDL: Final = re.compile(
     r"|Replica)\w*Stmt$|^(DropdbStmt|CreatedbStmt|ViewStmt|IndexStmt|RuleStmt|DefineStmt"
     r"|RenameStmt|CommentStmt)$"
 )
+_LASTING: Final = frozenset({"AlterRoleSetStmt", "AlterDatabaseSetStmt"})
 _ROLE_SETTINGS: Final = frozenset({"role", "session_authorization"})
 
 
@@ -60,6 +61,11 @@ class SqlStatement(Reading):
             self.classes.add("ddl")
         else:
             self.classes.add("unknown")
+        if kind in _LASTING:  # what sessions begin with from now on
+            classes, setting = set(self.classes), node.get("setstmt", {})
+            self._setting(setting.get("VariableSetStmt", setting))
+            self.classes = classes | (self.classes & {"role"})
+            self.name = ""
         if kind == "ExplainStmt":
             for option in node.get("options", []):
                 element = option.get("DefElem", {})
