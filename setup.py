@@ -33,7 +33,7 @@ MODULES = (
     *("phi.documents", "phi.fhir", "phi.fhir_links", "phi.fhir_places"),
     *("phi.fhir_ages", "phi.fhir_scalars", "phi.fhir_types"),
     *("postgres.wire_buffer", "postgres.wire_framing", "postgres.wire_messages"),
-    *("postgres.wire_frontend", "postgres.wire_backend"),
+    *("postgres.wire_frontend", "postgres.wire_backend_reader", "postgres.wire_backend"),
     *("postgres.names", "postgres.planning", "postgres.requests", "postgres.expected"),
     *(
         "postgres.answers",

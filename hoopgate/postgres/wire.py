@@ -5,11 +5,10 @@ A function with the plain name of a message builds it whole; the decoders of ser
 ``parameter_status_fields``, ``transaction_status``, ``row_description``, ``parameter_description``,
 ``data_row_values``, ``copy_response``, ``command_tag`` and ``error_fields`` (the two whose decoder
 has the plain name are built by ``encode_row_description`` and ``encode_parameter_description``).
-See ``wire_messages.py``, ``wire_frontend.py`` and ``wire_backend.py``.
+See ``wire_messages.py``, ``wire_frontend.py``, ``wire_backend_reader.py`` and ``wire_backend.py``.
 """
 
 from hoopgate.postgres.wire_backend import (
-    BackendReader,
     Field,
     authentication,
     authentication_cleartext,
@@ -45,6 +44,7 @@ from hoopgate.postgres.wire_backend import (
     sasl_mechanisms,
     transaction_status,
 )
+from hoopgate.postgres.wire_backend_reader import BackendReader
 from hoopgate.postgres.wire_frontend import (
     FrontendReader,
     bind,
