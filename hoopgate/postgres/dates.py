@@ -16,12 +16,11 @@ ISO: Final = b"ISO, MDY"
 
 OIDS: Final = frozenset({types.DATE, types.TIMESTAMP, types.TIMESTAMPTZ})
 
-_ISO_DATE: Final = re.compile(
-    rb"([0-9]{4,7})-([0-9]{2})-([0-9]{2})"
-    rb"(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?"
-    rb"(?:Z|([+-])([0-9]{2,3})(?::?([0-9]{2}))?(?::([0-9]{2}))?)?)?( BC)? *"
+_ISO_DATE: Final = re.compile(rb"([0-9]{4,7})-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.+-]+Z?)?( BC)? *")
+_ISO_INSTANT: Final = re.compile(
+    rb"([0-9]{4,7})-(0[1-9]|1[0-2])-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
+    rb"([+-])([0-9]{2,3})(?::([0-9]{2}))?(?::([0-9]{2}))?( BC)?"
 )
-_MONTHS: Final = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _DAY: Final = 86_400
 
 #: Style → what a date and a timestamp without a zone look like.
@@ -49,17 +48,17 @@ def year_in_text(value: bytes, oid: int, style: bytes = ISO) -> int | None:
     if pattern is not None:
         other = None if oid == types.TIMESTAMPTZ else pattern.fullmatch(value)
         return None if other is None else _astronomical(int(other[1]), other[2])
-    match = _ISO_DATE.fullmatch(value)
+    if oid != types.TIMESTAMPTZ:
+        match = _ISO_DATE.fullmatch(value)
+        return None if match is None else _astronomical(int(match[1]), match[2])
+    match = _ISO_INSTANT.fullmatch(value)
     if match is None:
         return None
-    year = _astronomical(int(match[1]), match[11])
-    if oid != types.TIMESTAMPTZ:
+    year, month = _astronomical(int(match[1]), match[11]), int(match[2])
+    if 1 < month < 12:  # no zone is a month away
         return year
-    month, day = int(match[2]), int(match[3])
-    if match[8] is None or not 1 <= month <= 12:
-        return None
-    days = year_begins(year) + _MONTHS[month - 1] + day - 1
-    if month > 2 and year_begins(year + 1) - year_begins(year) == 366:
+    days = year_begins(year) + (334 if month == 12 else 0) + int(match[3]) - 1
+    if month == 12 and year_begins(year + 1) - year_begins(year) == 366:
         days += 1
     shown = _seconds(match[4], match[5], match[6])
     offset = _seconds(match[8], match[9], match[10])

@@ -44,6 +44,7 @@ _FLOATS: Final = {types.FLOAT4: ">f", types.FLOAT8: ">d"}
 #: An instant that is on 1 January in all time zones but those 12 hours and more ahead, and in the
 #: year in all of them.
 _NOON: Final = b"12:00:00"
+_MOST_YEARS: Final = 1000
 #: Stands for whole numbers that are greater than any age, year or place.
 _HUGE: Final = 10**18
 
@@ -96,6 +97,7 @@ def _text_dates(
     oid: int, floor: int | None, words: bool, constant: bytes | None, style: bytes
 ) -> Rewriter:
     time = _NOON if oid == types.TIMESTAMPTZ else b"00:00:00"
+    made: dict[int, bytes] = {}  # by year: there are few in a result
 
     def year(value: bytes | None) -> bytes | None:
         if value is None or value in _INFINITIES:
@@ -103,10 +105,15 @@ def _text_dates(
         found = year_in_text(value, oid, style)
         if found is None:
             return constant
-        early = floor is not None and found <= floor
-        if early:
-            found = floor or 0
-        return _words(found, early) if words else first_day(found, oid, style, time)
+        if floor is not None and found < floor:
+            found = floor
+        new = made.get(found)
+        if new is None:
+            early = floor is not None and found <= floor
+            new = _words(found, early) if words else first_day(found, oid, style, time)
+            if len(made) < _MOST_YEARS:
+                made[found] = new
+        return new
 
     return year
 
