@@ -248,3 +248,13 @@ INSERT INTO limited VALUES (90, 12)
 INSERT INTO limited VALUES (90, 12) ON CONFLICT DO NOTHING
 COPY limited FROM STDIN <<< 90\t12
 DELETE FROM limited WHERE id = 1
+-- family: definitions
+COMMIT ;; CREATE VIEW mine AS SELECT id, name FROM patients ;; CREATE TRIGGER t INSTEAD OF UPDATE ON mine FOR EACH ROW EXECUTE FUNCTION loud() ;; UPDATE mine SET id = id WHERE id = 1 ;; DROP VIEW mine
+COMMIT ;; CREATE VIEW mine AS SELECT id, weight FROM patients WHERE name > 'R' WITH CHECK OPTION ;; UPDATE mine SET weight = 1 WHERE id = 3 ;; DROP VIEW mine
+COMMIT ;; CREATE VIEW mine AS SELECT id, weight, name AS n FROM patients ;; CREATE VIEW yours AS SELECT id FROM mine WHERE n > 'R' ;; SELECT count(*) FROM yours ;; DROP VIEW yours ;; DROP VIEW mine
+COMMIT ;; CREATE VIEW mine(a) AS SELECT name FROM patients ;; 2> COPY mine TO STDOUT ;; 2> COPY (SELECT a FROM mine) TO STDOUT CSV ;; DROP VIEW mine
+COMMIT ;; CREATE TABLE mine (n text) ;; INSERT INTO mine SELECT dx FROM codes ;; CREATE VIEW yours AS SELECT n FROM mine UNION ALL SELECT name FROM patients ;; 2> SELECT n || '' FROM yours ;; DROP VIEW yours ;; DROP TABLE mine
+COMMIT ;; CREATE VIEW mine AS SELECT id, name FROM patients ;; CREATE RULE r AS ON INSERT TO mine DO INSTEAD INSERT INTO codes VALUES (new.name, 'x') ;; INSERT INTO mine SELECT id, name FROM patients WHERE id = 1 ;; DROP VIEW mine
+COMMIT ;; CREATE VIEW mine AS SELECT id, sex FROM patients ;; ALTER VIEW mine ALTER COLUMN sex SET DEFAULT peek() ;; DROP VIEW mine
+COMMIT ;; CREATE FUNCTION mine() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT ssn FROM patients WHERE id = 1; END ;; SELECT mine() ;; DROP FUNCTION mine
+COMMIT ;; CREATE STATISTICS mine ON (length(name)), id FROM owned ;; DROP STATISTICS mine
