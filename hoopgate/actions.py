@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import final
 
-from hoopgate.events import Event, StatementFacts
+from hoopgate.events import Event, Statement, StatementFacts
+from hoopgate.plans import MaskPlan
 from hoopgate.verdicts import Verdict
 
 
@@ -150,4 +151,31 @@ class Work:
     request: bytes = field(repr=False)
 
 
-Action = Forward | Reply | Ask | Close | SchemaChange | WaitAtMost | Pause | Work
+@final
+@dataclass(slots=True, init=False)
+class Vouch:
+    """Look whether a statement that the server answers still means what was judged: it has waited,
+    or somebody changes the schema. The session goes on when ``vouched(…)`` is called, and takes
+    what the server sends meanwhile.
+
+    :ivar event: what was judged.
+    :ivar index: of the statement in its text.
+    :ivar plan: what was decided about its rows.
+    :ivar generation: of rules and schema when that was decided.
+    """
+
+    event: Statement
+    index: int
+    plan: MaskPlan | None
+    generation: int
+
+    def __init__(
+        self, event: Statement, index: int, plan: MaskPlan | None, generation: int
+    ) -> None:
+        self.event = event
+        self.index = index
+        self.plan = plan
+        self.generation = generation
+
+
+Action = Forward | Reply | Ask | Close | SchemaChange | WaitAtMost | Pause | Work | Vouch

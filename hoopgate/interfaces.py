@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from hoopgate.settings.model import Listener, Resource
     from hoopgate.verdicts import Hold, Verdict
 
-#: Makes a session of three sources: the present generation of rules and schema, whether that is
-#: known to be the present one, and new request ids.
-MakeSession = Callable[[Callable[[], int], Callable[[], bool], Callable[[], str]], Any]
+#: Makes a session of four sources: the present generation of rules and schema, whether that is
+#: known to be the present one, new request ids, and stamps (:meth:`IStatementResolver.stamp`).
+MakeSession = Callable[
+    [Callable[[], int], Callable[[], bool], Callable[[], str], Callable[[], float]], Any
+]
 
 
 class IProtocolSession(Interface):
@@ -72,6 +74,13 @@ class IDelegatingSession(IProtocolSession):
 
     def worked(ticket: int, answer: bytes | None) -> list[Action]:
         """The answer to a ``Work``; None: there is none."""
+
+
+class IDoubtingSession(IProtocolSession):
+    """A session that has answers vouched for."""
+
+    def vouched() -> list[Action]:
+        """The answer to a ``Vouch``: what was decided holds. Where not, the session ends."""
 
 
 class IGuardrail(Interface):
@@ -182,6 +191,16 @@ class IStatementResolver(Interface):
         """A session begins: connect now rather than when its first statement waits for it."""
 
     generation = Attribute("counts changes of the schema: what rests on another one is void")
+
+    def stamp() -> float:
+        """Seconds; negative while somebody is changing the schema through the gateway, and far
+        ahead of those before a change. Two that are close say that there was none in between."""
+
+    def look() -> Deferred[None]:
+        """Look at the schema, from now on. Fails as :meth:`confirm` does."""
+
+    def changes(by: object, *, over: bool) -> None:
+        """``by`` is about to change the schema, through the gateway; ``over``: it has, or not."""
 
     def confirmed() -> bool:
         """True when the schema was seen to be the same a moment ago: what is known holds."""

@@ -92,7 +92,24 @@ class Examination:
         self._changing = not over
         if self._phi:
             self._changes += 1
-            self._resolver.expire()
+            self._resolver.changes(self, over=over)
+
+    def end(self) -> None:
+        """The session is over, and what it had changed either holds or never was."""
+        if self._changing:
+            self.schema_changes(over=True)
+
+    def stamp(self) -> float:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return self._resolver.stamp() if self._phi else 0.0
+
+    async def look_now(self) -> bool:
+        """Whether the schema could be looked at, from now on."""
+        try:
+            await self._resolver.look()
+        except Refused:
+            return False
+        return True
 
     def expire(self) -> None:
         """What is known of the schema has to be confirmed before it is used again."""
@@ -108,8 +125,11 @@ class Examination:
             return False
         return True
 
-    async def look(self, event: Asked, session: SessionFacts) -> Judged:
-        """Parse, and on a resource that holds PHI ask the server what each statement means."""
+    async def look(self, event: Asked, session: SessionFacts, *, before: bool = False) -> Judged:
+        """Parse, and on a resource that holds PHI ask the server what each statement means.
+
+        :param before: it was sent before whatever this session changes now.
+        """
         if isinstance(event, Command):
             if self._examiner is None:
                 return Judged(Operation(event.text, None), None, parse_error="parse.crash")
@@ -138,7 +158,7 @@ class Examination:
         if not self._phi or not any(map(needs_resolution, facts)):
             return Judged(event, facts, (None,) * len(facts))
         for _ in range(_MOST_LOOKS):
-            if self._changing:
+            if self._changing and not before:
                 return _unresolved(event, facts, "resolve.changing")
             try:
                 await self._resolver.confirm()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from hoopgate.actions import Decision
+from hoopgate.actions import Decision, Vouch
 from hoopgate.errors import HoopgateError, Refused
 from hoopgate.events import (
     Command,
@@ -184,6 +184,28 @@ class Judge:
         """Whether that is known to be the present generation, and nothing is used up: the schema
         can change unseen, and another session spend."""
         return self._looking.confirmed() and (self._meter is None or not self._meter.exhausted())
+
+    def stamp(self) -> float:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return self._looking.stamp()
+
+    def ended(self) -> None:
+        """The session is over."""
+        self._looking.end()
+
+    async def vouch(self, doubt: Vouch) -> bool:
+        """Whether a statement that has begun to be answered means what was judged: the server may
+        have read its names only after it had waited for a lock."""
+        if not await self._looking.look_now():
+            return False
+        if self.generation == doubt.generation:
+            return True
+        judged = await self._looking.look(doubt.event, self._session, before=True)
+        verdict = self._rules.pipeline.judge(judged, self._session, self._clock()).verdict
+        if isinstance(verdict, Block):
+            return False
+        plans = () if isinstance(verdict, Allow) else verdict.plans
+        return (plans[doubt.index] if doubt.index < len(plans) else None) == doubt.plan
 
     def schema_changes(self, *, over: bool) -> None:
         """The session sends a statement that changes the schema; ``over``: its transaction ended,

@@ -244,6 +244,7 @@ class Node:
                 lambda: judge.generation,
                 lambda: judge.confirmed() and not recording.full(),
                 mint_request_id,
+                judge.stamp,
             ),
             session_id=facts.id,
             judge=judge,

@@ -28,6 +28,7 @@ from hoopgate.actions import (
     Pause,
     Reply,
     SchemaChange,
+    Vouch,
     WaitAtMost,
     Work,
 )
@@ -65,7 +66,12 @@ class Judge(Protocol):
 
     def schema_changes(self, *, over: bool) -> None: ...
 
+    def vouch(self, doubt: Vouch) -> Coroutine[Deferred[Any], Any, bool]: ...
 
+    def ended(self) -> None: ...
+
+
+_CHANGED = "what this statement reads has changed while it waited; connect, and ask again"
 #: Bytes that a leaf under way costs besides its data, about.
 _LEAF_BYTES = 1024
 
@@ -113,6 +119,7 @@ class Relay:
         self._asked: Deferred[Decision] | None = None
         self._worker = worker
         self._given: Deferred[Any] | None = None
+        self._doubted: Deferred[Any] | None = None
         self._holding = False
         self._queued = 0  # bytes whose leaf is not durable yet, with what each leaf costs
         self._under_way: dict[object, tuple[bytes, int]] = {}  # data whose leaf is, and its cost
@@ -231,6 +238,8 @@ class Relay:
                     self._pace(action.on)
                 elif type(action) is Work:
                     self._give_out(action)
+                elif type(action) is Vouch:
+                    self._vouch(action)
         except Exception:  # noqa: BLE001 - a bug of ours, and nothing can be told the client
             log.failure("session.bug")
             self._close("internal")
@@ -345,6 +354,29 @@ class Relay:
             return
         self._perform(actions)
 
+    def _vouch(self, action: Vouch) -> None:
+        self._backend.hold("vouch")
+        self._doubted = Deferred.fromCoroutine(self._judge.vouch(action))
+        self._doubted.addBoth(self._vouched)
+
+    def _vouched(self, outcome: bool | Failure) -> None:
+        self._doubted = None
+        self._backend.release("vouch")
+        if self._closing:
+            return
+        if outcome is not True:
+            if isinstance(outcome, Failure):
+                log.failure("session.bug", failure=outcome)
+            self.end("schema.changed", _CHANGED)
+            return
+        try:
+            actions = self._session.vouched()
+        except Exception as error:  # noqa: BLE001
+            self._step_failed(error, Side.BACKEND)
+            return
+        self._perform(actions)
+        self._read_again()
+
     def _decided(self, decision: Decision, ticket: int) -> None:
         self._asked_no_more()
         if not self._closing:
@@ -424,6 +456,8 @@ class Relay:
             self._asked.cancel()
         if self._given is not None:
             self._given.cancel()
+        if self._doubted is not None:
+            self._doubted.cancel()
         if not self._under_way:
             self._finish()
 
@@ -435,6 +469,7 @@ class Relay:
             self._stop_timer(name)
         self._client.close(self._reactor)
         self._backend.close(self._reactor)
+        self._judge.ended()
         done = self._recording.close(self._closing)
         done.addErrback(lambda _: None)  # a failed log has said so already, for every session
         self._on_closed(self._closing)

@@ -24,6 +24,8 @@ from hoopgate.sql.resolver import Examiner, Resolver
 #: Seconds that a look at the schema is good for.
 CONFIRMED_SECONDS: Final = 1.0
 _MOST_LOOKS: Final = 5
+#: Seconds between stamps before and after a change.
+_FAR: Final = 1e6
 
 
 @implementer(IStatementResolver)
@@ -57,6 +59,9 @@ class ServerResolver:
         self._looking: list[Deferred[None]] | None = None
         self._look_again = False
         self._prepared = False
+        self._next: list[Deferred[None]] = []
+        self._changes = 0
+        self._changing: set[object] = set()
 
     # --- the schema ---------------------------------------------------------------------------
 
@@ -65,6 +70,28 @@ class ServerResolver:
         """See :class:`hoopgate.interfaces.IStatementResolver`."""
         generation: int = self._resolver.generation
         return generation
+
+    def stamp(self) -> float:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return -1.0 if self._changing else self._clock() + _FAR * self._changes
+
+    def look(self) -> Deferred[None]:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        result: Deferred[None] = Deferred()
+        if self._looking is None:
+            self._look(result)
+        else:
+            self._next.append(result)
+        return result
+
+    def changes(self, by: object, *, over: bool) -> None:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        if over:
+            self._changing.discard(by)
+        else:
+            self._changing.add(by)
+        self._changes += 1
+        self.expire()
 
     def confirmed(self) -> bool:
         """See :class:`hoopgate.interfaces.IStatementResolver`."""
@@ -114,6 +141,9 @@ class ServerResolver:
         except Exception:  # noqa: BLE001 - whatever goes wrong, nothing is confirmed
             problem = UnresolvableStatement("resolve.failed", "The schema cannot be looked at.")
         waiting, self._looking = self._looking or [], None
+        later, self._next = self._next, []
+        if later:
+            self._look(*later)
         for one in waiting:
             if one.called:
                 continue  # its caller gave up
@@ -210,6 +240,17 @@ class NoSchema:
     """For resources that have none: their protocol says itself what an operation reads."""
 
     generation = 0
+
+    def stamp(self) -> float:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return 0.0
+
+    def look(self) -> Deferred[None]:
+        """See :class:`hoopgate.interfaces.IStatementResolver`."""
+        return succeed(None)
+
+    def changes(self, by: object, *, over: bool) -> None:
+        """Of nothing."""
 
     def resolve(
         self, statement: Statement, facts: StatementFacts, session: SessionFacts

@@ -216,7 +216,10 @@ class HTTPServer(Protocol):
         session: list[HTTPSession] = []
 
         def make(
-            generation: Callable[[], int], confirmed: Callable[[], bool], mint: Callable[[], str]
+            generation: Callable[[], int],
+            confirmed: Callable[[], bool],
+            mint: Callable[[], str],
+            stamp: Callable[[], float],
         ) -> IProtocolSession:
             session.append(self._make(head, opening, credential, mint))
             made: IProtocolSession = session[0]

@@ -178,7 +178,10 @@ class MysqlServer(DatabaseServer):
         kill = self._node.kills.killer(principal, resource.name)
 
         def make(
-            generation: Callable[[], int], confirmed: Callable[[], bool], mint: Callable[[], str]
+            generation: Callable[[], int],
+            confirmed: Callable[[], bool],
+            mint: Callable[[], str],
+            stamp: Callable[[], float],
         ) -> IProtocolSession:
             session: IProtocolSession = MysqlSession(
                 protocol=resource.protocol,

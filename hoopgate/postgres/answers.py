@@ -55,6 +55,10 @@ _DATA_ROW: Final = ord("D")
 _COMMAND_COMPLETE: Final = ord("C")
 _COPY_DATA: Final = ord("d")
 _READY: Final = ord("Z")
+#: Notices, notifications and parameters come by themselves.
+_UNASKED: Final = frozenset(b"NAS")
+#: Seconds in which a statement that waits for nothing begins to be answered.
+_MOMENT: Final = 0.25
 _TOO_LONG: Final = b"enlargeStringInfo"  #: stringinfo.c: where a message grows above 1 GB
 
 
@@ -69,6 +73,8 @@ class Answers:
     :ivar altered: that transaction has ended; for the session to see and take back.
     :ivar trial: the statement that is tried (``trials.py``).
     :ivar style: the session's DateStyle, as the server has reported it.
+    :ivar stamp: of now.
+    :ivar doubted: the statement whose answer waits until it is vouched for.
     :ivar ran_in: number of the last stretch up to a Sync or Query in which something has run.
     """
 
@@ -100,6 +106,8 @@ class Answers:
         self.altered = False
         self.trial: Trial | None = None
         self.ran_in = -1
+        self.stamp = 0.0
+        self.doubted: Run | None = None
         self.style = ISO
         self._turn = b""  # the gateway's own command that has just been done
         self._free: list[bytes] = []  # shown ahead of what a trial keeps
@@ -140,6 +148,8 @@ class Answers:
         reader = self._reader
         while self._row_whole(out) and self._ready(out):
             kind = reader.kind
+            if self._doubtful(kind):
+                return
             if kind == _DATA_ROW:
                 self._rows_expected()
                 masker = self._masker
@@ -178,7 +188,7 @@ class Answers:
         """Whether a message is whole; a row above the limit is begun."""
         if self._reader.ready():
             return True
-        if not self._reader.long:
+        if not self._reader.long or self._doubtful(_DATA_ROW):
             return False
         out.append(self._reader.kept())
         self._rows_expected()
@@ -187,6 +197,20 @@ class Answers:
         self._long = LongRow(self._reader.long, self._masker.unseen, self._limit)
         self._reader.begin_long()
         return self._row_whole(out) and self._ready(out)
+
+    def _doubtful(self, kind: int) -> bool:
+        """Whether this is the first of an answer and what was judged may be another statement:
+        either a while ago, or while somebody was changing the schema."""
+        if not self.expected or kind in _UNASKED:
+            return False
+        run = self.expected[0].doubtful
+        if run is None:
+            return False
+        if run.stamp >= 0.0 and 0.0 <= self.stamp - run.stamp < _MOMENT:
+            run.doubt = None
+            return False
+        self.doubted = run
+        return True
 
     def _row_whole(self, out: list[bytes]) -> bool:
         """False in the middle of a long row."""

@@ -7,6 +7,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, final
 
+from hoopgate.actions import Vouch
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.plans import MaskPlan
 from hoopgate.postgres.names import Change
@@ -35,9 +36,12 @@ class Run:
     :ivar change: what its success does to the session's names.
     :ivar alters: it may change the schema.
     :ivar goes_on: it fetches more of what was counted when it was opened.
+    :ivar doubt: what was judged, until the server has begun to answer it and nothing speaks against
+        it; None where nothing rests on the schema.
+    :ivar stamp: of when it was judged.
     """
 
-    __slots__ = ("alters", "change", "copy_options", "formats", "goes_on", "plan")
+    __slots__ = ("alters", "change", "copy_options", "doubt", "formats", "goes_on", "plan", "stamp")
 
     def __init__(
         self,
@@ -54,6 +58,8 @@ class Run:
         self.formats = formats
         self.change = change
         self.copy_options = copy_options
+        self.doubt: Vouch | None = None
+        self.stamp = 0.0
 
 
 @final
@@ -101,6 +107,15 @@ class Expected:
         if self._run >= len(self.runs):
             raise RemoteProtocolError("the server answered more statements than it was sent")
         return self.runs[self._run]
+
+    @property
+    def doubtful(self) -> Run | None:
+        """The statement that is answering, or will be next, where it is to be vouched for."""
+        if self._run < len(self.runs):
+            run = self.runs[self._run]
+            if run.doubt is not None:
+                return run
+        return None
 
     def finish_run(self) -> Run:
         """The statement that is answering is complete."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from hoopgate.actions import Decision
+from hoopgate.actions import Decision, Vouch
 from hoopgate.events import Statement, StatementFacts
 from hoopgate.postgres import wire
 from hoopgate.postgres.expected import Expected, Kind, Run
@@ -23,6 +23,7 @@ from hoopgate.postgres.planning import (
 )
 from hoopgate.postgres.requests import Message, Requests
 from hoopgate.postgres.trials import Trials
+from hoopgate.sql.resolver import needs_resolution
 from hoopgate.verdicts import Block, Hold
 
 #: Reason, message and remedy of refusing to go on with values that were bound before tokens were
@@ -327,6 +328,10 @@ class ExtendedQuery:
         run.formats = portal.formats
         run.goes_on = run.goes_on or portal.ran
         portal.ran = True
+        named = portal.named or portal.prepared
+        if portal.named is not None or needs_resolution(named.facts):
+            doubt = Vouch(named.event, 0, named.plan, named.generation)
+            requests.doubt(run, doubt, requests.stamp())
         self._requests.spend(run)
         portal.values = None
         if run.change is not None:

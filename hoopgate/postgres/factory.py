@@ -237,13 +237,17 @@ class PostgresServer(DatabaseServer):
         style = backend.ready.parameters.get("DateStyle", "").encode()
 
         def make(
-            generation: Callable[[], int], confirmed: Callable[[], bool], mint: Callable[[], str]
+            generation: Callable[[], int],
+            confirmed: Callable[[], bool],
+            mint: Callable[[], str],
+            stamp: Callable[[], float],
         ) -> IProtocolSession:
             session: IProtocolSession = PostgresSession(
                 phi=resource.phi,
                 settings={"search_path": path},
                 generation=generation,
                 confirmed=confirmed,
+                stamp=stamp,
                 mint=mint,
                 message_limit=limits.message_bytes,
                 response_limit=limits.response_message_bytes,

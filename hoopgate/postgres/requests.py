@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, final
 
-from hoopgate.actions import Action, Ask, Decision, Forward, SchemaChange
+from hoopgate.actions import Action, Ask, Decision, Forward, SchemaChange, Vouch
 from hoopgate.errors import LocalProtocolError
 from hoopgate.events import Effect, Statement
 from hoopgate.guardrails.budgets import Meter
@@ -52,6 +52,7 @@ class Requests:
     :ivar segment: counts the stretches of messages that one error of the server skips together.
     :ivar decided_at: generation of rules and schema when the last verdict came. What goes on with
         it may have to wait, and is no newer for that.
+    :ivar decided_stamp: of the same moment (:class:`hoopgate.interfaces.IStatementResolver`).
     :ivar actions: what the driver is to do next.
     """
 
@@ -61,6 +62,7 @@ class Requests:
         handler: Handler,
         mint: Callable[[], str],
         generation: Callable[[], int],
+        stamp: Callable[[], float],
         message_limit: int,
         meter: Meter | None = None,
     ) -> None:
@@ -68,10 +70,12 @@ class Requests:
         self.answers = answers
         self.segment = 0
         self.decided_at = 0
+        self.decided_stamp = 0.0
         self.actions: list[Action] = []
         self._handler = handler
         self._mint = mint
         self._generation = generation
+        self.stamp = stamp
         self._reader = wire.FrontendReader(message_limit)
         self._tickets = 0
         self._asked: tuple[Message, _Resume] | None = None
@@ -122,6 +126,7 @@ class Requests:
             raise LocalProtocolError("a verdict that was not asked for")
         self._asked = None
         self.decided_at = self._generation()
+        self.decided_stamp = self.stamp()
         self._decisions.append(decision)
         self._again = asked[0], asked[1], decision
         self.pump()
@@ -174,6 +179,11 @@ class Requests:
                 self._recorded.append(raw)
         if expected is not None:
             self.answers.expected.append(expected)
+
+    def doubt(self, run: Run, doubt: Vouch, stamp: float) -> None:
+        """``run`` is sent next, and means what was judged if the schema stays what it is."""
+        if not run.alters and not run.goes_on:
+            run.doubt, run.stamp = doubt, stamp
 
     def spend(self, run: Run) -> None:
         """``run`` is sent next: it may take of a budget."""

@@ -18,7 +18,7 @@ from hoopgate.actions import Action, Close, Decision, Reply, SchemaChange
 from hoopgate.errors import RemoteProtocolError
 from hoopgate.events import Side
 from hoopgate.guardrails.budgets import Meter
-from hoopgate.interfaces import IProtocolSession
+from hoopgate.interfaces import IDoubtingSession
 from hoopgate.postgres import wire
 from hoopgate.postgres.answers import Answers
 from hoopgate.postgres.dates import ISO
@@ -44,6 +44,7 @@ class PostgresSession(Handler):
         another one is judged again before it runs.
     :param confirmed: whether the generation is known to be the present one.
     :param mint: makes request ids.
+    :param stamp: see :class:`hoopgate.interfaces.IStatementResolver`.
     :param message_limit: bytes of a client's message; a longer one is refused.
     :param response_limit: bytes of a server's message; a longer one ends the session.
     :param meter: counts what budgets are about.
@@ -59,6 +60,7 @@ class PostgresSession(Handler):
         generation: Callable[[], int],
         confirmed: Callable[[], bool] = lambda: True,
         mint: Callable[[], str],
+        stamp: Callable[[], float] = lambda: 0.0,
         message_limit: int,
         response_limit: int,
         tokeniser: Tokeniser | None = None,
@@ -69,7 +71,11 @@ class PostgresSession(Handler):
         planner = Planner(names, settings, generation, confirmed, phi=phi)
         self._answers = Answers(names, phi, response_limit, tokeniser, meter)
         self._answers.style = style
-        self._requests = Requests(self._answers, self, mint, generation, message_limit, meter)
+        self._stamp = stamp
+        self._kept: list[bytes] = []  # of the server's, while an answer is to be vouched for
+        self._requests = Requests(
+            self._answers, self, mint, generation, stamp, message_limit, meter
+        )
         self._trials = Trials(self._requests, self._answers)
         self._simple = SimpleQuery(self._requests, names, planner, settings, self._trials)
         self._extended = ExtendedQuery(self._requests, names, planner, settings, self._trials)
@@ -80,7 +86,8 @@ class PostgresSession(Handler):
     @property
     def buffered(self) -> int:
         """Bytes held, both directions."""
-        return self._requests.buffered + self._answers.buffered
+        kept = sum(map(len, self._kept))
+        return self._requests.buffered + self._answers.buffered + kept
 
     @property
     def read_ahead(self) -> int:
@@ -93,17 +100,37 @@ class PostgresSession(Handler):
             return []
         if side is Side.CLIENT:
             self._requests.received(data)
+        elif self._answers.doubted is not None:
+            self._kept.append(data)
         else:
-            shown = self._answers.received(data)
-            if self._answers.altered:
-                self._answers.altered = False
-                self._requests.actions.append(SchemaChange(over=True))
-            if shown:
-                self._requests.actions.append(Reply(shown))
-            if self._trials.active:
-                self._trials.went_on()
-            if self._requests.stalled:
-                self._requests.pump()
+            self._answered(data)
+        return self._take()
+
+    def _answered(self, data: bytes) -> None:
+        self._answers.stamp = self._stamp()
+        shown = self._answers.received(data)
+        if self._answers.altered:
+            self._answers.altered = False
+            self._requests.actions.append(SchemaChange(over=True))
+        if shown:
+            self._requests.actions.append(Reply(shown))
+        run = self._answers.doubted
+        if run is not None and run.doubt is not None:
+            self._requests.actions.append(run.doubt)
+        if self._trials.active:
+            self._trials.went_on()
+        if self._requests.stalled:
+            self._requests.pump()
+
+    def vouched(self) -> list[Action]:
+        """See :class:`hoopgate.interfaces.IDoubtingSession`."""
+        run = self._answers.doubted
+        if self._closed or run is None:
+            return []
+        run.doubt = self._answers.doubted = None
+        data = b"".join(self._kept)
+        self._kept.clear()
+        self._answered(data)
         return self._take()
 
     def decided(self, ticket: int, decision: Decision) -> list[Action]:
@@ -252,4 +279,4 @@ class PostgresSession(Handler):
 
 
 # No decorator: mypyc makes a decorated class slow.
-classImplements(PostgresSession, IProtocolSession)
+classImplements(PostgresSession, IDoubtingSession)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
-from hoopgate.actions import Decision
-from hoopgate.events import Statement
+from hoopgate.actions import Decision, Vouch
+from hoopgate.events import Statement, StatementFacts
 from hoopgate.postgres import wire
 from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared
@@ -22,6 +22,7 @@ from hoopgate.postgres.planning import (
 )
 from hoopgate.postgres.requests import Requests
 from hoopgate.postgres.trials import Trials
+from hoopgate.sql.resolver import needs_resolution
 from hoopgate.trials import UNFIT
 from hoopgate.verdicts import Block, Hold
 
@@ -46,8 +47,7 @@ class SimpleQuery:
 
     def query(self, message: wire.Query) -> None:
         """Every statement of the text is judged before the first is forwarded (PROTOCOLS A17)."""
-        event = Statement(message.text.decode(), settings=self._settings, tries=True)
-        self._requests.ask(message, event, self._decided)
+        self._requests.ask(message, self._event(message), self._decided)
 
     def function_call(self, message: wire.FunctionCall) -> None:
         """Refused: it runs functions without a statement that could be judged (PROTOCOLS A20)."""
@@ -84,6 +84,8 @@ class SimpleQuery:
             if isinstance(decision.verdict, Hold) and not self._trials.begin_query(decision):
                 requests.refuse_query(message, requests.block(*UNFIT))
                 return
+            for index, (one, facts) in enumerate(zip(planned, decision.facts, strict=True)):
+                self._doubt(message, decision, one, facts, index)
             self._send(message, decision, [one.run for one in planned])
         elif again is not None and len(planned) == 1 and again.named is not None:
             self._ask_again(message, again.named, opened=again.opened)
@@ -95,6 +97,26 @@ class SimpleQuery:
                 "Send EXECUTE or FETCH as a query of its own.",
             )
             requests.refuse_query(message, alone)
+
+    def _doubt(
+        self,
+        message: wire.Query,
+        decision: Decision,
+        one: Planned,
+        facts: StatementFacts,
+        index: int,
+    ) -> None:
+        requests, named = self._requests, one.named
+        if named is not None:
+            doubt = Vouch(named.event, 0, named.plan, named.generation)
+            requests.doubt(one.run, doubt, requests.stamp())
+        elif needs_resolution(facts):
+            plan = plan_of(decision, index)  # also of the cursor that it opens
+            doubt = Vouch(self._event(message), index, plan, requests.decided_at)
+            requests.doubt(one.run, doubt, requests.decided_stamp)
+
+    def _event(self, message: wire.Query) -> Statement:
+        return Statement(message.text.decode(), settings=self._settings, tries=True)
 
     def _ask_again(self, message: wire.Query, named: Prepared, *, opened: bool) -> None:
         """EXECUTE or FETCH of what needs an approval, or was judged by older rules."""
@@ -116,6 +138,8 @@ class SimpleQuery:
                 if renewed is not None and not takes_tokens(renewed.plan):
                     run = Run(renewed.plan, alters=alters(named.facts))
                     run.goes_on = opened
+                    doubt = Vouch(named.event, 0, renewed.plan, at)
+                    self._requests.doubt(run, doubt, self._requests.decided_stamp)
                     self._send(message, decision, [run])
                     return
                 decision = self._requests.block(*STALE)

@@ -221,7 +221,10 @@ class Connection:
         streams = make_stream(resource)
 
         def make(
-            generation: Callable[[], int], confirmed: Callable[[], bool], mint: Callable[[], str]
+            generation: Callable[[], int],
+            confirmed: Callable[[], bool],
+            mint: Callable[[], str],
+            stamp: Callable[[], float],
         ) -> IProtocolSession:
             made.append(SSHSession(policy, streams))
             session: IProtocolSession = made[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -282,3 +283,75 @@ def test_while_the_schema_cannot_be_looked_at_nothing_old_is_believed(
             superuser.execute("ALTER ROLE agent CONNECTION LIMIT -1")
         assert shown(connection, prepare=True) == "M"
         assert shown(connection) == "M"
+
+
+# --- statements that wait -------------------------------------------------------------------------
+
+WAITS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'changes'"
+)
+
+
+def asked_behind(
+    asking: psycopg.Connection[Any],
+    how: str,
+    changing: psycopg.Connection[Any],
+    changes: tuple[str, ...],
+    watching: psycopg.Connection[Any],
+    pause: float,
+) -> str:
+    """What a client gets whose statement waits for a transaction that changes names: the server
+    reads its names again when that has ended."""
+
+    def ask() -> str:
+        try:
+            if how == "copy":
+                with asking.cursor().copy(f"COPY ({ASK}) TO STDOUT") as copy:
+                    return b"".join(bytes(block) for block in copy).decode().strip()
+            return shown(asking, how == "prepared")
+        except psycopg.OperationalError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(1) as pool:
+        changing.execute("BEGIN")
+        for change in changes:
+            changing.execute(change)
+        answer = pool.submit(ask)
+        deadline = time.monotonic() + 60
+        while watching.execute(WAITS).fetchone() != (1,):
+            assert time.monotonic() < deadline
+        time.sleep(pause)
+        changing.execute("COMMIT")
+        return answer.result(60)
+
+
+@pytest.mark.parametrize("how", ["simple", "prepared", "copy"])
+@pytest.mark.parametrize("through", ["gateway", "elsewhere"])
+def test_names_that_change_while_a_statement_waits(
+    clinic: Clinic, superuser: psycopg.Connection[Any], how: str, through: str
+) -> None:
+    superuser.execute("RESET ROLE")
+    with (
+        psycopg.connect(clinic.dsn("exporter"), autocommit=True) as asking,
+        session(clinic) as other,
+        psycopg.connect(clinic.postgres.dsn("changes"), autocommit=True) as direct,
+    ):
+        for _ in range(6):
+            assert shown(asking, how == "prepared") == "M"
+        changing, pause = (other, 0.0) if through == "gateway" else (direct, 0.5)
+        got = asked_behind(asking, how, changing, SWAP, superuser, pause)
+        assert got == "[SSN]" or "what this statement reads has changed while it waited" in got
+
+
+def test_a_statement_that_waits_for_something_else_is_answered(
+    clinic: Clinic, superuser: psycopg.Connection[Any]
+) -> None:
+    superuser.execute("RESET ROLE")
+    with (
+        session(clinic) as asking,
+        psycopg.connect(clinic.postgres.dsn("changes"), autocommit=True) as direct,
+    ):
+        changes = ("CREATE TABLE IF NOT EXISTS beside (x int)", "LOCK TABLE patients")
+        assert shown(asking) == "M"
+        assert asked_behind(asking, "simple", direct, changes, superuser, 0.5) == "M"
+        assert shown(asking) == "M"

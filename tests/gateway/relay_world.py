@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply
+from hoopgate.actions import Action, Ask, Close, Decision, Forward, Reply, Vouch
 from hoopgate.errors import RecorderFailed, RecorderFull, RemoteProtocolError
 from hoopgate.events import Side, Statement
 from hoopgate.gateway.relay import Relay
@@ -171,6 +171,8 @@ class Judge:
         self.stopped = 0
         self.canceled = 0
         self.known: dict[str, Decision] = {}
+        self.doubts: list[Deferred[bool]] = []
+        self.over = 0
         self._on_hold: Any = None
 
     def remembered(self, event: Statement) -> Decision | None:
@@ -199,6 +201,13 @@ class Judge:
     def schema_changes(self, *, over: bool) -> None:
         pass
 
+    async def vouch(self, doubt: Vouch) -> bool:
+        self.doubts.append(Deferred())
+        return await self.doubts[-1]
+
+    def ended(self) -> None:
+        self.over += 1
+
     def hold(self) -> None:
         """What is asked waits for a person."""
         if self.asked is not None:
@@ -225,6 +234,7 @@ class Letters:
         self._stalled = False
         self._due = 0
         self._closed = False
+        self.received_as: list[Action] = []  #: what the backend's next bytes lead to
 
     @property
     def buffered(self) -> int:
@@ -241,6 +251,9 @@ class Letters:
         if side is Side.CLIENT:
             self._buffer += data
             return self._pump()
+        if self.received_as:
+            found, self.received_as = self.received_as, []
+            return found
         self._due = max(0, self._due - len(data))
         self._stalled = False
         return [Reply(data), *self._pump()]
@@ -255,6 +268,9 @@ class Letters:
         forward = Forward(b"B", letter, (decision,)) if refused else Forward(letter)
         self._due += 1
         return [forward, *self._pump()]
+
+    def vouched(self) -> list[Action]:
+        return [Reply(b"(vouched)")]
 
     def held(self, ticket: int, request_id: str, hold: Hold) -> list[Action]:
         return [Reply(b"(held)")] if self._asking == ticket and not self._closed else []

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from relay_world import ALLOW, BLOCK, LIMITS, World
 
-from hoopgate.actions import Decision, WaitAtMost
+from hoopgate.actions import Decision, Vouch, WaitAtMost
+from hoopgate.events import Statement
 from hoopgate.verdicts import Allow
 
 
@@ -257,3 +258,45 @@ def test_peers_that_stay_are_cut_off(world: World) -> None:
     world.clock.advance(5)
     assert world.client.aborted
     assert world.backend.aborted
+
+
+# --- answers that are vouched for -----------------------------------------------------------------
+
+DOUBT = Vouch(Statement("select 1"), 0, None, 7)
+
+
+def doubted(world: World) -> None:
+    world.relay.client_data(b"f")
+    world.recording.complete()
+    world.session.received_as = [DOUBT]
+    world.relay.backend_data(b"F")
+    assert world.client.written == b""
+    assert world.backend.paused
+
+
+def test_the_server_waits_while_an_answer_is_vouched_for(world: World) -> None:
+    doubted(world)
+    world.judge.doubts[0].callback(True)
+    assert world.client.written == b"(vouched)"
+    assert not world.backend.paused
+    assert world.closed == []
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_session_ends_whose_answer_nobody_vouches_for(world: World, failed: bool) -> None:
+    doubted(world)
+    if failed:
+        world.judge.doubts[0].errback(ValueError("a bug"))
+    else:
+        world.judge.doubts[0].callback(False)
+    assert world.client.written == b"(end)"
+    assert world.closed == ["schema.changed"]
+    assert world.judge.over == 1
+
+
+@pytest.mark.parametrize("lost", ["client", "backend"])
+def test_nobody_is_asked_any_more_when_the_session_is_over(world: World, lost: str) -> None:
+    doubted(world)
+    world.lose_client() if lost == "client" else world.lose_backend()
+    assert world.closed == [f"{lost}.gone"]
+    assert world.judge.doubts[0].called

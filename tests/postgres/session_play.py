@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from hoopgate.actions import Ask, Close, Decision, Forward, Reply
+from hoopgate.actions import Ask, Close, Decision, Forward, Reply, Vouch
 from hoopgate.events import Side, StatementFacts
 from hoopgate.plans import ColumnMask, MaskPlan, Method
 from hoopgate.postgres import wire
@@ -70,9 +70,15 @@ def judge(text: str) -> Decision:
 
 @dataclass
 class Play:
-    """One session; verdicts come at once unless ``patient`` is set."""
+    """One session; verdicts come at once unless ``patient`` is set.
+
+    :ivar stamp: of now; answers are vouched for at once unless ``doubting`` is set.
+    """
 
     phi: bool = True
+    stamp: float = 0.0
+    doubting: bool = False
+    doubts: list[Vouch] = field(default_factory=list)
     patient: bool = False
     generation: int = 0
     judge: Callable[[str], Decision] = judge
@@ -88,6 +94,7 @@ class Play:
             settings={},
             generation=lambda: self.generation,
             mint=lambda: "req-own",
+            stamp=lambda: self.stamp,
             message_limit=4096,
             response_limit=65536,
         )
@@ -102,6 +109,9 @@ class Play:
         ask = self.asked.pop(0)
         return self._do(self.session.decided(ask.ticket, decision))
 
+    def vouch(self) -> Play:
+        return self._do(self.session.vouched())
+
     def _do(self, actions: Iterable[object]) -> Play:
         queue = list(actions)
         while queue:
@@ -113,6 +123,10 @@ class Play:
                 self.to_server += action.data
             elif isinstance(action, Close):
                 self.closed = action.reason
+            elif isinstance(action, Vouch):
+                self.doubts.append(action)
+                if not self.doubting:
+                    queue += self.session.vouched()
             elif isinstance(action, Ask):
                 self.asked.append(action)
                 if not self.patient:

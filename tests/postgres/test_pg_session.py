@@ -469,3 +469,80 @@ def test_a_server_that_says_anything(
     else:
         with pytest.raises(RemoteProtocolError):
             play.server(message)
+
+
+# --- a server that has waited ---------------------------------------------------------------------
+
+
+def test_an_answer_that_took_its_time_is_vouched_for_before_anything_of_it_leaves() -> None:
+    play = Play(doubting=True)
+    play.client(PATIENTS)
+    play.stamp = 0.3
+    answer = FIELDS + row(b"1", REAL) + done() + IDLE
+    for one in range(len(answer)):
+        play.server(answer[one : one + 1])
+    assert play.shown() == []
+    (doubt,) = play.doubts
+    assert (doubt.event.text, doubt.index, doubt.plan) == ("select id, ssn from patients", 0, SSN)
+    shown = play.vouch().shown()
+    assert kinds(shown) == "TDCZ"
+    assert masked(shown)
+    assert len(play.doubts) == 1
+
+
+@pytest.mark.parametrize("answered", [0.2, 0.3, 1e6, -1.0])
+def test_what_is_answered_at_once_is_not_doubted(answered: float) -> None:
+    """But while somebody changes the schema, or behind a change."""
+    play = Play()
+    play.client(PATIENTS)
+    play.stamp = answered
+    play.server(FIELDS, row(b"1", REAL), done(), IDLE)
+    assert len(play.doubts) == (answered != 0.2)
+    assert masked(play.shown())
+
+
+def test_what_was_judged_while_the_schema_changed_is_doubted() -> None:
+    play = Play(stamp=-1.0)
+    play.client(PATIENTS).server(FIELDS)
+    assert len(play.doubts) == 1
+
+
+def test_each_statement_of_a_query_is_vouched_for_by_itself() -> None:
+    play = Play()
+    play.client(wire.query(b"select id, ssn from patients; select 1; select id, ssn from patients"))
+    play.server(FIELDS, row(b"1", REAL), done())
+    assert play.doubts == []
+    play.stamp = 5.0
+    one = wire.encode_row_description([wire.Field(b"?column?", 0, 0, 23, 4, -1, 0)])
+    play.server(one, row(b"1"), done(), FIELDS, row(b"1", REAL), done(), IDLE)
+    assert [(doubt.index, doubt.plan) for doubt in play.doubts] == [(1, None), (2, SSN)]
+    assert kinds(play.shown()) == "TDCTDCTDCZ"
+
+
+def test_a_portal_is_vouched_for_once() -> None:
+    play = Play()
+    play.client(
+        wire.parse(b"", b"select id, ssn from patients", ()),
+        wire.bind(b"", b""),
+        wire.execute(b"", 1),
+        wire.flush(),
+    )
+    play.stamp = 1.0
+    play.server(wire.parse_complete(), wire.bind_complete(), row(b"1", REAL))
+    assert [doubt.plan for doubt in play.doubts] == [SSN]
+    play.server(wire.portal_suspended())
+    play.client(wire.execute(b"", 1), wire.sync())
+    play.stamp = 2.0
+    play.server(row(b"2", REAL), done(), IDLE)
+    assert len(play.doubts) == 1  # its meaning was settled when it was opened
+
+
+def test_a_failure_tells_something_too_and_a_notice_comes_by_itself() -> None:
+    play = Play(doubting=True)
+    play.client(PATIENTS)
+    play.stamp = 1.0
+    play.server(wire.notice_response("NOTICE", "00000", "x"))
+    assert play.doubts == []
+    play.server(ERROR, IDLE)
+    assert kinds(play.shown()) == "N"
+    assert kinds(play.vouch().shown()) == "EZ"

@@ -47,9 +47,22 @@ messages = st.one_of(
 programs = st.lists(messages, max_size=14).map(lambda parts: b"".join(parts) + wire.sync())
 
 
-def converse(program: bytes, cuts: list[int]) -> tuple[bytes, bytes, ModelServer, str]:
+class Slow(Play):
+    """Whose server takes its time, and whose answers come in pieces."""
+
+    def server(self, *messages: bytes) -> Play:
+        data = b"".join(messages)
+        for start in range(0, len(data), 7):
+            self.stamp += 10.0
+            super().server(data[start : start + 7])
+        return self
+
+
+def converse(
+    program: bytes, cuts: list[int], play: Play | None = None
+) -> tuple[bytes, bytes, ModelServer, str]:
     """Play a program in the given pieces against the model; what each side got to see."""
-    play, server = Play(), ModelServer()
+    play, server = play or Play(), ModelServer()
     seen = sent = b""
     edges = sorted({0, len(program), *(cut % (len(program) + 1) for cut in cuts)})
     failed = ""
@@ -116,6 +129,18 @@ def test_any_chunking_gives_the_same_answers_and_effects(program: bytes, cuts: l
     if not whole[3]:  # a broken client's session ends, and what was under way with it
         assert whole[0] == pieces[0]
         assert whole[2].ran == pieces[2].ran
+
+
+@given(programs)
+@example(RENAMED)
+@example(REDECLARED)
+@settings(max_examples=300)
+def test_what_is_vouched_for_is_what_would_have_been_shown(program: bytes) -> None:
+    whole, slow = converse(program, []), converse(program, [], Slow())
+    assert whole[3] == slow[3]
+    if not whole[3]:
+        assert whole[0] == slow[0]
+        assert whole[2].ran == slow[2].ran
 
 
 @given(programs)

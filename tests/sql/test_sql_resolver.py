@@ -216,6 +216,34 @@ def test_equal_questions_fly_together_and_fail_together() -> None:
     assert resolver.cached(statement, facts, SESSION) is None
 
 
+def test_looks_that_are_asked_for_meanwhile_are_one_later_look() -> None:
+    side = SlowSide()
+    resolver = ServerResolver(side)  # type: ignore[arg-type]
+    told: list[int] = []
+    for number in range(4):
+        resolver.look().addBoth(lambda _, n=number: told.append(n))
+    assert len(side.asked) == 1
+    side.asked[0].callback([[("1", "2", "0")]])
+    assert (told, len(side.asked)) == ([0], 2)
+    side.asked[1].callback([[("1", None, None)]])
+    assert (told, len(side.asked)) == ([0, 1, 2, 3], 2)
+
+
+def test_stamps_tell_of_changes() -> None:
+    now = [5.0]
+    resolver = ServerResolver(SlowSide(), clock=lambda: now[0])  # type: ignore[arg-type]
+    one, other = object(), object()
+    before = resolver.stamp()
+    now[0] += 0.1
+    assert 0 <= resolver.stamp() - before < 0.2
+    resolver.changes(one, over=False)
+    resolver.changes(other, over=False)
+    resolver.changes(one, over=True)
+    assert resolver.stamp() < 0
+    resolver.changes(other, over=True)
+    assert resolver.stamp() - before > 1000
+
+
 # --- composed statements --------------------------------------------------------------------------
 
 COLUMNS = ["ssn", "name", "mrn", "email", "id", "sex", "weight"]
