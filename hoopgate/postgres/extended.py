@@ -11,6 +11,7 @@ from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.names import Change, Names, Portal, Prepared, Space, Values
 from hoopgate.postgres.planning import (
     MAKES_NAMES,
+    MOVED,
     NOTHING,
     RUNS_NAMES,
     STALE,
@@ -18,6 +19,7 @@ from hoopgate.postgres.planning import (
     Planner,
     alters,
     copies_in,
+    loosens,
     plan_of,
     takes_tokens,
 )
@@ -203,6 +205,7 @@ class ExtendedQuery:
     def _ask_again(self, message: wire.Execute, portal: Portal) -> None:
         """Every execution of a held statement asks, and one judged by older rules does."""
         prepared = portal.prepared
+        settled = portal.values is None
         tries = not prepared.facts.kind and portal.values is not None and message.limit <= 0
 
         def decided(message: wire.Execute, decision: Decision) -> None:
@@ -216,6 +219,9 @@ class ExtendedQuery:
             else:
                 renewed = self._renewed(message, prepared, decision)
             if renewed is None:
+                return
+            if settled and loosens(prepared.plan, renewed.plan):
+                self._requests.refuse_extended(message, self._requests.block(*MOVED))
                 return
             portal.prepared = renewed
             if (
@@ -289,6 +295,8 @@ class ExtendedQuery:
             renewed = self._renewed(message, named, decision)
             if renewed is not None and takes_tokens(renewed.plan):
                 self._requests.refuse_extended(message, self._requests.block(*UNBOUND))
+            elif renewed is not None and opened and loosens(named.plan, renewed.plan):
+                self._requests.refuse_extended(message, self._requests.block(*MOVED))
             elif renewed is not None:
                 portal.named = renewed
                 run = Run(renewed.plan, alters=alters(named.facts))

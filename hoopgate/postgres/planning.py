@@ -32,6 +32,14 @@ STALE: Final = (
     "Run it again from its beginning.",
 )
 
+#: The same of going on with what is masked otherwise now: the server has read its names when it was
+#: opened, and they may mean something else by now.
+MOVED: Final = (
+    "portal.stale",
+    "What this reads has changed, or is masked in another way, since it was opened.",
+    "Run it again from its beginning.",
+)
+
 _Made = dict[tuple[Space, bytes], Prepared | Portal | None]
 
 
@@ -98,6 +106,16 @@ def plan_of(decision: Decision, index: int = 0) -> MaskPlan | None:
     if not isinstance(verdict, Allow):
         raise LocalProtocolError("a refused statement has no plan")
     return None
+
+
+def loosens(opened: MaskPlan | None, renewed: MaskPlan | None) -> bool:
+    """True when a column of what is open would not be masked as it was any more."""
+    if opened is None or not opened.masks:
+        return False
+    if renewed is None or len(opened.columns) != len(renewed.columns):
+        return True
+    both = zip(opened.columns, renewed.columns, strict=True)
+    return any(before is not None and before != now for before, now in both)
 
 
 def takes_tokens(plan: MaskPlan | None) -> bool:

@@ -11,12 +11,14 @@ from hoopgate.postgres import wire
 from hoopgate.postgres.expected import Expected, Kind, Run
 from hoopgate.postgres.names import Names, Prepared
 from hoopgate.postgres.planning import (
+    MOVED,
     STALE,
     Missing,
     Planned,
     Planner,
     alters,
     copies_in,
+    loosens,
     plan_of,
     takes_tokens,
 )
@@ -129,12 +131,17 @@ class SimpleQuery:
             goes_on=opened,
         )
 
+        requests = self._requests
+
         def decided(message: wire.Query, decision: Decision) -> None:
             decision.text = None
             if not isinstance(decision.verdict, Block):
                 at = self._requests.decided_at
                 renewed = named.renewed(decision, plan_of(decision), at)
                 # What a token was given for, or a guess, is with the server by now.
+                if renewed is not None and opened and loosens(named.plan, renewed.plan):
+                    requests.refuse_query(message, requests.block(*MOVED))
+                    return
                 if renewed is not None and not takes_tokens(renewed.plan):
                     run = Run(renewed.plan, alters=alters(named.facts))
                     run.goes_on = opened

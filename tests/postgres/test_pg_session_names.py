@@ -212,6 +212,35 @@ def test_a_suspended_portal_is_judged_again_by_new_rules() -> None:
     assert refused(play)
 
 
+def no_label(text: str) -> Decision:
+    """What names mean now is public."""
+    return Decision("req-3", Allow("test/allow"), facts=judge(text).facts)
+
+
+def test_what_is_open_is_not_unmasked_by_another_meaning_of_its_names() -> None:
+    """The server has read them when it was opened, and goes on with what they meant."""
+    play = Play()
+    play.client(wire.query(b"declare c cursor for select id, ssn from patients"))
+    play.server(done(), TRANSACTION)
+    parsed(play, b"s", b"select id, ssn from patients", TRANSACTION)
+    bound(play, b"p", b"s")
+    play.client(wire.execute(b"p", 1), wire.sync())
+    play.server(row(b"1", REAL), wire.portal_suspended(), TRANSACTION)
+    bound(play, b"q", b"s")
+    play.generation, play.judge = 1, no_label
+    for again in (
+        wire.query(b"fetch all from c"),
+        wire.execute(b"c", 0) + wire.sync(),
+        wire.execute(b"p", 0) + wire.sync(),
+        wire.execute(b"q", 0) + wire.sync(),
+    ):
+        play.shown()
+        play.client(again)
+        assert refused(play)
+        error = play.server(ERROR, TRANSACTION).shown()[0]
+        assert b"portal.stale" in wire.error_fields(error)[b"D"]
+
+
 def test_what_is_open_cannot_be_held_any_more() -> None:
     """Its values are gone, and a person would approve something that has begun."""
     play = Play(patient=True)
