@@ -304,12 +304,18 @@ class OutputColumn:
     :ivar sources: every base column whose value can reach it.
     :ivar direct: it is one source column, unchanged (also through views and subqueries).
     :ivar type: the server's type (PostgreSQL: type OID).
+    :ivar form: what it has of the dates in ``kept``: ``date``, a date whose year is made of their
+        years; ``year``, a year made of theirs; ``whole``, all that it has of them is made of their
+        years (:mod:`hoopgate.sql.years`); "" for anything else.
+    :ivar kept: those of its sources that it depends on in this way alone.
     """
 
     name: str
     type: int
     sources: frozenset[ColumnRef]
     direct: bool
+    form: str = ""
+    kept: frozenset[ColumnRef] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,14 @@ class ColumnMask:
     :ivar label: the kind shown in the token, e.g. ``SSN``.
     :ivar type: the server's type of the output column (PostgreSQL: type OID).
     :ivar as_text: what is shown is words, and the column is described as text to the client.
+    :ivar year: generalised, it is what dates of this kind have been made: a year, or made of years.
     """
 
     label: str
     method: Method
     type: int
     as_text: bool = False
+    year: bool = False
 
 
 @dataclass(frozen=True, slots=True)

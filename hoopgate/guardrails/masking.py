@@ -28,6 +28,7 @@ from hoopgate.guardrails.groups import NO_GROUPS, GroupSize, release
 from hoopgate.guardrails.remedies import by_clause, instead, of_function, unlisted
 from hoopgate.guardrails.tokens import literals, settle, unread
 from hoopgate.guardrails.writes import guessed, writes
+from hoopgate.guardrails.years import form_shown
 from hoopgate.interfaces import IGuardrail
 from hoopgate.phi.labels import LabelSet
 from hoopgate.phi.methods import column_mask
@@ -280,7 +281,14 @@ def _outcome(
     for column in resolution.columns or ():
         label = labels.strictest(column.sources)
         direct = column.direct and label is not None and _alike(column.sources, label, labels)
-        masks.append(None if label is None else column_mask(label, column.type, direct=direct))
+        form = "" if column.direct or label is None else form_shown(column, labels)
+        masks.append(
+            None
+            if label is None
+            else column_mask(
+                label, column.type, direct=direct or form == "date", year=form in ("year", "whole")
+            )
+        )
         names.append(column.name)
     spend = _spend(resolution, masks, labels, released) if budgeted else None
     plan = MaskPlan(tuple(masks), tuple(names), settled.uses, spend)

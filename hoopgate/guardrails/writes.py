@@ -11,6 +11,7 @@ from typing import Final
 
 from hoopgate.events import Move, Resolution, StatementFacts
 from hoopgate.guardrails.remedies import stored_as
+from hoopgate.guardrails.years import whole_years
 from hoopgate.phi.labels import LabelSet
 from hoopgate.plans import Method
 from hoopgate.settings.model import LabelClass
@@ -32,7 +33,8 @@ def writes(facts: StatementFacts, resolution: Resolution, labels: LabelSet) -> B
             if labels.tokenises(output.name):
                 return guessed(output.name)
         for output in resolution.columns or ():
-            stored |= output.sources
+            if not whole_years(output, labels):
+                stored |= output.sources
     found = labels.strictest(stored)
     if found is None:
         return None

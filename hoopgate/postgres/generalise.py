@@ -25,6 +25,7 @@ from hoopgate.phi.safe_harbor import (
     age_in_words,
     births,
     is_date,
+    or_earlier,
     zip_area,
     zip_area_of_number,
 )
@@ -44,6 +45,8 @@ _FLOATS: Final = {types.FLOAT4: ">f", types.FLOAT8: ">d"}
 #: An instant that is on 1 January in all time zones but those 12 hours and more ahead, and in the
 #: year in all of them.
 _NOON: Final = b"12:00:00"
+#: The last one of the type date.
+_LAST_YEAR: Final = 5_874_897
 _MOST_YEARS: Final = 1000
 #: Stands for whole numbers that are greater than any age, year or place.
 _HUGE: Final = 10**18
@@ -65,6 +68,12 @@ def generaliser(
     """
     kind, oid = mask.label.upper(), mask.type
     words = mask.as_text or oid in types.TEXTUAL
+    if mask.year and kind not in BIRTHS and (not mask.as_text or oid in types.TEXTUAL):
+        return _as_it_is
+    if mask.year and (oid == types.TIMESTAMPTZ or oid in types.TEXTUAL):
+        return None  # no year that could be read for certain
+    if mask.year and oid not in OIDS:
+        return _years(mask, binary, constant, this_year)
     if oid in OIDS:
         floor = this_year - OLDEST_AGE if kind in BIRTHS else None
         return (
@@ -88,6 +97,49 @@ def generaliser(
         return None
     read = _reader(oid, binary)
     return None if read is None else _numbers(read, coarse, _writer(oid, binary, words), constant)
+
+
+def _as_it_is(value: bytes | None) -> bytes | None:
+    return value
+
+
+def _years(
+    mask: ColumnMask, binary: bool, constant: bytes | None, this_year: int
+) -> Rewriter | None:
+    """Numbers that are years of dates; negative ones are before Christ."""
+    read = _reader(mask.type, binary)
+    if read is None:
+        return None
+    floor = this_year - OLDEST_AGE if mask.label.upper() in BIRTHS else None
+    write = _writer(mask.type, binary, mask.as_text)
+
+    def year(value: bytes | None) -> bytes | None:
+        if value is None:
+            return None
+        found = read(value)
+        if found < 0:
+            if floor is None or not _negative(mask.type, value, binary):
+                return constant
+            found = floor
+        if found > _LAST_YEAR:
+            return constant
+        early = floor is not None and found <= floor
+        shown = max(found, floor) if floor is not None else found
+        return or_earlier(shown) if early and mask.as_text else write(b"%d" % shown)
+
+    return year
+
+
+def _negative(oid: int, value: bytes, binary: bool) -> bool:
+    """Whether a value is a number below zero, and a finite one."""
+    if not binary:
+        return _NUMBER.fullmatch(value.removeprefix(b"-")) is not None and value[:1] == b"-"
+    if oid in _INTEGERS:
+        return value[:1] >= b"\x80"
+    if oid in _FLOATS:
+        number: float = struct.unpack(_FLOATS[oid], value)[0]
+        return -math.inf < number < 0
+    return value[4:6] == b"\x40\x00"  # NUMERIC_NEG of numeric.c
 
 
 # --- dates -------------------------------------------------------------------------------------
@@ -275,7 +327,10 @@ def _numeric(digits: bytes) -> bytes:
     number = int(digits)
     if number == 0:
         return bytes(8)
-    return struct.pack(">hhHhh", 1, 0, 0, 0, number)
+    high, low = divmod(number, 10_000)
+    if high:
+        return struct.pack(">hhHhhh", 2, 1, 0, 0, high, low)
+    return struct.pack(">hhHhh", 1, 0, 0, 0, low)
 
 
 def _packed(format: str) -> Callable[[bytes], bytes]:

@@ -50,6 +50,34 @@ def _empty(value: Value) -> bool:
     return _constant(value) and isinstance(value, Node) and value.text("constvalue") in _EMPTY
 
 
+#: Units of time that leave a date's year as it is, those that leave no more of it, and the format
+#: of to_char() that does.
+WITHIN_YEARS: Final = frozenset({"quarter", "month", "day", "hour", "minute", "second"})
+YEARS: Final = frozenset({"year", "decade", "century", "millennium"})
+YEAR_FORMAT: Final = "yyyy"
+#: Literals, in lower case, of which a statement's shape has to tell: see :func:`word`.
+TELLING: Final = WITHIN_YEARS | YEARS | {YEAR_FORMAT}
+_TEXT: Final = 25
+
+
+def word(value: Value) -> str:
+    """A constant of type text in lower case, where it is one of :data:`TELLING`; else ""."""
+    if not isinstance(value, Node) or value.type != "CONST":
+        return ""
+    if value.integer("consttype") != _TEXT or value.fields.get("constvalue") is None:
+        return ""
+    try:
+        numbers = [int(one) & 255 for one in (value.text("constvalue") or "").strip("[] ").split()]
+    except ValueError:
+        return ""
+    # The header of a varlena says how long it is, header and all: four times that, or as it is.
+    size, content = len(numbers), bytes(numbers[4:])
+    if bytes(numbers[:4]) not in ((size * 4).to_bytes(4, "little"), size.to_bytes(4, "big")):
+        return ""
+    found = content.decode("ascii", "replace").lower()
+    return found if found in TELLING else ""
+
+
 #: Functions that are total where arguments (by place) are constants of a kind. Lengths are below
 #: 65,536 here, so that what is made by lpad() stays short; replace() may only take away.
 _WHERE: Final[dict[str, dict[int, Callable[[Value], bool]]]] = {

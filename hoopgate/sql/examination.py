@@ -133,7 +133,14 @@ def encode_resolution(resolution: Resolution) -> dict[str, Any]:
         "columns": None
         if resolution.columns is None
         else [
-            [column.name, column.type, refs(column.sources), column.direct]
+            [
+                column.name,
+                column.type,
+                refs(column.sources),
+                column.direct,
+                column.form,
+                refs(column.kept),
+            ]
             for column in resolution.columns
         ],
         "influences": refs(resolution.influences),
@@ -180,8 +187,8 @@ def decode_answer(content: dict[str, Any]) -> Resolution | Wanted:
         columns=None
         if found["columns"] is None
         else tuple(
-            OutputColumn(name, type_, refs(sources), direct)
-            for name, type_, sources, direct in found["columns"]
+            OutputColumn(name, type_, refs(sources), direct, form, refs(kept))
+            for name, type_, sources, direct, form, kept in found["columns"]
         ),
         influences=refs(found["influences"]),
         relations=frozenset(found["relations"]),

@@ -17,6 +17,7 @@ from hoopgate.sql.equality import equality, is_column, marked, parameters, place
 from hoopgate.sql.flows import NONE, Columns, Flow, Scope, nodes, union
 from hoopgate.sql.functions import AS_CALLED, COUNTING, GROWING, PUT_TOGETHER, measured
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
+from hoopgate.sql.years import FORMED, FORMS, Years
 
 _BOOL, _INT4, _XML = 16, 23, 142
 _EXPLICIT_CAST: Final = 1  # CoercionForm of primnodes.h
@@ -71,7 +72,7 @@ _TYPED: Final = {
 }
 
 
-class Expressions:
+class Expressions(Years):
     """One method for each kind of expression; what it finds is added up here.
 
     Ivars are those of :class:`hoopgate.events.Resolution`.
@@ -80,6 +81,7 @@ class Expressions:
     """
 
     def __init__(self, catalogue: Catalogue, steps: int) -> None:
+        super().__init__()
         self.catalogue = catalogue
         self.influences: set[ColumnRef] = set()
         self.roles: dict[str, str] = {}
@@ -140,8 +142,13 @@ class Expressions:
         if isinstance(node, Node) and node.type == "VAR" and node.integer("varattno") != 0:
             flow = self._variable(node, scope)
             self._expression(value, scope)
-            return Flow(flow.sources, flow.direct, self._type(value, scope))
-        return Flow(self._expression(value, scope), False, self._type(value, scope))
+            return Flow(flow.sources, flow.direct, self._type(value, scope), flow.form, flow.kept)
+        sources, type_ = self._expression(value, scope), self._type(value, scope)
+        if sources and isinstance(value, Node) and ALIASES.get(value.type, value.type) in FORMED:
+            found = self._kept(value, scope)
+            if found.form in FORMS and found.columns <= sources:
+                return Flow(sources, False, type_, found.form, found.columns)
+        return Flow(sources, False, type_)
 
     def _variable(self, node: Node, scope: Scope) -> Flow:
         owner = scope.up(node.integer("varlevelsup"))
@@ -170,6 +177,8 @@ class Expressions:
         children: list[Value] = [
             c for c in value.fields.values() if c is not None and not isinstance(c, str)
         ]
+        if kind == "FUNCEXPR":
+            self._zoned(value)
         compared = self._compared(kind, value, scope)
         sources = self._expression(children, scope) if compared is None else compared
         if (kind in _PLACEHOLDING or kind in _LAZY) and not sources <= self._control:

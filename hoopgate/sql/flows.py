@@ -24,11 +24,16 @@ MOST_STEPS: Final = 400_000
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A value: the base columns it can depend on, whether it is one of them unchanged, its type."""
+    """A value: the base columns it can depend on, whether it is one of them unchanged, its type.
+
+    :ivar form: what it shows of ``kept``: see :mod:`hoopgate.sql.years`.
+    """
 
     sources: Columns
     direct: bool
     type: int
+    form: str = ""
+    kept: Columns = NONE
 
 
 @dataclass(slots=True, eq=False)

@@ -32,6 +32,7 @@ from hoopgate.sql.functions import COUNTED, GROWING
 from hoopgate.sql.groups import Floor, Groups, promised
 from hoopgate.sql.nodetree import Node, NodeTreeError, Value
 from hoopgate.sql.writes import Writes
+from hoopgate.sql.years import DATE, DATES, WHOLE, ZONED, either, kept_of
 
 #: Fields of a Query that are read below, or carry nothing that moves data.
 _QUERY_FIELDS: Final = frozenset(
@@ -76,8 +77,7 @@ def resolve(
     columns = None
     if outputs is not None:
         columns = tuple(
-            OutputColumn(name, catalogue.sent_as(flow.type), flow.sources, flow.direct)
-            for name, flow in zip(names, outputs, strict=True)
+            lineage.output(name, flow) for name, flow in zip(names, outputs, strict=True)
         )
     return Resolution(
         columns=columns,
@@ -178,6 +178,17 @@ class _Lineage(Writes):
             if not entries:
                 return None, []
         return flows, [entry.text("resname") or "" for entry in entries]
+
+    def output(self, name: str, flow: Flow) -> OutputColumn:
+        """A column of the statement's output."""
+        type_, form = self.catalogue.sent_as(flow.type), flow.form
+        if form == ZONED:
+            form = "" if self.adrift else WHOLE
+        if form == DATE and type_ not in DATES:
+            form = ""
+        return OutputColumn(
+            name, type_, flow.sources, flow.direct, form, flow.kept if form else NONE
+        )
 
     def check_growth(self) -> None:
         """A value put together of itself again and again fails by its length in the end.
@@ -358,7 +369,12 @@ class _Lineage(Writes):
             operator = clause.integer("eqop", 0)
             if operator:
                 self._operator(operator, NONE)
-        return [
-            Flow(a.sources | b.sources, a.direct and b.direct, type_)
-            for a, b, type_ in zip(left, right, types, strict=True)
-        ]
+        return [_either(a, b, type_) for a, b, type_ in zip(left, right, types, strict=True)]
+
+
+def _either(one: Flow, other: Flow, type_: int) -> Flow:
+    """A column of a set operation."""
+    found = either([kept_of(one, one.type), kept_of(other, other.type)])
+    sources = one.sources | other.sources
+    direct = one.direct and other.direct
+    return Flow(sources, direct, type_, "" if direct else found.form, found.columns)

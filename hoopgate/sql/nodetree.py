@@ -18,6 +18,9 @@ from hoopgate.errors import HoopgateError
 MAX_BYTES: Final = 8 * 2**20
 MAX_DEPTH: Final = 2000
 
+#: Words of a datum that is read: brackets, and bytes of the longest constant that matters anywhere
+#: (a text of ten characters, :data:`hoopgate.sql.constants.TELLING`).
+_DATUM: Final = 2 + 14
 # An escaped character may be anything, white space and brackets included (outToken()).
 _TOKEN: Final = re.compile(r"[(){}]|(?:[^\s(){}\\]|\\.)+", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -191,7 +194,7 @@ def parse(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> 
                 position = tokens.index("]", position) + 1
             except ValueError:
                 raise NodeTreeError("a datum does not end") from None
-            value = " ".join(tokens[start:position]) if position - start <= 10 else ""
+            value = " ".join(tokens[start:position]) if position - start <= _DATUM else ""
         else:
             value = _literal(token)
         if not stack:

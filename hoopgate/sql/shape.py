@@ -2,8 +2,8 @@
 
 Two statements of one shape resolve to the same columns, types, functions and relations, so what is
 known of one is known of the other. A literal is left out only where its value has no bearing on
-that: strings (but not the pattern of LIKE, nor UESCAPE), and numbers right of a comparison, by
-their size. ``ORDER BY 2`` keeps its 2.
+that: strings (but not the pattern of LIKE, nor UESCAPE, nor the few words that name a unit of
+time), and numbers right of a comparison, by their size. ``ORDER BY 2`` keeps its 2.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import postgast
 from postgast.pg_query_pb2 import Token
 
 from hoopgate.errors import Refused
+from hoopgate.sql.constants import TELLING
 
 #: The first words of statements that have a shape; all others are known by their exact text.
 _SHAPED: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES"})
@@ -27,13 +28,15 @@ _ICONST: Final = Token.Value("ICONST")
 _FCONST: Final = Token.Value("FCONST")
 
 #: Words, numbers, a few operators and simple strings: no comment, no quoted name, no string with
-#: another one's rules, nothing that begins one.
+#: another one's rules, nothing that begins one, no string in pieces.
 _PLAIN: Final = re.compile(
-    r"(?:[A-Za-z0-9_ \t\r\n,.()=<>*;]++|(?<![A-Za-z0-9_])'[^'\\\0]*+'(?!'))*+"
+    r"(?:[A-Za-z0-9_ \t\r\n,.()=<>*;]++|(?<![A-Za-z0-9_])'[^'\\\0]*+'(?![ \t\r\n]*+'))*+"
 )
 _SIMPLE: Final = re.compile(
     r"'[^']*'|((?<![*=<>])(?:<=|>=|<>|=|<|>)[ \t\r\n]*)[0-9]{1,9}(?![A-Za-z0-9_.])"
 )
+#: A string that says what it is; a quote in it is doubled.
+_ORDINARY: Final = re.compile(rb"'(?:[^'\\]|'')*+'")
 #: A string after one of these matters, or what stands where a literal may does.
 _ODD: Final = re.compile(r"\b(?:I?LIKE|UESCAPE|TO|ESCAPE)\b", re.IGNORECASE)
 
@@ -60,7 +63,17 @@ def plain(text: str) -> str | None:
 
 def _left_out(literal: re.Match[str]) -> str:
     before = literal[1]
-    return "''" if before is None else f"{before}0"
+    if before is not None:
+        return f"{before}0"
+    return literal[0] if literal[0][1:-1].lower() in TELLING else "''"
+
+
+def _tells(literal: bytes) -> bool:
+    """Whether a string may be one of the words that matter: it is, or is written in another way
+    (``E'…'``, ``U&'…'``, ``$$…$$``, in pieces), in which anything can be said."""
+    if _ORDINARY.fullmatch(literal) is None:
+        return True
+    return literal[1:-1].decode("ascii", "replace").lower() in TELLING
 
 
 def token_number(name: str) -> int:
@@ -107,7 +120,7 @@ def shape(source: bytes, tokens: Tokens) -> str:
     parts: list[bytes] = []
     before = ""
     for (kind, _, _), word in zip(tokens, words, strict=True):
-        if kind == SCONST and before not in _STRING_MATTERS:
+        if kind == SCONST and before not in _STRING_MATTERS and not _tells(word):
             parts.append(b"\1s")
         elif kind == _ICONST and before in _COMPARISONS and word.isdigit():
             parts.append(b"\1i")

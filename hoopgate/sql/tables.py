@@ -148,7 +148,7 @@ class Tables(Expressions):
                 sources.update(
                     kin.column(n) for n, name in kin.columns.items() if name == column.column
                 )
-        direct = number not in relation.generated
+        direct, form, kept = number not in relation.generated, "", NONE
         if number in relation.generated:
             scope = Scope(Node("GENERATED", {}), [plain_table(oid)], None)
             evaluate = self._expression if number in relation.virtual else self._quietly
@@ -159,8 +159,9 @@ class Tables(Expressions):
             if index >= len(flows):
                 raise NodeTreeError("a view's column is missing")
             sources |= flows[index].sources
-            direct = flows[index].direct
-        flow = Flow(frozenset(sources), direct, relation.types.get(number, 0))
+            direct, form = flows[index].direct, flows[index].form
+            kept = flows[index].kept | {column} if form else NONE
+        flow = Flow(frozenset(sources), direct, relation.types.get(number, 0), form, kept)
         if direct and relation.definition is None:
             self._stored[oid, number] = flow
         return flow
@@ -216,6 +217,7 @@ class Tables(Expressions):
         if cte.fields.get("search_clause") or cte.fields.get("cycle_clause"):
             for flow in flows:
                 self.influences |= flow.sources
+        flows = [Flow(flow.sources, flow.direct, flow.type) for flow in flows]
         self._known[key] = flows
         return flows
 

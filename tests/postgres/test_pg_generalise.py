@@ -301,3 +301,54 @@ def test_what_comes_as_words_is_described_as_text() -> None:
     assert sent_type(masks[1], tokens=False) == types.INT4
     again = described(wire.encode_row_description(sent[3:]), MaskPlan(masks[3:]), True)
     assert again is None
+
+
+def year(
+    label: str, oid: int, old: bytes | None, *, binary: bool = False, words: bool = False
+) -> bytes | None:
+    """What becomes of a year that was made of dates; the constant where it may be any value."""
+    mask = ColumnMask(label, Method.GENERALISE, oid, words, year=True)
+    made = generaliser(mask, binary, b"constant", THIS_YEAR)
+    return b"constant" if made is None else made(old)
+
+
+@given(st.integers(-4713, 5_874_897), st.sampled_from(["DOB", "ADMITTED"]))
+def test_years_of_dates_are_alike_in_every_type(number: int, label: str) -> None:
+    shown = max(number, 1936) if label == "DOB" else number
+    decimal = psycopg.types.numeric.DecimalBinaryDumper(Decimal)
+    for oid in (types.INT4, types.INT8, types.NUMERIC, types.FLOAT8):
+        assert year(label, oid, b"%d" % number) == b"%d" % shown
+    for oid in (types.INT4, types.INT8):
+        assert year(label, oid, packed(oid, number), binary=True) == packed(oid, shown)
+    float8 = struct.pack(">d", number)
+    assert year(label, types.FLOAT8, float8, binary=True) == struct.pack(">d", shown)
+    sent = year(label, types.NUMERIC, bytes(decimal.dump(Decimal(number)) or b""), binary=True)
+    loaded = NumericBinaryLoader(types.NUMERIC, psycopg.adapt.Transformer(None)).load(sent or b"")
+    assert loaded == shown
+    words = year(label, types.NUMERIC, b"%d" % number, words=True)
+    if label == "DOB":
+        assert words == (b"1936 or earlier" if number <= 1936 else b"%d" % number)
+
+
+@pytest.mark.parametrize("old", [b"Infinity", b"-Infinity", b"NaN", b"-", b""])
+def test_what_is_no_year_of_a_birth_is_the_constant(old: bytes) -> None:
+    assert year("DOB", types.NUMERIC, old) == b"constant"
+
+
+def test_a_number_that_is_no_year_is_the_constant() -> None:
+    assert year("DOB", types.NUMERIC, b"5874898") == b"constant"
+    huge = struct.pack(">hhHhh", 1, 6, 0, 0, 1)
+    assert year("DOB", types.NUMERIC, huge, binary=True) == b"constant"
+
+
+def test_years_of_births_are_read_where_that_is_certain_alone() -> None:
+    assert year("DOB", types.TEXT, b"1899") == b"constant"
+    assert year("DOB", types.TIMESTAMPTZ, b"1899-01-01 00:00:00+00") == b"constant"
+    assert year("DOB", types.TIMESTAMP, b"1899-01-01 00:00:00") == b"1936-01-01 00:00:00"
+    assert year("DOB", types.DATE, b"1980-01-01") == b"1980-01-01"
+    assert year("DOB", types.INT4, None) is None
+    assert year("ADMITTED", types.TEXT, b"FY2150") == b"FY2150"
+    assert year("ADMITTED", types.TEXT, b"FY2150", words=True) == b"FY2150"
+    assert (
+        year("ADMITTED", types.TIMESTAMPTZ, b"2150-01-01 00:00:00+14") == b"2150-01-01 00:00:00+14"
+    )

@@ -53,6 +53,9 @@ def test_texts_of_one_form_have_one_shape(text: str, number: int, word: str) -> 
         ("SELECT a WHERE b = 5", "SELECT a WHERE b = 5.5", False),
         ("SELECT a ORDER BY 1", "SELECT a ORDER BY 2", False),
         ("SELECT a WHERE b IN (1)", "SELECT a WHERE b IN (2)", False),
+        ("SELECT f('week', d)", "SELECT f('weeks', d)", True),
+        ("SELECT f('week', d)", "SELECT f('year', d)", False),
+        ("SELECT f('month', d)", "SELECT f('year', d)", False),
     ],
 )
 def test_what_has_no_bearing_is_left_out(one: str, other: str, same: bool) -> None:

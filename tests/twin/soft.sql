@@ -40,3 +40,22 @@ SET datestyle = 'Postgres, MDY' ;; COPY (SELECT dob FROM patients) TO STDOUT
 SET timezone = 'Asia/Tokyo' ;; SELECT dob::timestamptz, dob FROM patients WHERE id < 9
 PREPARE q AS SELECT dob, zip FROM patients WHERE id = $1 ;; EXECUTE q(3)
 DECLARE c CURSOR FOR SELECT dob, zip FROM patients ;; FETCH 5 FROM c
+SELECT extract(year FROM dob), extract(year FROM dob)::int, date_part('year', dob) FROM patients ORDER BY id
+SELECT extract(year FROM dob)::text, to_char(dob, 'YYYY'), extract(decade FROM dob), extract(year FROM dob) - 1 FROM patients ORDER BY id
+SELECT extract(isoyear FROM dob), to_char(dob, 'IYYY'), date_part('week', dob) FROM patients ORDER BY id
+SELECT date_trunc('year', dob), date_trunc('year', dob)::date, date_trunc('year', dob::timestamp) FROM patients ORDER BY id
+SELECT date_trunc('decade', dob::timestamp), date_trunc('month', dob::timestamp), dob::timestamp::date FROM patients ORDER BY id
+SELECT date_trunc('week', dob::timestamp), date_trunc('week', dob), dob::timestamptz FROM patients ORDER BY id
+SELECT dob FROM patients WHERE id < 9 UNION ALL SELECT dob + 200 FROM patients WHERE id < 9
+SELECT extract(year FROM dob) FROM patients WHERE id < 9 UNION ALL SELECT extract(day FROM dob) FROM patients WHERE id < 9
+SELECT greatest(dob, dob + 200), least(dob, dob - 200), coalesce(dob, dob + 1), nullif(dob, dob) FROM patients ORDER BY id
+SELECT CASE WHEN extract(day FROM dob) = 7 THEN dob ELSE date '2001-01-01' END FROM patients ORDER BY id
+SELECT CASE WHEN sex = 'F' THEN extract(year FROM dob) ELSE extract(day FROM dob) END FROM patients ORDER BY id
+SELECT max(dob) OVER (), max(extract(year FROM dob)) OVER (PARTITION BY sex), lag(dob, 1, dob) OVER (ORDER BY id) FROM patients ORDER BY id
+SELECT (SELECT max(dob) FROM patients q WHERE q.id <= p.id), extract(year FROM (SELECT dob)) FROM patients p ORDER BY id
+SELECT min(extract(year FROM dob)::text), max(extract(year FROM dob)::text) FROM patients
+SELECT sum(extract(year FROM dob)), avg(extract(year FROM dob)), array_agg(extract(year FROM dob) ORDER BY id) FROM patients
+SELECT make_date(extract(year FROM dob)::int, 1, 1), make_date(extract(day FROM dob)::int + 1950, 1, 1) FROM patients ORDER BY id
+SELECT extract(year FROM dob) + extract(day FROM dob), extract(year FROM dob) || to_char(dob, 'DDD') FROM patients ORDER BY id
+SELECT extract(year FROM age(dob)), extract(year FROM dob + 200), extract(year FROM dob::timestamptz) FROM patients ORDER BY id
+CREATE TABLE kept_years AS SELECT id, extract(year FROM dob)::int AS y FROM patients ;; SELECT * FROM kept_years ORDER BY id

@@ -230,6 +230,41 @@ SELECT (p).born, (p).zip FROM people p ORDER BY id
 SELECT p FROM people p WHERE id = 3
 SELECT (r).born, (r).ssn FROM v_row WHERE id = 3
 SELECT (two).born, (two).ssn, list[1] FROM pairs WHERE id = 3
+-- family: years
+SELECT extract(year FROM met), count(*) FROM people GROUP BY 1 ORDER BY 1
+SELECT extract(year FROM born), extract(year FROM born)::int2, date_part('year', born), extract(year FROM born)::text FROM people ORDER BY id
+SELECT extract(year FROM met), date_part('year', met)::int8, to_char(met, 'YYYY'), extract(year FROM met)::text FROM people ORDER BY id
+SELECT extract(decade FROM met), extract(century FROM met), extract(millennium FROM met), extract(isoyear FROM met) FROM people ORDER BY id
+SELECT date_trunc('year', met), date_trunc('decade', met), date_trunc('quarter', met), date_trunc('month', met), date_trunc('day', met), date_trunc('week', met) FROM people ORDER BY id
+SELECT date_trunc('year', met::date), date_trunc('month', met::date), date_trunc('week', met::date), to_char(met::date, 'YYYY') FROM people ORDER BY id
+SELECT date_trunc('year', met::date)::date, date_trunc('year', met)::timestamptz, date_trunc('year', met::timestamptz) FROM people ORDER BY id
+SET timezone = 'Pacific/Kiritimati' ;; SELECT id, date_trunc('year', met::date), to_char(met::date, 'YYYY') FROM people ORDER BY id
+SET timezone = 'XXX+167' ;; SELECT id, date_trunc('year', met::date)::date, extract(year FROM date_trunc('year', met::date)) FROM people ORDER BY id
+DECLARE c CURSOR FOR SELECT id, date_trunc('year', met::date), met::date::timestamptz FROM people GROUP BY id, met::date, met::date::timestamptz ORDER BY met::date::timestamptz ;; SET timezone = 'XXX+167' ;; FETCH 60 FROM c
+SET timezone = 'XXX-167' ;; DECLARE c CURSOR FOR SELECT to_char(met::date, 'YYYY') FROM people GROUP BY met::date, met::date::timestamptz ;; FETCH 1 FROM c ;; SET timezone = 'XXX+167' ;; FETCH 60 FROM c
+DECLARE c CURSOR WITH HOLD FOR SELECT date_trunc('month', met), date_trunc('year', met::date) FROM people ORDER BY id ;; SET timezone = 'XXX+167' ;; FETCH 60 FROM c
+SELECT extract(year FROM seen), date_trunc('year', seen), to_char(seen, 'YYYY'), seen::date FROM people ORDER BY id
+SET timezone = '+14' ;; SELECT extract(year FROM seen), min(seen) OVER (), extract(year FROM seen::timestamp) FROM people ORDER BY id
+SELECT coalesce(met, born), coalesce(born, met::date), greatest(met::date, born), extract(year FROM met) - extract(year FROM born) FROM people ORDER BY id
+SELECT greatest(met, timestamp '1965-05-05'), least(met, timestamp '1965-05-05'), least(met::date, on_day) FROM people p JOIN visits v ON v.id = p.id ORDER BY p.id
+SELECT lag(met) OVER (ORDER BY id), first_value(met) OVER w, nth_value(met, 2) OVER w, lead(met, 1, met) OVER (ORDER BY id) FROM people WINDOW w AS (PARTITION BY ward ORDER BY id) ORDER BY id
+SELECT lag(met, extract(day FROM met)::int) OVER (ORDER BY id), nth_value(met, extract(day FROM met)::int) OVER (ORDER BY id) FROM people ORDER BY id
+SELECT min(met), max(met), min(met) FILTER (WHERE sex = 'F'), max(met) FILTER (WHERE extract(day FROM met) = 1) FROM people GROUP BY ward ORDER BY ward
+SELECT CASE sex WHEN 'F' THEN met ELSE met - interval '200 days' END, CASE sex WHEN 'F' THEN met ELSE timestamp '2000-01-01' END FROM people ORDER BY id
+SELECT CASE WHEN extract(day FROM met) = 1 THEN extract(year FROM met) END, nullif(met, met), nullif(extract(year FROM met), 1960) FROM people ORDER BY id
+SELECT extract(year FROM met) * weight, extract(year FROM met) * id, extract(year FROM met) + extract(day FROM met) FROM people ORDER BY id
+SELECT extract(year FROM met + interval '200 days'), to_char(met, 'YYYY-MM'), to_char(met, 'YYYYMM'), met::timestamp(0) FROM people ORDER BY id
+SELECT y, d FROM (SELECT extract(year FROM met) AS y, met::date AS d, id FROM people OFFSET 0) q ORDER BY id
+WITH q AS MATERIALIZED (SELECT id, date_trunc('month', met) AS m FROM people) SELECT extract(year FROM m), extract(month FROM m), m FROM q ORDER BY id
+SELECT date_trunc('month', met) FROM people WHERE id < 9 UNION ALL SELECT met + interval '200 days' FROM people WHERE id < 9
+SELECT extract(year FROM met) FROM people UNION SELECT extract(day FROM met) FROM people
+WITH RECURSIVE r(n, d) AS (SELECT 1, date_trunc('day', met) FROM people WHERE id = 1 UNION ALL SELECT n + 1, d + interval '50 days' FROM r WHERE n < 9) SELECT d FROM r
+SELECT date_trunc('year', met) FROM people ORDER BY id ;; SELECT date_trunc('week', met) FROM people ORDER BY id ;; SELECT date_trunc(E'year', met) FROM people ORDER BY id ;; SELECT date_trunc(E'week', met) FROM people ORDER BY id
+COPY (SELECT id, extract(year FROM met), date_trunc('month', met), extract(year FROM born) FROM people ORDER BY id) TO STDOUT (FORMAT binary)
+CREATE TABLE years AS SELECT id, extract(year FROM met)::int AS y, date_trunc('year', met) AS d FROM people ;; SELECT * FROM years ORDER BY id
+CREATE TABLE years AS SELECT id, date_trunc('month', met) AS d FROM people ;; SELECT * FROM years ORDER BY id
+CREATE TABLE years AS SELECT id, extract(year FROM born)::int AS y FROM people ;; SELECT * FROM years ORDER BY id
+SELECT id, extract(year FROM met)::int AS y INTO years FROM people ;; SELECT * FROM years ORDER BY id
 -- family: written
 UPDATE people SET born = make_date(1900 + extract(day FROM born)::int, 1, 1) WHERE id < 9 ;; SELECT id, born FROM people WHERE id < 9 ORDER BY id
 UPDATE people SET born = make_date(1900 + extract(day FROM born)::int, 1, 1) WHERE id < 9 RETURNING id, born

@@ -261,7 +261,8 @@ def make_databases(postgres: Postgres) -> None:
     settle = (HERE / "twin_settle.sql").read_text()
     # Quasi-identifiers differ in the soft pair within what their generalisation shows, no further.
     soften = """
-UPDATE patients SET dob = make_date(1900 + id % 90, 1 + :side * (id % 6), :side * 7),
+UPDATE patients SET dob = make_date(CASE WHEN id % 90 < 30 THEN 1900 + id * :side % 30
+        ELSE 1900 + id % 90 END, 1 + :side * (id % 6), :side * 7),
     zip = lpad((100 + id * 3)::text, 3, '0') || lpad((id * :side % 100)::text, 2, '0');"""
     for side in (1, 2):
         for pair in ("keep", "kept"):
