@@ -119,7 +119,13 @@ class Tables(Expressions):
                 raise NodeTreeError("a join's column is missing")
             if number == 0:
                 return Flow(self._expression(items, scope), False, 0)
-            return self._flow(items[number - 1], scope)
+            if kind == 9:
+                return self._flow(items[number - 1], scope)
+            # A column of a FULL JOIN is made of one of another, and so on: each is read once.
+            key = (id(items[number - 1]), self._control)
+            if key not in self._known:
+                self._known[key] = [self._flow(items[number - 1], scope)]
+            return self._known[key][0]
         flows = self._all_columns(table, scope)
         if kind in (3, 4) or number <= 0 or (kind == 6 and number > len(flows)):
             # Functions and SEARCH or CYCLE columns: made of everything there is.

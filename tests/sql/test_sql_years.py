@@ -163,3 +163,14 @@ def test_what_a_unit_is_called_is_a_part_of_the_statements_shape(desk: _Desk) ->
     assert plain(text.format("'week'")) == plain(text.format("'other'"))
     assert shape_of(text.format("'week'")) == shape_of(text.format("'O''Brien'"))
     assert len({shape_of(text.format(one)) for one in (*years, "'month'", "'yyyy'")}) == 8
+
+
+def test_columns_of_many_joins_are_read_once_each(desk: _Desk) -> None:
+    joins = " ".join(
+        f"FULL JOIN (SELECT id, dob AS d{n} FROM patients) t{n} USING (id)" for n in range(30)
+    )
+    assert desk.forms(f"SELECT extract(year FROM d7), id, dob + 1 FROM patients {joins}") == [
+        "year",
+        "",
+        "",
+    ]
