@@ -51,6 +51,10 @@ class Case:
     begin: bool = True
 
 
+#: Of the one refusal that ends a session: what the server answers cannot be taken back.
+_CHANGED = "what this statement reads has changed while it waited"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     case: Case
@@ -237,6 +241,8 @@ class Judge:
         if leaked or (canaries and "qanary" not in case.source.lower()):
             return Finding(case, Outcome.LEAK, reason, difference(one, two))
         if one[-1:] in ([b""], [b"timeout"]):
+            if _CHANGED in _last_words(one):
+                return Finding(case, Outcome.DENIED, "schema.changed")
             return Finding(case, Outcome.CUT, _last_words(one))
         if reason:
             return Finding(case, Outcome.DENIED, reason)
