@@ -170,8 +170,8 @@ def test_without_a_usable_token(
         assert (got, page["code"]) == (status, code)
         assert (headers["WWW-Authenticate"] == "Bearer") == (status == 401)
         assert "secret words" not in json.dumps(page)
-        assert "219" not in json.dumps(page)
-    assert "219" not in lines.getvalue()
+        assert "219-09" not in json.dumps(page)
+    assert "219-09" not in lines.getvalue()
     assert node.log.steps(request_id) == ["request"]
 
 

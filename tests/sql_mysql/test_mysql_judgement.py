@@ -121,7 +121,7 @@ def test_queries(mysql_world: World, text: str, outcome: str) -> None:
         ("UPDATE patients SET sex = 'x' WHERE name = 'y'", "phi.predicate"),
         ("UPDATE patients SET sex = left(name, 1) WHERE id = 1", "phi.function"),
         ("UPDATE patients SET email = name WHERE id = 1", "phi.write"),
-        ("UPDATE patients SET dob = zip WHERE id = 1", "plain"),
+        ("UPDATE patients SET dob = zip WHERE id = 1", "phi.write"),  # it would come as a date does
         ("UPDATE patients SET weight = 1 WHERE id > 3 LIMIT 2", "phi.predicate"),
         ("UPDATE IGNORE patients SET weight = 1 WHERE id = 3", "phi.unresolved"),
         ("UPDATE account SET balance = 5 WHERE id = 1", "phi.predicate"),
